@@ -1,0 +1,197 @@
+# Copyright 2026 face_depth_ros contributors
+# SPDX-License-Identifier: MIT
+"""Drawing: oriented boxes with ids and landmarks, and the panels of the overlay video."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+import zlib
+
+import cv2
+from face_depth_ros.core.frames import Detection, Frame
+from face_depth_ros.evaluation.depth_view import DepthScale, shaded_depth
+import matplotlib
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+_BACKGROUND = (15, 17, 21)
+_TEXT = (236, 239, 244)
+_MUTED = (150, 158, 172)
+_TRACK_RGB = ((64, 196, 255), (255, 171, 64), (124, 225, 120), (244, 114, 182), (250, 228, 90),
+              (178, 140, 255), (96, 225, 208), (255, 128, 110))
+_SUBPIXEL_BITS = 4
+_BAR_HEIGHT = 34
+_SCALE_WIDTH = 78
+
+
+@dataclass(frozen=True)
+class OverlayPanels:
+    """
+    What one frame of the overlay video shows.
+
+    :param detections: faces, with track ids
+    :param enhanced: metres, (H, W) float32, NaN where invalid; None when the frame was dropped
+    :param caption: one line below the panels
+    """
+
+    frame: Frame
+    detections: tuple[Detection, ...]
+    enhanced: np.ndarray | None
+    caption: str
+
+
+def draw_faces(color: np.ndarray, detections: Sequence[Detection], scale: float = 1.0,
+               labels: bool = True) -> np.ndarray:
+    """
+    Colour image with oriented boxes, ids, scores and landmarks.
+
+    :param color: (H, W, 3) uint8 RGB
+    :param scale: size of the result over the size of the image; boxes stay crisp
+    :returns: (round(H * scale), round(W * scale), 3) uint8 RGB
+    """
+    height, width = (max(1, round(s * scale)) for s in color.shape[:2])
+    canvas = resized(color, width, height)
+    thickness = max(2, round(min(height, width) / 240))
+    for detection in detections:
+        rgb = track_color(detection.track_id)
+        corners = detection.box.corners() * scale
+        _polyline(canvas, corners, (0, 0, 0), thickness + 2)
+        _polyline(canvas, corners, rgb, thickness)
+        # A tick at the top edge tells which way is up.
+        top = 0.5 * (corners[0] + corners[1])
+        middle = np.array([detection.box.center_x, detection.box.center_y]) * scale
+        _polyline(canvas, np.array([top, top + 0.12 * (top - middle)]), rgb, thickness)
+        for point in () if detection.landmarks is None else detection.landmarks * scale:
+            if np.isfinite(point).all():
+                cv2.circle(canvas, _fixed(point), (thickness + 2) << _SUBPIXEL_BITS, (0, 0, 0),
+                           -1, cv2.LINE_AA, _SUBPIXEL_BITS)
+                cv2.circle(canvas, _fixed(point), (thickness + 1) << _SUBPIXEL_BITS, rgb, -1,
+                           cv2.LINE_AA, _SUBPIXEL_BITS)
+    return _labelled(canvas, detections, scale) if labels and detections else canvas
+
+
+def overlay_image(panels: OverlayPanels, scale: DepthScale, size: tuple[int, int]) -> np.ndarray:
+    """
+    One frame of the overlay video: colour, depth before, depth after, scale and caption.
+
+    :param size: width and height of one panel, pixels (see `panel_size`)
+    :returns: (h, w, 3) uint8 RGB with even sides
+    """
+    frame = panels.frame
+    width, height = size
+    factor = width / frame.color.shape[1]
+    focal = None if frame.intrinsics is None else frame.intrinsics.fx
+    pictures = [
+        ('colour', draw_faces(frame.color, panels.detections, factor)),
+        ('depth of the camera', _depth_panel(frame.depth, scale, focal, panels, size)),
+        ('enhanced depth', _depth_panel(panels.enhanced, scale, focal, panels, size))]
+    canvas = np.full((_even(height + 2 * _BAR_HEIGHT), _even(3 * width + 8 + _SCALE_WIDTH), 3),
+                     _BACKGROUND, np.uint8)
+    for i, (_, picture) in enumerate(pictures):
+        left = i * (width + 4)
+        canvas[_BAR_HEIGHT:_BAR_HEIGHT + height, left:left + width] = picture[:height, :width]
+    image = Image.fromarray(canvas)
+    draw = ImageDraw.Draw(image)
+    for i, (title, _) in enumerate(pictures):
+        draw.text((i * (width + 4) + 10, _BAR_HEIGHT // 2), title, _TEXT, font(17), anchor='lm')
+    draw.text((10, canvas.shape[0] - _BAR_HEIGHT // 2), panels.caption, _MUTED, font(15),
+              anchor='lm')
+    _draw_scale(image, draw, scale, 3 * width + 8, height)
+    return np.asarray(image)
+
+
+def panel_size(width: int, height: int, budget: int = 1840) -> tuple[int, int]:
+    """Return the even size of one of three panels within `budget` pixels of width."""
+    factor = min(budget / (3 * width), 640 / height)
+    return _even(round(width * factor)), _even(round(height * factor))
+
+
+def resized(image: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Return the image at another size: by area when shrinking, else cubic, (h, w, C)."""
+    if image.shape[:2] == (height, width):
+        return image.copy()
+    shrinking = width < image.shape[1]
+    return cv2.resize(image, (width, height),
+                      interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_CUBIC)
+
+
+def track_color(track_id: str) -> tuple[int, int, int]:
+    """Return the colour of a track, RGB, the same wherever it is drawn."""
+    number = int(track_id[1:]) if track_id[1:].isdigit() else zlib.crc32(track_id.encode())
+    return _TRACK_RGB[(number - 1) % len(_TRACK_RGB)]
+
+
+@lru_cache(maxsize=16)
+def font(size: int) -> ImageFont.FreeTypeFont:
+    """Return the font of all drawings, which comes with matplotlib."""
+    path = Path(matplotlib.get_data_path()) / 'fonts' / 'ttf' / 'DejaVuSans.ttf'
+    return ImageFont.truetype(str(path), size)
+
+
+def _depth_panel(depth: np.ndarray | None, scale: DepthScale, focal: float | None,
+                 panels: OverlayPanels, size: tuple[int, int]) -> np.ndarray:
+    width, height = size
+    if depth is None:
+        canvas = Image.fromarray(np.full((height, width, 3), _BACKGROUND, np.uint8))
+        ImageDraw.Draw(canvas).text((width // 2, height // 2), 'dropped', _MUTED, font(22),
+                                    anchor='mm')
+        return np.asarray(canvas)
+    picture = cv2.resize(shaded_depth(depth, scale, focal), (width, height),
+                         interpolation=cv2.INTER_AREA if width < depth.shape[1]
+                         else cv2.INTER_NEAREST)
+    factor = width / depth.shape[1]
+    for detection in panels.detections:
+        _polyline(picture, detection.box.corners() * factor, track_color(detection.track_id), 1)
+    return picture
+
+
+def _labelled(canvas: np.ndarray, detections: Sequence[Detection], scale: float) -> np.ndarray:
+    image = Image.fromarray(canvas)
+    draw = ImageDraw.Draw(image)
+    letters = font(max(13, round(min(canvas.shape[:2]) / 30)))
+    for detection in detections:
+        text = ' '.join(filter(None, (detection.track_id, f'{100 * detection.score:.0f} %')))
+        corners = detection.box.corners() * scale
+        left, top = corners.min(axis=0)
+        x0, y0, x1, y1 = draw.textbbox((0, 0), text, letters)
+        w, h = x1 - x0 + 12, y1 - y0 + 8
+        x = min(max(float(left), 0.0), canvas.shape[1] - w)
+        y = float(top) - h - 3 if top - h - 3 >= 0 else max(float(top) + 3, 0.0)
+        draw.rectangle((x, y, x + w, y + h), track_color(detection.track_id))
+        draw.text((x + 6 - x0, y + 4 - y0), text, (10, 12, 16), letters)
+    return np.asarray(image)
+
+
+def _draw_scale(image: Image.Image, draw: ImageDraw.ImageDraw, scale: DepthScale, left: int,
+                height: int) -> None:
+    """Colour bar at the right edge, nearest at the top."""
+    top, bottom = _BAR_HEIGHT + 14, _BAR_HEIGHT + height - 14
+    distances = np.linspace(scale.near, scale.far, bottom - top)
+    bar = np.repeat(scale.colors(distances)[:, None], 14, axis=1)
+    image.paste(Image.fromarray(bar), (left + 10, top))
+    for share in (0.0, 0.5, 1.0):
+        y = top + share * (bottom - top - 1)
+        draw.text((left + 29, y), f'{scale.near + share * (scale.far - scale.near):.2f}', _TEXT,
+                  font(14), anchor='lm')
+    draw.text((left + 10, _BAR_HEIGHT // 2), 'metres', _MUTED, font(14), anchor='lm')
+
+
+def _polyline(canvas: np.ndarray, points: np.ndarray, rgb: tuple[int, int, int],
+              thickness: int) -> None:
+    fixed = np.array([_fixed(p) for p in points], np.int32)
+    cv2.polylines(canvas, [fixed[:, None]], len(points) > 2, rgb, thickness, cv2.LINE_AA,
+                  _SUBPIXEL_BITS)
+
+
+def _fixed(point: np.ndarray) -> tuple[int, int]:
+    """Corner-origin pixels as OpenCV's fixed-point, centre-origin coordinates."""
+    scaled = (np.asarray(point, np.float64) - 0.5) * (1 << _SUBPIXEL_BITS)
+    x, y = np.clip(scaled, -1e6, 1e6)
+    return round(float(x)), round(float(y))
+
+
+def _even(size: int) -> int:
+    return max(2, size + size % 2)
