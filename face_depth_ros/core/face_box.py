@@ -113,6 +113,38 @@ def crop_depth(depth: np.ndarray, box: FaceBox, size: int) -> np.ndarray:
     return warp_depth(depth, box.image_from_crop(size), size, size)
 
 
+def covered_region(box: FaceBox, width: int, height: int) -> tuple[int, int, int, int]:
+    """
+    Part of the image that a box can touch, for pasting back.
+
+    :returns: x0, y0, x1, y1 in pixels, the end excluded; empty (x1 <= x0) when outside
+    """
+    corners = box.corners()
+    low = np.maximum(np.floor(corners.min(0)), 0).astype(int)
+    high = np.minimum(np.ceil(corners.max(0)), (width, height)).astype(int)
+    return int(low[0]), int(low[1]), int(high[0]), int(high[1])
+
+
+def crop_from_region(box: FaceBox, size: int, x0: int, y0: int) -> np.ndarray:
+    """Return the (2, 3) affine from pixels of a region with corner (x0, y0) to crop pixels."""
+    affine = box.crop_from_image(size)
+    affine[:, 2] += affine[:, :2] @ (x0, y0)
+    return affine
+
+
+def warp_image(image: np.ndarray, source_from_target: np.ndarray, height: int,
+               width: int) -> np.ndarray:
+    """
+    Resample bilinearly, 0 outside.
+
+    :param image: (H, W) uint8 or float32
+    :param source_from_target: (2, 3) affine, corner-origin pixels
+    :returns: (height, width)
+    """
+    return cv2.warpAffine(image, _for_opencv(source_from_target), (width, height),
+                          flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+
+
 def warp_depth(depth: np.ndarray, source_from_target: np.ndarray, height: int,
                width: int) -> np.ndarray:
     """

@@ -1,0 +1,67 @@
+# Copyright 2026 face_depth_ros contributors
+# SPDX-License-Identifier: MIT
+"""The whole way of a frame without ROS: the same predictors that the nodes run."""
+
+from __future__ import annotations
+
+import time
+
+from face_depth_ros.core.frames import Frame, FrameResult
+from face_depth_ros.core.tracking import FaceTracker
+from face_depth_ros.predictors.depth_enhancer import DepthEnhancer
+from face_depth_ros.predictors.face_detector import FaceDetector
+
+
+class Pipeline:
+    """Detect, track and enhance; one instance per camera, frames in order."""
+
+    def __init__(self, detector: FaceDetector, tracker: FaceTracker,
+                 enhancer: DepthEnhancer) -> None:
+        self.detector, self.tracker, self.enhancer = detector, tracker, enhancer
+
+    @staticmethod
+    def open(method: str = 'network', detector_model: str = 'face_detector',
+             enhancer_model: str = 'depth_enhancer', backend: str = 'auto',
+             precision: str = 'auto') -> Pipeline:
+        """
+        Open the models.
+
+        :raises FaceDepthError: a model or backend is missing
+        """
+        detector = FaceDetector(detector_model, backend, precision)
+        try:
+            return Pipeline(detector, FaceTracker(),
+                            DepthEnhancer(method, enhancer_model, backend, precision))
+        except BaseException:
+            detector.close()
+            raise
+
+    def process(self, frame: Frame) -> FrameResult:
+        """
+        Run a frame through all stages that its images allow.
+
+        :returns: no detections without colour, no enhanced depth without depth
+        """
+        stage_ms: dict[str, float] = {}
+        started = time.perf_counter()
+        found = self.detector.detect(frame.color) if frame.color is not None else ()
+        started = _note(stage_ms, 'detect', started)
+        detections = self.tracker.update(frame.stamp_ns, found)
+        started = _note(stage_ms, 'track', started)
+        enhanced = None
+        if frame.depth is not None:
+            enhanced = self.enhancer.enhance(frame.depth, detections)
+            _note(stage_ms, 'enhance', started)
+        return FrameResult(frame.stamp_ns, frame.frame_id, detections, enhanced, stage_ms)
+
+    def close(self) -> None:
+        """Release the engines."""
+        self.detector.close()
+        self.enhancer.close()
+
+
+def _note(stage_ms: dict[str, float], stage: str, started: float) -> float:
+    """Store the time since `started`; return now."""
+    now = time.perf_counter()
+    stage_ms[stage] = (now - started) * 1e3
+    return now

@@ -1,0 +1,95 @@
+# Copyright 2026 face_depth_ros contributors
+# SPDX-License-Identifier: MIT
+"""
+From a trained network to the pair of files that ships: `<name>.onnx` and `<name>.yaml`.
+
+Export ends by running the file in the CPU engine and comparing it with torch; the largest
+difference stands in the spec.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+import hashlib
+from pathlib import Path
+import subprocess
+from typing import Any
+import warnings
+
+from face_depth_ros.core.model_spec import ModelSpec
+from face_depth_ros.engines import open_engine
+import numpy as np
+import onnx
+import torch
+from torch import nn
+import yaml
+
+OPSET = 17
+
+
+def export_onnx(module: nn.Module, example: Mapping[str, torch.Tensor], path: Path,
+                outputs: Sequence[str], dynamic: Mapping[str, Mapping[int, str]] | None = None,
+                ) -> str:
+    """
+    Write an ONNX file with a dynamic batch dimension.
+
+    :param module: takes the tensors of `example` in order, returns `outputs` in order
+    :param example: input name -> tensor, batch first
+    :param dynamic: further dynamic axes, tensor name -> {axis: name}
+    :returns: sha256 of the file, hex
+    """
+    axes: dict[str, dict[int, str]] = {n: {0: 'batch'} for n in (*example, *outputs)}
+    for name, extra in (dynamic or {}).items():
+        axes[name].update(extra)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter('ignore', DeprecationWarning)
+        torch.onnx.export(module.eval(), tuple(example.values()), str(path), opset_version=OPSET,
+                          dynamo=False, input_names=list(example), output_names=list(outputs),
+                          dynamic_axes=axes)
+    model = onnx.load(str(path))
+    onnx.checker.check_model(model)
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def measure_parity(module: nn.Module, example: Mapping[str, torch.Tensor], spec: ModelSpec,
+                   precisions: Sequence[str] = ('fp32',)) -> dict[str, dict[str, float]]:
+    """
+    Largest absolute difference between torch and the exported file in the CPU engine.
+
+    :returns: precision that ran -> {output name: largest difference}
+    """
+    with torch.no_grad():
+        expected = [t.float().numpy() for t in module.eval()(*example.values())]
+    result: dict[str, dict[str, float]] = {}
+    for precision in precisions:
+        with open_engine(spec, backend='openvino', precision=precision) as engine:
+            got = engine({name: tensor.numpy() for name, tensor in example.items()})
+            names = [o.name for o in spec.outputs]
+            result[engine.precision] = {
+                name: float(np.abs(got[name] - want).max())
+                for name, want in zip(names, expected, strict=True)}
+    return result
+
+
+def write_spec(path: Path, content: Mapping[str, Any]) -> ModelSpec:
+    """
+    Write a spec and read it back.
+
+    :raises ModelSpecError: the content is not a complete spec
+    """
+    path.write_text(yaml.safe_dump(dict(content), sort_keys=False, width=96), encoding='utf-8')
+    return ModelSpec.load(path)
+
+
+def current_commit() -> str:
+    """Return the short hash of the checkout, with '+' when files differ from it."""
+    root = Path(__file__).resolve().parents[2]
+    try:
+        commit = subprocess.run(['git', 'rev-parse', '--short', 'HEAD'], cwd=root, check=True,
+                                capture_output=True, text=True).stdout.strip()
+        dirty = subprocess.run(['git', 'status', '--porcelain', '--untracked-files=no'], cwd=root,
+                               check=True, capture_output=True, text=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return 'unknown'
+    return commit + ('+' if dirty else '')

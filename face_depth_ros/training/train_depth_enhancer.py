@@ -1,0 +1,292 @@
+# Copyright 2026 face_depth_ros contributors
+# SPDX-License-Identifier: MIT
+"""
+Train the depth enhancer.
+
+The shipped model was made by
+
+    python -m face_depth_ros.training.train_depth_enhancer --assets DIR --max-minutes 60
+
+on a CPU; on a GPU the same command needs `--batch-size 128 --bank-size 200000`. It goes on where
+it was stopped when given `--resume`. `--export models` writes the ONNX file and its spec.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict, dataclass, fields
+import json
+import logging
+from pathlib import Path
+import time
+from typing import Any
+
+from face_depth_ros.core.errors import SettingsError
+from face_depth_ros.networks.depth_enhancer import (build_depth_enhancer, DepthEnhancer,
+                                                    EnhancerOutput)
+from face_depth_ros.synthesis.assets import find_assets
+from face_depth_ros.training.enhancement_data import (DegradationMix, EnhancementBatch,
+                                                      FaceDepthBank, make_batch)
+from face_depth_ros.training.export import current_commit
+from lightning.fabric import Fabric
+import numpy as np
+import torch
+from torch.nn import functional
+
+LOG = logging.getLogger('train_depth_enhancer')
+SUPPORT_LOGIT = -0.85
+"""Support threshold 0.3: at it the support covers the truth and still agrees by IoU > 0.95."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """
+    All that decides a training run.
+
+    :param assets: folder of the synthesis assets; '' = found by itself
+    :param run: folder of checkpoints, logs and the rendered banks
+    :param max_minutes: time budget of all sessions of the run together
+    :param max_steps: budget in steps; the learning rate follows the nearer of both ends
+    :param threads: CPU threads of torch, 0 = its own choice
+    """
+
+    assets: str = ''
+    run: str = 'runs/depth_enhancer'
+    max_minutes: float = 60.0
+    max_steps: int = 1_000_000
+    batch_size: int = 16
+    bank_size: int = 16384
+    validation_size: int = 256
+    learning_rate: float = 1.5e-3
+    weight_decay: float = 1e-4
+    warmup_steps: int = 200
+    ema_decay: float = 0.998
+    gradient_weight: float = 0.5
+    confidence_weight: float = 0.01
+    support_weight: float = 0.02
+    seed: int = 20261120
+    threads: int = 0
+    steps_per_epoch: int = 500
+
+    def __post_init__(self) -> None:
+        problems = [f'{name} is {getattr(self, name)}, expected > 0' for name in (
+            'max_minutes', 'max_steps', 'batch_size', 'bank_size', 'validation_size',
+            'learning_rate', 'warmup_steps', 'steps_per_epoch') if getattr(self, name) <= 0]
+        if not 0 <= self.ema_decay < 1:
+            problems.append(f'ema_decay is {self.ema_decay}, expected 0 <= ema_decay < 1')
+        if self.batch_size > self.bank_size:
+            problems.append(f'batch_size {self.batch_size} exceeds bank_size {self.bank_size}')
+        if problems:
+            raise SettingsError('training settings: ' + '; '.join(problems))
+
+
+@dataclass
+class TrainingState:
+    """Everything that a checkpoint holds beside the weights."""
+
+    step: int = 0
+    minutes: float = 0.0
+    samples: int = 0
+
+
+def main() -> None:
+    """Train, validate after each epoch, keep the newest checkpoint, export on demand."""
+    settings, resume, export = parse_arguments()
+    logging.basicConfig(level=logging.INFO, format='%(asctime)s %(message)s')
+    fabric = Fabric(accelerator='auto', devices='auto' if torch.cuda.is_available() else 1,
+                    precision='bf16-mixed')
+    fabric.launch()
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    run = Path(settings.run)
+    banks = open_banks(settings, run, fabric)
+    model, average, optimizer, state = build(settings, fabric)
+    if resume:
+        load_checkpoint(run / 'last.pt', model, average, optimizer, state)
+    while not is_over(settings, state):
+        loss = train_one_epoch(fabric, settings, banks[0], model, average, optimizer, state)
+        metrics = validate(average, banks[1], fabric.device)
+        LOG.info('step %d, %.1f min, loss %.5f, %s', state.step, state.minutes, loss,
+                 json.dumps(metrics))
+        if fabric.is_global_zero:
+            save_checkpoint(run / 'last.pt', settings, model, average, optimizer, state, metrics)
+    if export and fabric.is_global_zero:
+        from face_depth_ros.training.export_depth_enhancer import export_checkpoint
+        export_checkpoint(run / 'last.pt', Path(export))
+
+
+def parse_arguments() -> tuple[Settings, bool, str]:
+    """Return the settings from the command line, whether to resume, where to export."""
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    for f in fields(Settings):
+        parser.add_argument('--' + f.name.replace('_', '-'), type=type(f.default),
+                            default=f.default)
+    parser.add_argument('--resume', action='store_true')
+    parser.add_argument('--export', default='', metavar='FOLDER')
+    values = vars(parser.parse_args())
+    resume, export = values.pop('resume'), values.pop('export')
+    return Settings(**values), resume, export
+
+
+def open_banks(settings: Settings, run: Path, fabric: Fabric) -> list[FaceDepthBank]:
+    """Render (on the first process) and open the banks of training and validation."""
+    sizes = {'train': settings.bank_size, 'validation': settings.validation_size}
+    folders = {split: run.parent / f'face_depth_bank_{split}_{n}' for split, n in sizes.items()}
+    if fabric.is_global_zero:
+        assets = find_assets(settings.assets or None)
+        for split, count in sizes.items():
+            started = time.monotonic()
+            FaceDepthBank.render(folders[split], assets, split, count, str(fabric.device))
+            LOG.info('bank %s: %d images, %.0f s', split, count, time.monotonic() - started)
+    fabric.barrier()
+    return [FaceDepthBank(folders[split]) for split in sizes]
+
+
+def build(settings: Settings, fabric: Fabric) -> tuple[
+        Any, DepthEnhancer, Any, TrainingState]:
+    """Return the model, its running average, the optimiser and a fresh state."""
+    torch.manual_seed(settings.seed)
+    model = build_depth_enhancer().to(memory_format=torch.channels_last)
+    average = build_depth_enhancer().to(fabric.device)
+    average.load_state_dict(model.state_dict())
+    optimizer = torch.optim.AdamW(model.parameters(), lr=settings.learning_rate,
+                                  weight_decay=settings.weight_decay, betas=(0.9, 0.99))
+    model, optimizer = fabric.setup(model, optimizer)
+    return model, average, optimizer, TrainingState()
+
+
+def is_over(settings: Settings, state: TrainingState) -> bool:
+    """Whether the budget of time or steps is used up."""
+    return state.minutes >= settings.max_minutes or state.step >= settings.max_steps
+
+
+def learning_rate(settings: Settings, state: TrainingState) -> float:
+    """Linear warm-up, then half a cosine down to 1 % at the end of the budget."""
+    progress = min(1.0, max(state.minutes / settings.max_minutes,
+                            state.step / settings.max_steps))
+    warm = min(1.0, (state.step + 1) / settings.warmup_steps)
+    return settings.learning_rate * warm * (0.01 + 0.99 * 0.5 * (1 + np.cos(np.pi * progress)))
+
+
+def train_one_epoch(fabric: Fabric, settings: Settings, bank: FaceDepthBank, model: Any,
+                    average: DepthEnhancer, optimizer: Any, state: TrainingState) -> float:
+    """Run up to `steps_per_epoch` steps; return the mean loss."""
+    model.train()
+    total, steps = 0.0, 0
+    while steps < settings.steps_per_epoch and not is_over(settings, state):
+        started = time.monotonic()
+        seed = (settings.seed, state.step, fabric.global_rank)
+        indices = np.random.default_rng(seed).integers(0, bank.count, settings.batch_size)
+        generator = torch.Generator(fabric.device)
+        generator.manual_seed(hash(seed) & 0x7FFFFFFF)
+        batch = make_batch(bank, indices, generator, DegradationMix())
+        for group in optimizer.param_groups:
+            group['lr'] = learning_rate(settings, state)
+        loss = loss_of(model(batch.depth, batch.valid), batch, settings)
+        fabric.backward(loss)
+        fabric.clip_gradients(model, optimizer, max_norm=1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        update_average(average, model, settings.ema_decay, state.step)
+        total, steps = total + float(loss), steps + 1
+        state.step += 1
+        state.samples += settings.batch_size * fabric.world_size
+        state.minutes += (time.monotonic() - started) / 60.0
+    return total / max(steps, 1)
+
+
+def loss_of(output: EnhancerOutput, batch: EnhancementBatch, settings: Settings) -> torch.Tensor:
+    """
+    RMSE a face plus a gradient term, the error's own likelihood, and the support.
+
+    The mean of each face's RMSE is what the tables report. Geometry counts on the true surface
+    alone; what lies outside it is for the support to say.
+    """
+    surface = batch.surface
+    count = surface.sum(dim=(1, 2, 3)).clamp_min(1.0)  # (B,)
+    error = (batch.depth + output.correction.float() - batch.truth) * surface
+    rmse = ((error ** 2).sum(dim=(1, 2, 3)) / count + 1e-8).sqrt().mean()
+    slope = 0.0
+    for axis in (2, 3):
+        pairs = surface.narrow(axis, 1, surface.shape[axis] - 1) * surface.narrow(
+            axis, 0, surface.shape[axis] - 1)
+        slope = slope + (error.diff(dim=axis).abs() * pairs).sum() / pairs.sum().clamp_min(1.0)
+    log_error = output.log_error.float().clamp(-9.0, 2.0)
+    likelihood = ((error.detach().abs() * (-log_error).exp() + log_error) * surface).sum() / (
+        count.sum())
+    support = functional.binary_cross_entropy_with_logits(output.support.float(), surface)
+    return (rmse + settings.gradient_weight * slope + settings.confidence_weight * likelihood
+            + settings.support_weight * support)
+
+
+def update_average(average: DepthEnhancer, model: Any, decay: float, step: int) -> None:
+    """Move the running average towards the model, faster during the first steps."""
+    decay = min(decay, (1 + step) / (10 + step))
+    with torch.no_grad():
+        for mean, value in zip(average.parameters(), model.parameters(), strict=True):
+            mean.lerp_(value.to(mean.dtype), 1.0 - decay)
+
+
+@torch.no_grad()
+def validate(model: DepthEnhancer, bank: FaceDepthBank, device: torch.device,
+             ) -> dict[str, float]:
+    """
+    Score on people never trained on, under the paper's degradation.
+
+    :returns: mean RMSE of the geometry alone, of the published form (1 outside the support), and
+        of the filled input; intersection over union of the support
+    """
+    model.eval()
+    sums: dict[str, list[torch.Tensor]] = {k: [] for k in ('geometry', 'published', 'filled',
+                                                           'iou')}
+    generator = torch.Generator(device)
+    generator.manual_seed(1)
+    for start in range(0, bank.count, 16):
+        batch = make_batch(bank, np.arange(start, min(start + 16, bank.count)), generator, None)
+        with torch.autocast(device.type, torch.bfloat16):
+            output = model(batch.depth, batch.valid)
+        surface, count = batch.surface, batch.surface.sum(dim=(1, 2, 3))
+        supported = output.support.float() > SUPPORT_LOGIT
+        geometry = batch.depth + output.correction.float()
+        published = torch.where(supported, geometry, 1.0)
+        for name, depth in (('geometry', geometry), ('published', published),
+                            ('filled', batch.depth)):
+            squared = ((depth - batch.truth) ** 2 * surface).sum(dim=(1, 2, 3))
+            sums[name].append((squared / count).sqrt())
+        both = (supported & (surface > 0)).sum(dim=(1, 2, 3))
+        either = (supported | (surface > 0)).sum(dim=(1, 2, 3))
+        sums['iou'].append(both / either)
+    return {name: round(float(torch.cat(values).mean()), 5) for name, values in sums.items()}
+
+
+def save_checkpoint(path: Path, settings: Settings, model: Any, average: DepthEnhancer,
+                    optimizer: Any, state: TrainingState, metrics: dict[str, float]) -> None:
+    """Write the newest checkpoint, complete or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = {'model': model.state_dict(), 'average': average.state_dict(),
+               'optimizer': optimizer.state_dict(), 'state': asdict(state),
+               'settings': asdict(settings), 'commit': current_commit(), 'metrics': metrics}
+    torch.save(content, path.with_suffix('.partial'))
+    path.with_suffix('.partial').replace(path)
+
+
+def load_checkpoint(path: Path, model: Any, average: DepthEnhancer, optimizer: Any,
+                    state: TrainingState) -> None:
+    """
+    Go on from a checkpoint.
+
+    :raises SettingsError: there is none
+    """
+    if not path.exists():
+        raise SettingsError(f'--resume: no checkpoint at {path}; start without --resume')
+    content = torch.load(path, map_location='cpu', weights_only=True)
+    model.load_state_dict(content['model'])
+    average.load_state_dict(content['average'])
+    optimizer.load_state_dict(content['optimizer'])
+    for name, value in content['state'].items():
+        setattr(state, name, value)
+
+
+if __name__ == '__main__':
+    main()
