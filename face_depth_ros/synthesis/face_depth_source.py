@@ -13,10 +13,11 @@ from face_depth_ros.synthesis.head_pose import (BOX_SIDE_M, HeadPoses, PoseRange
 from face_depth_ros.synthesis.identity_splits import sample_identities
 from face_depth_ros.synthesis.morphable_head import landmarks_5, MorphableHead
 from face_depth_ros.synthesis.rasterizer import rasterize
+from face_depth_ros.synthesis.surroundings import Surroundings
 import numpy as np
 import torch
 
-_STREAM = 0xDE97
+_STREAM, _SCENE_STREAM = 0xDE97, 0x5CE7E
 _FOCAL = 1.0
 """Any number: the crop has the same picture whatever the focal length of the camera."""
 
@@ -28,12 +29,15 @@ class FaceDepthBatch:
 
     :param depth: (B, S, S) float32 metres along the camera's axis, head and neck only, NaN where
         there is neither
+    :param observed: (B, S, S) metres, the whole scene: also hair, glasses, shoulders, hands,
+        walls; None if not asked for
     :param focal: (B,) pixels, the focal length of a camera that would see the crop in this size
     :param landmarks: (B, 5, 3): x, y in pixels of the crop, z in metres
     :param identities: (B,) int64, index of the person within the split
     """
 
     depth: torch.Tensor
+    observed: torch.Tensor | None
     focal: torch.Tensor
     landmarks: torch.Tensor
     identities: torch.Tensor
@@ -68,6 +72,8 @@ class FaceDepthRenderer:
 
     def __init__(self, assets: FaceAssets, device: torch.device | str = 'cpu',
                  split: str = 'train', size: int = 256, limits: PoseRange = PoseRange()) -> None:
+        self.assets = assets
+        self._around: Surroundings | None = None
         self.head = MorphableHead(assets, device)
         self.expressions = ExpressionTable(assets, self.head.expression_names)
         self.split, self.size, self.limits = split, size, limits
@@ -91,20 +97,32 @@ class FaceDepthRenderer:
                           torch.as_tensor(gaze, device=device), poses,
                           torch.as_tensor(indices))
 
-    def render(self, seed: int, batch: int) -> FaceDepthBatch:
+    def render(self, seed: int, batch: int, observed: bool = False) -> FaceDepthBatch:
         """
         Render a batch.
 
         :param seed: the same seed renders the same batch
         :param batch: number of faces; 16 or more amortise the head model
+        :param observed: also render what surrounds and covers the faces
         """
         faces = self.sample(seed, batch)
         vertices = self.head.vertices(faces.identity, faces.expression, faces.gaze)
         raster = rasterize(self.to_crop(vertices, faces.poses), self.triangles, self.size,
                            self.size)
         points = landmarks_5(self.head.landmarks_68(vertices))
-        return FaceDepthBatch(raster.depth, self.crop_focal(faces.poses),
+        scene = None
+        if observed:
+            generator = np.random.default_rng((_SCENE_STREAM, seed))
+            around = self._surroundings().depth(faces.identity, faces.poses, self.size, generator)
+            scene = torch.fmin(raster.depth, around)
+        return FaceDepthBatch(raster.depth, scene, self.crop_focal(faces.poses),
                               self.to_crop(points, faces.poses), faces.identities)
+
+    def _surroundings(self) -> Surroundings:
+        """Return hair, glasses and the rest; read when first asked for."""
+        if self._around is None:
+            self._around = Surroundings(self.assets, self.head)
+        return self._around
 
     def to_crop(self, points_cm: torch.Tensor, poses: HeadPoses) -> torch.Tensor:
         """

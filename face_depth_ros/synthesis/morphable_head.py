@@ -56,6 +56,10 @@ class MorphableHead:
         """Return which triangles belong to the named texture slots, (T,) bool."""
         return np.isin(self.triangle_slot, [self.slot_names.index(name) for name in names])
 
+    def identity_shapes(self) -> torch.Tensor:
+        """Return the displacement of each identity mode, (100, V, 3) cm."""
+        return self._shapes[:self.identity_modes].view(self.identity_modes, -1, 3)
+
     def identity_vertices(self, identity: torch.Tensor) -> torch.Tensor:
         """
         Return the vertices without expression: what hair and glasses are fitted to.
