@@ -1,0 +1,335 @@
+# Copyright 2026 face_depth_ros contributors
+# SPDX-License-Identifier: MIT
+"""
+Train the face detector on composed images of rendered heads.
+
+The shipped model was made by
+
+    python -m face_depth_ros.training.render_head_bank --assets DIR
+    python -m face_depth_ros.training.train_face_detector --assets DIR --max-minutes 65 --threads 1
+
+on a CPU; the same commands run on a GPU. It goes on where it was stopped when given `--resume`.
+`python -m face_depth_ros.training.export_face_detector` writes the ONNX file and its spec.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
+import json
+import logging
+from pathlib import Path
+import time
+from typing import Any
+
+import cv2
+from face_depth_ros.core.detection_decoding import decode_faces
+from face_depth_ros.core.errors import SettingsError
+from face_depth_ros.core.frames import Detection
+from face_depth_ros.networks.face_detector import (build_face_detector, FaceDetectorConfig,
+                                                   FaceDetectorNet, FaceMaps, SIDE_UNIT_PX, STRIDE)
+from face_depth_ros.synthesis.assets import find_assets
+from face_depth_ros.training.detection_backgrounds import BackgroundSource, load_panoramas
+from face_depth_ros.training.detection_data import DetectionBatches, padded
+from face_depth_ros.training.detection_heads import HeadBank
+from face_depth_ros.training.detection_scene import Scene, SceneComposer
+from face_depth_ros.training.detection_scoring import score_detections
+from face_depth_ros.training.export import current_commit
+from lightning.fabric import Fabric
+import numpy as np
+import torch
+from torch.utils.data import DataLoader
+
+LOG = logging.getLogger('train_face_detector')
+VALIDATION_SHAPES = ((256, 320), (320, 256))
+VALIDATION_PANORAMAS = 2
+"""So many of the environment maps are kept from training."""
+BACKGROUND_SIZE = 384
+VALIDATION_THRESHOLD = 0.4
+_LOWEST_SCORE = 0.05
+
+
+@dataclass(frozen=True)
+class Settings:
+    """
+    All that decides a training run.
+
+    :param assets: folder of the synthesis assets; '' = found by itself
+    :param bank: folder with the rendered head banks `train` and `validation`
+    :param run: folder of checkpoints
+    :param max_minutes: time budget of all sessions of the run together
+    :param max_steps: budget in steps; the learning rate follows the nearer of both ends
+    :param pixels: pixels of the images of a batch together
+    :param threads: CPU threads of torch, 0 = its own choice
+    :param workers: processes that compose images, 0 = compose in the training process
+    """
+
+    assets: str = ''
+    bank: str = 'runs/face_detector/bank'
+    run: str = 'runs/face_detector'
+    max_minutes: float = 65.0
+    max_steps: int = 1_000_000
+    pixels: int = 32 * 192 * 192
+    backgrounds: int = 1500
+    validation_size: int = 400
+    learning_rate: float = 2e-3
+    weight_decay: float = 2e-2
+    warmup_steps: int = 200
+    ema_decay: float = 0.998
+    box_weight: float = 1.0
+    landmark_weight: float = 4.0
+    seed: int = 20261120
+    threads: int = 0
+    workers: int = 1
+    steps_per_epoch: int = 500
+    precision: str = 'bf16-mixed'
+
+    def __post_init__(self) -> None:
+        problems = [f'{name} is {getattr(self, name)}, expected > 0' for name in (
+            'max_minutes', 'max_steps', 'pixels', 'backgrounds', 'validation_size',
+            'learning_rate', 'warmup_steps', 'steps_per_epoch') if getattr(self, name) <= 0]
+        problems += [f'{name} is {getattr(self, name)}, expected >= 0' for name in (
+            'weight_decay', 'box_weight', 'landmark_weight', 'threads', 'workers')
+            if getattr(self, name) < 0]
+        if not 0 <= self.ema_decay < 1:
+            problems.append(f'ema_decay is {self.ema_decay}, expected 0 <= ema_decay < 1')
+        if self.precision not in ('32-true', 'bf16-mixed', '16-mixed'):
+            problems.append(f'precision is {self.precision!r}, expected 32-true, bf16-mixed or '
+                            '16-mixed')
+        if problems:
+            raise SettingsError('training settings: ' + '; '.join(problems))
+
+
+@dataclass
+class TrainingState:
+    """Everything that a checkpoint holds beside the weights."""
+
+    step: int = 0
+    minutes: float = 0.0
+    samples: int = 0
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Train; validate and keep the newest checkpoint after each epoch."""
+    settings, resume = parse_arguments(arguments)
+    logging.basicConfig(level=logging.INFO, format='%(asctime)s %(message)s')
+    fabric = Fabric(accelerator='auto', devices='auto' if torch.cuda.is_available() else 1,
+                    precision=settings.precision)  # type: ignore[arg-type]
+    fabric.launch()
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    cv2.setNumThreads(1)
+    composers = make_composers(settings)
+    scenes = validation_scenes(composers['validation'], settings)
+    model, average, optimizer, state = build(settings, fabric)
+    checkpoint = Path(settings.run) / 'last.pt'
+    if resume:
+        load_checkpoint(checkpoint, model, average, optimizer, state)
+    batches = iter(make_loader(composers['train'], settings, fabric, state.step))
+    while not is_over(settings, state):
+        losses = train_one_epoch(fabric, settings, batches, model, average, optimizer, state)
+        metrics = validate(average, scenes, fabric.device)
+        LOG.info('step %d, %.1f min, %d images, losses %s, %s', state.step, state.minutes,
+                 state.samples, json.dumps(losses), json.dumps(metrics))
+        if fabric.is_global_zero:
+            save_checkpoint(checkpoint, settings, model, average, optimizer, state, metrics)
+
+
+def parse_arguments(arguments: list[str] | None) -> tuple[Settings, bool]:
+    """Return the settings from the command line, and whether to resume."""
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    for f in fields(Settings):
+        parser.add_argument('--' + f.name.replace('_', '-'), type=type(f.default),
+                            default=f.default)
+    parser.add_argument('--resume', action='store_true')
+    values = vars(parser.parse_args(arguments))
+    resume = values.pop('resume')
+    return Settings(**values), resume
+
+
+def make_composers(settings: Settings) -> dict[str, SceneComposer]:
+    """Open the banks and draw the backgrounds; validation shares neither people nor places."""
+    panoramas = load_panoramas(find_assets(settings.assets or None))
+    parts = {'train': panoramas[:-VALIDATION_PANORAMAS],
+             'validation': panoramas[-VALIDATION_PANORAMAS:]}
+    composers = {}
+    for number, (split, views) in enumerate(parts.items()):
+        generator = np.random.default_rng((settings.seed, number, 1))
+        source = BackgroundSource(views)
+        count = settings.backgrounds if split == 'train' else max(1, settings.backgrounds // 10)
+        images = np.stack([source.draw(BACKGROUND_SIZE, generator) for _ in range(count)])
+        composers[split] = SceneComposer(HeadBank.load(Path(settings.bank) / split), images)
+    return composers
+
+
+def validation_scenes(composer: SceneComposer, settings: Settings) -> list[Scene]:
+    """Compose the scenes that every epoch is scored on; the same for every run of a seed."""
+    generator = np.random.default_rng((settings.seed, 2))
+    return [padded(composer, *VALIDATION_SHAPES[k % len(VALIDATION_SHAPES)], generator)
+            for k in range(settings.validation_size)]
+
+
+def make_loader(composer: SceneComposer, settings: Settings, fabric: Fabric,
+                first_step: int) -> DataLoader:
+    """Return the batches from a step on; each process of a run gets its own."""
+    world, rank = fabric.world_size, fabric.global_rank
+    batches = DetectionBatches(composer, settings.pixels, world * settings.max_steps,
+                               settings.seed)
+    return DataLoader(batches, batch_size=None, num_workers=settings.workers,
+                      sampler=range(first_step * world + rank, len(batches), world))
+
+
+def build(settings: Settings, fabric: Fabric,
+          config: FaceDetectorConfig = FaceDetectorConfig(),
+          ) -> tuple[Any, FaceDetectorNet, Any, TrainingState]:
+    """Return the model, its running average, the optimiser and a fresh state."""
+    torch.manual_seed(settings.seed)
+    model = build_face_detector(config).to(memory_format=torch.channels_last)
+    average = build_face_detector(config).to(fabric.device)
+    average.load_state_dict(model.state_dict())
+    kernels = [p for p in model.parameters() if p.ndim > 1]
+    others = [p for p in model.parameters() if p.ndim <= 1]
+    optimizer = torch.optim.AdamW(
+        [{'params': kernels, 'weight_decay': settings.weight_decay},
+         {'params': others, 'weight_decay': 0.0}], lr=settings.learning_rate)
+    model, optimizer = fabric.setup(model, optimizer)
+    return model, average, optimizer, TrainingState()
+
+
+def is_over(settings: Settings, state: TrainingState) -> bool:
+    """Whether the budget of time or steps is used up."""
+    return state.minutes >= settings.max_minutes or state.step >= settings.max_steps
+
+
+def learning_rate(settings: Settings, state: TrainingState) -> float:
+    """Linear warm-up, then half a cosine down to 1 % at the end of the budget."""
+    progress = min(1.0, max(state.minutes / settings.max_minutes,
+                            state.step / settings.max_steps))
+    warm = min(1.0, (state.step + 1) / settings.warmup_steps)
+    return settings.learning_rate * warm * (0.01 + 0.99 * 0.5 * (1 + np.cos(np.pi * progress)))
+
+
+def train_one_epoch(fabric: Fabric, settings: Settings,
+                    batches: Iterator[dict[str, torch.Tensor]], model: Any,
+                    average: FaceDetectorNet, optimizer: Any,
+                    state: TrainingState) -> dict[str, float]:
+    """Run up to `steps_per_epoch` steps; return the mean losses."""
+    model.train()
+    totals: dict[str, float] = {}
+    steps = 0
+    while steps < settings.steps_per_epoch and not is_over(settings, state):
+        started = time.monotonic()
+        batch = {name: tensor.to(fabric.device) for name, tensor in next(batches).items()}
+        image = batch['image'].float().contiguous(memory_format=torch.channels_last)
+        for group in optimizer.param_groups:
+            group['lr'] = learning_rate(settings, state)
+        losses = losses_of(model(image), batch)
+        loss = (losses['score'] + settings.box_weight * losses['box']
+                + settings.landmark_weight * losses['landmarks'])
+        fabric.backward(loss)
+        fabric.clip_gradients(model, optimizer, max_norm=5.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        update_average(average, model, settings.ema_decay, state.step)
+        for name, value in (*losses.items(), ('total', loss)):
+            totals[name] = totals.get(name, 0.0) + float(value)
+        steps += 1
+        state.step += 1
+        state.samples += len(image) * fabric.world_size
+        state.minutes += (time.monotonic() - started) / 60.0
+    return {name: round(value / max(steps, 1), 4) for name, value in totals.items()}
+
+
+def losses_of(maps: FaceMaps, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """
+    Focal loss of the centres; absolute errors of boxes and landmarks around the centres.
+
+    :param maps: of the network
+    :param batch: of `make_targets`, batched
+    :returns: 'score', 'box', 'landmarks', each per face
+    """
+    weight, heat = batch['weight'], batch['heat']
+    faces = weight.sum().clamp_min(1.0)
+    logit = maps.score.float()
+    positive = (heat > 0.999).float()
+    probability = torch.sigmoid(logit)
+    hit = -torch.nn.functional.logsigmoid(logit) * (1 - probability) ** 2 * positive
+    miss = -torch.nn.functional.logsigmoid(-logit) * probability ** 2 * (1 - heat) ** 4
+    score = ((hit + miss * (1 - positive)) * batch['heat_weight']).sum() / faces
+    error = (maps.box.float() - batch['box']).abs()  # (B, 5, h, w)
+    offset = error[:, :2].sum(1, keepdim=True) / batch['unit'] * 4.0
+    shape = error[:, 2:3] * 2.0 + error[:, 3:].sum(1, keepdim=True)
+    points = ((maps.landmarks.float() - batch['landmarks']).abs()
+              * batch['landmark_weight']).mean(1, keepdim=True)
+    return {'score': score, 'box': ((offset + shape) * weight).sum() / faces,
+            'landmarks': (points * weight).sum() / faces}
+
+
+def update_average(average: FaceDetectorNet, model: Any, decay: float, step: int) -> None:
+    """Move the running average towards the model, faster during the first steps."""
+    decay = min(decay, (1 + step) / (10 + step))
+    with torch.no_grad():
+        for mean, value in zip(average.state_dict().values(), model.state_dict().values(),
+                               strict=True):
+            if mean.dtype.is_floating_point:
+                mean.lerp_(value.to(mean.dtype), 1.0 - decay)
+
+
+@torch.no_grad()
+def validate(model: FaceDetectorNet, scenes: list[Scene],
+             device: torch.device) -> dict[str, float]:
+    """Score the model on scenes with people and places never trained on."""
+    model.eval()
+    return score_detections(scenes, [detect(model, scene.image, device) for scene in scenes],
+                            VALIDATION_THRESHOLD)
+
+
+@torch.no_grad()
+def detect(model: FaceDetectorNet, image: np.ndarray, device: torch.device,
+           threshold: float = _LOWEST_SCORE) -> tuple[Detection, ...]:
+    """
+    Find faces with the network in torch.
+
+    :param image: (H, W, 3) uint8 RGB, H and W multiples of 32
+    """
+    tensor = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).to(device).float()
+    maps = model(tensor[None])
+    score, box, landmarks = (m[0].float().cpu().numpy() for m in (
+        torch.sigmoid(maps.score), maps.box, maps.landmarks))
+    return decode_faces(score[0], box, landmarks, stride=STRIDE, side_unit=SIDE_UNIT_PX,
+                        threshold=threshold, max_faces=32)
+
+
+def save_checkpoint(path: Path, settings: Settings, model: Any, average: FaceDetectorNet,
+                    optimizer: Any, state: TrainingState, metrics: dict[str, float]) -> None:
+    """Write the newest checkpoint, complete or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = {'model': model.state_dict(), 'average': average.state_dict(),
+               'optimizer': optimizer.state_dict(), 'state': asdict(state),
+               'settings': asdict(settings), 'config': asdict(average.config),
+               'commit': current_commit(), 'metrics': metrics}
+    torch.save(content, path.with_suffix('.partial'))
+    path.with_suffix('.partial').replace(path)
+
+
+def load_checkpoint(path: Path, model: Any, average: FaceDetectorNet, optimizer: Any,
+                    state: TrainingState) -> None:
+    """
+    Go on from a checkpoint.
+
+    :raises SettingsError: there is none
+    """
+    if not path.exists():
+        raise SettingsError(f'--resume: no checkpoint at {path}; start without --resume')
+    content = torch.load(path, map_location='cpu', weights_only=True)
+    model.load_state_dict(content['model'])
+    average.load_state_dict(content['average'])
+    optimizer.load_state_dict(content['optimizer'])
+    for name, value in content['state'].items():
+        setattr(state, name, value)
+
+
+if __name__ == '__main__':
+    main()
