@@ -1,0 +1,42 @@
+# Copyright 2026 face_depth_ros contributors
+# SPDX-License-Identifier: MIT
+#
+# make demo [BAG=folder] [OUT=folder]   replay a bag through the ROS graph, write OUT/report.html
+# make test                             linters, types, every test that this machine can run
+# make setup, make setup-all            only the environment of the one and of the other
+# make clean                            remove what these commands made, the environment as well
+
+PYTHON ?= python3
+BAG ?= test/data/sample_bag
+OUT ?= out
+VENV := .venv
+
+.PHONY: demo test lint types unit setup setup-all clean
+
+demo: setup
+	$(VENV)/bin/replay "$(BAG)" --out "$(OUT)"
+
+# One after the other, also under make -j: the cheap checks first.
+test: setup-all
+	$(MAKE) --no-print-directory lint
+	$(MAKE) --no-print-directory types
+	$(MAKE) --no-print-directory unit
+
+lint: setup-all
+	$(VENV)/bin/ruff check .
+
+types: setup-all
+	$(VENV)/bin/mypy
+
+# Never out of this machine, whatever the tests start.
+unit: setup-all
+	ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST $(VENV)/bin/python -m pytest $(PYTEST_ARGUMENTS)
+
+setup:
+	@$(PYTHON) requirements/setup_environment.py runtime
+
+setup-all:
+	@$(PYTHON) requirements/setup_environment.py all
+
+clean:
+	rm -rf $(VENV) build install log out .pytest_cache .mypy_cache .ruff_cache *.egg-info

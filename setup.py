@@ -1,0 +1,54 @@
+# Copyright 2026 face_depth_ros contributors
+# SPDX-License-Identifier: MIT
+"""An ament_python package; `make demo` and `make test` install it from here as well."""
+
+from pathlib import Path
+
+from setuptools import find_packages
+from setuptools import setup
+
+PACKAGE = 'face_depth_ros'
+COMPONENTS = {
+    # The names are those that launch files give to composable nodes.
+    'face_depth_ros::FaceDetector': 'face_depth_ros.nodes.face_detector:FaceDetectorNode',
+    'face_depth_ros::DepthEnhancer': 'face_depth_ros.nodes.depth_enhancer:DepthEnhancerNode',
+}
+COMMANDS = {
+    'replay': 'face_depth_ros.evaluation.replay:main',
+    'evaluate': 'face_depth_ros.evaluation.evaluate:main',
+    'build_engines': 'face_depth_ros.engines.build_engines:main',
+    'component_container': 'face_depth_ros.nodes.component_container:main',
+    'face_detector': 'face_depth_ros.nodes.face_detector:main',
+    'depth_enhancer': 'face_depth_ros.nodes.depth_enhancer:main',
+}
+
+
+def shared(folder, *patterns):
+    """List the files of a folder for `share/face_depth_ros/<folder>`."""
+    files = sorted(str(path) for pattern in patterns for path in Path(folder).glob(pattern))
+    return (f'share/{PACKAGE}/{folder}', files)
+
+
+setup(
+    name=PACKAGE,
+    version='0.1.0',
+    description='Enhanced depth, identity and expression of faces from an RGB-D camera, for ROS 2',
+    license='MIT',
+    maintainer='face_depth_ros contributors',
+    maintainer_email='face-depth-ros@users.noreply.github.com',
+    python_requires='>=3.10',
+    install_requires=['setuptools'],
+    packages=find_packages(include=[PACKAGE, f'{PACKAGE}.*']),
+    zip_safe=False,
+    data_files=[
+        ('share/ament_index/resource_index/packages', [f'resource/{PACKAGE}']),
+        (f'share/{PACKAGE}', ['package.xml']),
+        shared('launch', '*.launch.py'),
+        shared('config', '*.yaml', '*.xml', '*.rviz'),
+        shared('models', '*.onnx', '*.yaml', '*.md'),
+    ],
+    entry_points={
+        'console_scripts': [f'{name} = {target}' for name, target in COMMANDS.items()],
+        f'{PACKAGE}.components': [f'{name} = {target}' for name, target in COMPONENTS.items()],
+    },
+)
