@@ -29,6 +29,9 @@ SIZE = 256
 _LEVELS = 65534
 _HOLE = 65535
 _RENDER_BATCH = 32
+_OBSERVED_SEEDS = 10_000_000
+_HIDDEN_BEHIND_M = 0.003
+"""Truth that lies this far behind the observed scene is hidden by something."""
 
 
 class EnhancementBatch(NamedTuple):
@@ -38,7 +41,7 @@ class EnhancementBatch(NamedTuple):
     :param depth: degraded and filled, in [0, 1)
     :param valid: 1 where the degraded depth was measured within the slab
     :param truth: normalised by the degraded image's nearest surface; 0 outside `surface`
-    :param surface: 1 where the truth has head or neck within the slab
+    :param surface: 1 where the camera looks at head or neck within the slab; 0 on what hides them
     """
 
     depth: torch.Tensor
@@ -54,13 +57,15 @@ class DegradationMix:
 
     :param mild: the paper's steps with weaker noise, fewer holes, blur or none
     :param sensor: a stereo or structured-light camera
-    :param surroundings: blurred surfaces around the head
+    :param scene: hair, glasses, shoulders, hands and walls rendered with the head
+    :param surroundings: of what has no scene: blurred surfaces around the head
     :param random_holes: random values around the head, as in the paper's section III.B
     """
 
     mild: float = 0.25
     sensor: float = 0.25
-    surroundings: float = 0.25
+    scene: float = 0.25
+    surroundings: float = 0.2
     random_holes: float = 0.05
 
     def __post_init__(self) -> None:
@@ -69,29 +74,51 @@ class DegradationMix:
             raise SettingsError(f'shares of the degradation mix exceed 1: {self}')
 
 
+class BankImages(NamedTuple):
+    """
+    Some images of a bank.
+
+    :param truth: (B, S, S) metres, head and neck where nothing hides them, else NaN
+    :param scene: (B, S, S) metres, all that the camera sees, NaN where there is nothing
+    :param focal: (B,) pixels of the crop
+    """
+
+    truth: torch.Tensor
+    scene: torch.Tensor
+    focal: torch.Tensor
+
+
 class FaceDepthBank:
     """
     Rendered true depth on disk, memory-mapped; made by `render`, resumable.
 
-    :param folder: holds codes.npy (N, 256, 256) uint16 and meta.npy (N, 2) float32
+    :param folder: holds codes.npy (N, 256, 256) uint16, meta.npy (N, 2) float32 and, where the
+        scene was rendered too, scene.npy (N, 256, 256) uint16 in 0.1 mm, 0 = nothing
     """
 
     def __init__(self, folder: Path) -> None:
         self.codes = np.load(folder / 'codes.npy', mmap_mode='r')
         self.meta = np.load(folder / 'meta.npy', mmap_mode='r')
-        ready = int(np.isfinite(self.meta[:, 0]).sum())
-        self.count = ready
+        scene = folder / 'scene.npy'
+        self.scene = np.load(scene, mmap_mode='r') if scene.exists() else None
+        self.count = len(self.codes)
 
     @staticmethod
-    def render(folder: Path, assets: FaceAssets, split: str, count: int,
+    def render(folder: Path, assets: FaceAssets, split: str, count: int, observed: bool,
                device: str = 'cpu') -> FaceDepthBank:
-        """Render what is missing of `count` images (seeds = batch numbers), then open."""
+        """
+        Render what is missing of `count` images, then open.
+
+        Seeds are the batch numbers, and others for banks with the scene.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         shape = (count, SIZE, SIZE)
+        files = ('codes.npy', 'scene.npy') if observed else ('codes.npy',)
         if not (folder / 'meta.npy').exists():
-            np.lib.format.open_memmap(folder / 'codes.npy', 'w+', np.uint16, shape)
+            for name in files:
+                np.lib.format.open_memmap(folder / name, 'w+', np.uint16, shape)
             np.save(folder / 'meta.npy', np.full((count, 2), np.nan, np.float32))
-        codes = np.load(folder / 'codes.npy', mmap_mode='r+')
+        codes, *scene = (np.load(folder / name, mmap_mode='r+') for name in files)
         meta = np.load(folder / 'meta.npy', mmap_mode='r+')
         if codes.shape != shape:
             raise SettingsError(f'{folder} holds a bank of shape {codes.shape}, expected {shape}; '
@@ -101,23 +128,35 @@ class FaceDepthBank:
             rows = slice(start, min(start + _RENDER_BATCH, count))
             if np.isfinite(meta[rows]).all():
                 continue
-            batch = renderer.render(start // _RENDER_BATCH, rows.stop - start)
+            seed = start // _RENDER_BATCH + (_OBSERVED_SEEDS if observed else 0)
+            batch = renderer.render(seed, rows.stop - start, observed)
             nearest = degradation.nearest_surface(batch.depth)
             codes[rows] = encode(degradation.normalise(batch.depth, nearest)).cpu().numpy()
+            if batch.observed is not None:
+                tenths = (batch.observed.nan_to_num(nan=0.0) * 1e4).round().clamp(0, _LEVELS)
+                scene[0][rows] = tenths.to(torch.int32).cpu().numpy()
             meta[rows] = torch.stack([nearest, batch.focal], 1).cpu().numpy()
         codes.flush()
         meta.flush()
         return FaceDepthBank(folder)
 
-    def truth(self, indices: np.ndarray, device: torch.device) -> tuple[torch.Tensor, ...]:
+    def read(self, indices: np.ndarray, device: torch.device) -> BankImages:
         """
-        Return normalised truth (B, S, S) with 1 = nothing, nearest (B,) m, focal (B,) px.
+        Read some images.
 
         :param indices: (B,)
         """
         codes = torch.from_numpy(self.codes[indices].astype(np.int32)).to(device)
         meta = torch.from_numpy(np.asarray(self.meta[indices])).to(device)
-        return decode(codes), meta[:, 0], meta[:, 1]
+        nearest = meta[:, 0]
+        d = decode(codes)
+        truth = torch.where(d < 1.0, d * FACE_DEPTH_RANGE_M + nearest[:, None, None], torch.nan)
+        if self.scene is None:
+            return BankImages(truth, truth, meta[:, 1])
+        tenths = torch.from_numpy(self.scene[indices].astype(np.float32)).to(device)
+        scene = torch.where(tenths > 0, tenths * 1e-4, torch.nan)
+        hidden = scene < truth - _HIDDEN_BEHIND_M
+        return BankImages(truth.masked_fill(hidden, torch.nan), scene, meta[:, 1])
 
 
 def encode(d: torch.Tensor) -> torch.Tensor:
@@ -135,26 +174,22 @@ def decode(codes: torch.Tensor) -> torch.Tensor:
     return torch.where(codes >= _HOLE, torch.tensor(1.0), codes.float() / _LEVELS)
 
 
-def vary(d: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """
-    Mirror, turn, scale and shift within what a detector's box may be off.
-
-    :param d: (B, S, S), 1 where there is nothing
-    :returns: the same form
-    """
-    batch = len(d)
-    draws = torch.rand(5, batch, generator=generator, device=d.device) * 2.0 - 1.0
+def vary(images: BankImages, generator: torch.Generator) -> BankImages:
+    """Mirror, turn, scale and shift within what a detector's box may be off."""
+    batch, device = len(images.truth), images.truth.device
+    draws = torch.rand(5, batch, generator=generator, device=device) * 2.0 - 1.0
     angle, scale = 0.2 * draws[0], 0.15 * draws[1] + 1.0
     mirror = torch.where(draws[2] < 0, -1.0, 1.0)
     cos, sin = scale * angle.cos(), scale * angle.sin()
     theta = torch.stack([torch.stack([cos * mirror, -sin, 0.12 * draws[3]], 1),
                          torch.stack([sin * mirror, cos, 0.12 * draws[4]], 1)], 1)  # (B, 2, 3)
-    grid = functional.affine_grid(theta, [batch, 1, *d.shape[1:]], align_corners=False)
-    surface = (d < 1.0).float()
-    both = torch.stack([d * surface, surface], 1)  # (B, 2, S, S)
-    warped = functional.grid_sample(both, grid, padding_mode='border', align_corners=False)
-    value, weight = warped[:, 0], warped[:, 1]
-    return torch.where(weight > 0.5, value / weight.clamp_min(1e-6), 1.0)
+    grid = functional.affine_grid(theta, [batch, 1, SIZE, SIZE], align_corners=False)
+    truth = _resample(images.truth, grid)
+    if images.scene is images.truth:
+        return BankImages(truth, truth, images.focal)
+    scene = functional.grid_sample(images.scene[:, None], grid, mode='nearest',
+                                   padding_mode='border', align_corners=False)[:, 0]
+    return BankImages(truth, torch.where(truth.isfinite(), truth, scene), images.focal)
 
 
 def make_batch(bank: FaceDepthBank, indices: np.ndarray, generator: torch.Generator,
@@ -162,16 +197,22 @@ def make_batch(bank: FaceDepthBank, indices: np.ndarray, generator: torch.Genera
     """
     Degrade some of the bank's images.
 
-    :param mix: how; None = the paper's degradation alone, unvaried, as in tests
+    :param mix: how; None = the paper's degradation of the truth alone, unvaried, as in tests
     """
-    truth, nearest, focal = bank.truth(indices, generator.device)
-    if mix is not None:
-        truth = vary(truth, generator)
-    metric = torch.where(truth < 1.0, truth * FACE_DEPTH_RANGE_M + nearest[:, None, None],
-                         torch.nan)
-    degraded = degradation.degrade(metric, generator) if mix is None else _degrade_by_mix(
-        metric, focal, generator, mix)
-    return pair(degraded, metric)
+    images = bank.read(indices, generator.device)
+    if mix is None:
+        return pair(degradation.degrade(images.truth, generator), images.truth)
+    images = vary(images, generator)
+    return pair(_degrade_by_mix(images, generator, mix), images.truth)
+
+
+def _resample(depth: torch.Tensor, grid: torch.Tensor) -> torch.Tensor:
+    """Sample bilinearly over valid pixels, (B, S, S) metres with NaN."""
+    known = depth.isfinite().float()
+    both = torch.stack([depth.nan_to_num(nan=0.0), known], 1)  # (B, 2, S, S)
+    value, weight = functional.grid_sample(both, grid, padding_mode='border',
+                                           align_corners=False).unbind(1)
+    return torch.where(weight > 0.5, value / weight.clamp_min(1e-6), torch.nan)
 
 
 def pair(degraded: torch.Tensor, metric: torch.Tensor) -> EnhancementBatch:
@@ -184,18 +225,20 @@ def pair(degraded: torch.Tensor, metric: torch.Tensor) -> EnhancementBatch:
     nearest = degradation.nearest_surface(degraded).nan_to_num(nan=0.5)
     d = degradation.normalise(degraded, nearest)[:, None]
     valid = (d < 1.0).float()
-    surface = metric.isfinite()
     truth = (metric - nearest[:, None, None]) / FACE_DEPTH_RANGE_M
+    surface = truth < 1.0
     return EnhancementBatch(fill_holes(d, valid), valid,
                             torch.where(surface, truth, 0.0)[:, None], surface.float()[:, None])
 
 
-def _degrade_by_mix(metric: torch.Tensor, focal: torch.Tensor, generator: torch.Generator,
+def _degrade_by_mix(images: BankImages, generator: torch.Generator,
                     mix: DegradationMix) -> torch.Tensor:
     """Degrade each image in one of the ways of `mix`, then surround it."""
+    metric, scene = images.truth, images.scene
     batch = len(metric)
     kinds = torch.rand(batch, generator=generator, device=metric.device)
     around = torch.rand(batch, generator=generator, device=metric.device)
+    around = around + (2.0 if scene is not metric else 0.0)
     mild = degradation.sample_settings(batch, generator)
     soft = kinds < mix.mild
     settings = degradation.DegradationSettings(
@@ -203,14 +246,13 @@ def _degrade_by_mix(metric: torch.Tensor, focal: torch.Tensor, generator: torch.
         hole_rate=torch.where(soft, mild.hole_rate, degradation.HOLE_RATE),
         blur=torch.where(soft, mild.blur, 1.0))
     outside = metric.isnan()
-    scene = metric
     surrounded = around < mix.surroundings
     if bool(surrounded.any()):
         scene = torch.where(surrounded[:, None, None], _surround(metric, generator), metric)
     result = degradation.degrade(scene, generator, settings)
     sensed = (kinds >= mix.mild) & (kinds < mix.mild + mix.sensor)
     if bool(sensed.any()):
-        result[sensed] = _sense(scene[sensed], focal[sensed], generator)
+        result[sensed] = _sense(scene[sensed], images.focal[sensed], generator)
     random = (around >= mix.surroundings) & (around < mix.surroundings + mix.random_holes)
     if bool(random.any()):
         filled = degradation.fill_holes_at_random(result, outside, generator, blurred=False)
@@ -263,9 +305,6 @@ def _sense(scene: torch.Tensor, crop_focal: torch.Tensor,
     theta[:, 0, 0] = theta[:, 1, 1] = ratio
     theta[:, 0, 2] = theta[:, 1, 2] = ratio - 1.0
     grid = functional.affine_grid(theta, [batch, 1, *scene.shape[1:]], align_corners=False)
-    known = seen.isfinite().float()
-    both = torch.stack([seen.nan_to_num(nan=0.0), known], 1)  # (B, 2, S, S)
-    value, weight = functional.grid_sample(both, grid, align_corners=False).unbind(1)
-    nearest = functional.grid_sample(known[:, None], grid, mode='nearest',
+    nearest = functional.grid_sample(seen.isfinite().float()[:, None], grid, mode='nearest',
                                      align_corners=False)[:, 0]
-    return torch.where(nearest > 0.5, value / weight.clamp_min(1e-6), torch.nan)
+    return _resample(seen, grid).masked_fill(nearest < 0.5, torch.nan)

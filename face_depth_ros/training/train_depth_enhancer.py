@@ -17,6 +17,7 @@ import argparse
 from dataclasses import asdict, dataclass, fields
 import json
 import logging
+import math
 from pathlib import Path
 import time
 from typing import Any
@@ -56,6 +57,7 @@ class Settings:
     max_steps: int = 1_000_000
     batch_size: int = 16
     bank_size: int = 16384
+    scene_bank_size: int = 6144
     validation_size: int = 256
     learning_rate: float = 1.5e-3
     weight_decay: float = 1e-4
@@ -63,15 +65,15 @@ class Settings:
     ema_decay: float = 0.998
     gradient_weight: float = 0.5
     confidence_weight: float = 0.01
-    support_weight: float = 0.02
+    support_weight: float = 0.05
     seed: int = 20261120
     threads: int = 0
     steps_per_epoch: int = 500
 
     def __post_init__(self) -> None:
         problems = [f'{name} is {getattr(self, name)}, expected > 0' for name in (
-            'max_minutes', 'max_steps', 'batch_size', 'bank_size', 'validation_size',
-            'learning_rate', 'warmup_steps', 'steps_per_epoch') if getattr(self, name) <= 0]
+            'max_minutes', 'max_steps', 'batch_size', 'bank_size', 'scene_bank_size',
+            'validation_size',            'learning_rate', 'warmup_steps', 'steps_per_epoch') if getattr(self, name) <= 0]
         if not 0 <= self.ema_decay < 1:
             problems.append(f'ema_decay is {self.ema_decay}, expected 0 <= ema_decay < 1')
         if self.batch_size > self.bank_size:
@@ -104,8 +106,8 @@ def main() -> None:
     if resume:
         load_checkpoint(run / 'last.pt', model, average, optimizer, state)
     while not is_over(settings, state):
-        loss = train_one_epoch(fabric, settings, banks[0], model, average, optimizer, state)
-        metrics = validate(average, banks[1], fabric.device)
+        loss = train_one_epoch(fabric, settings, banks, model, average, optimizer, state)
+        metrics = validate(average, banks['validation'], fabric.device)
         LOG.info('step %d, %.1f min, loss %.5f, %s', state.step, state.minutes, loss,
                  json.dumps(metrics))
         if fabric.is_global_zero:
@@ -129,18 +131,20 @@ def parse_arguments() -> tuple[Settings, bool, str]:
     return Settings(**values), resume, export
 
 
-def open_banks(settings: Settings, run: Path, fabric: Fabric) -> list[FaceDepthBank]:
-    """Render (on the first process) and open the banks of training and validation."""
-    sizes = {'train': settings.bank_size, 'validation': settings.validation_size}
-    folders = {split: run.parent / f'face_depth_bank_{split}_{n}' for split, n in sizes.items()}
+def open_banks(settings: Settings, run: Path, fabric: Fabric) -> dict[str, FaceDepthBank]:
+    """Render (on the first process) and open the banks: train, scene, validation."""
+    kinds = {'train': ('train', settings.bank_size), 'scene': ('train', settings.scene_bank_size),
+             'validation': ('validation', settings.validation_size)}
+    folders = {k: run.parent / f'face_depth_bank_{k}_{n}' for k, (_, n) in kinds.items()}
     if fabric.is_global_zero:
         assets = find_assets(settings.assets or None)
-        for split, count in sizes.items():
+        for kind, (split, count) in kinds.items():
             started = time.monotonic()
-            FaceDepthBank.render(folders[split], assets, split, count, str(fabric.device))
-            LOG.info('bank %s: %d images, %.0f s', split, count, time.monotonic() - started)
+            FaceDepthBank.render(folders[kind], assets, split, count, kind == 'scene',
+                                 str(fabric.device))
+            LOG.info('bank %s: %d images, %.0f s', kind, count, time.monotonic() - started)
     fabric.barrier()
-    return [FaceDepthBank(folders[split]) for split in sizes]
+    return {kind: FaceDepthBank(folder) for kind, folder in folders.items()}
 
 
 def build(settings: Settings, fabric: Fabric) -> tuple[
@@ -166,21 +170,18 @@ def learning_rate(settings: Settings, state: TrainingState) -> float:
     progress = min(1.0, max(state.minutes / settings.max_minutes,
                             state.step / settings.max_steps))
     warm = min(1.0, (state.step + 1) / settings.warmup_steps)
-    return settings.learning_rate * warm * (0.01 + 0.99 * 0.5 * (1 + np.cos(np.pi * progress)))
+    return settings.learning_rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
 
 
-def train_one_epoch(fabric: Fabric, settings: Settings, bank: FaceDepthBank, model: Any,
-                    average: DepthEnhancer, optimizer: Any, state: TrainingState) -> float:
+def train_one_epoch(fabric: Fabric, settings: Settings, banks: dict[str, FaceDepthBank],
+                    model: Any, average: DepthEnhancer, optimizer: Any, state: TrainingState) -> float:
     """Run up to `steps_per_epoch` steps; return the mean loss."""
     model.train()
     total, steps = 0.0, 0
     while steps < settings.steps_per_epoch and not is_over(settings, state):
         started = time.monotonic()
         seed = (settings.seed, state.step, fabric.global_rank)
-        indices = np.random.default_rng(seed).integers(0, bank.count, settings.batch_size)
-        generator = torch.Generator(fabric.device)
-        generator.manual_seed(hash(seed) & 0x7FFFFFFF)
-        batch = make_batch(bank, indices, generator, DegradationMix())
+        batch = draw_batch(settings, banks, seed, fabric.device)
         for group in optimizer.param_groups:
             group['lr'] = learning_rate(settings, state)
         loss = loss_of(model(batch.depth, batch.valid), batch, settings)
@@ -189,11 +190,25 @@ def train_one_epoch(fabric: Fabric, settings: Settings, bank: FaceDepthBank, mod
         optimizer.step()
         optimizer.zero_grad()
         update_average(average, model, settings.ema_decay, state.step)
-        total, steps = total + float(loss), steps + 1
+        total, steps = total + loss.item(), steps + 1
         state.step += 1
         state.samples += settings.batch_size * fabric.world_size
         state.minutes += (time.monotonic() - started) / 60.0
     return total / max(steps, 1)
+
+
+def draw_batch(settings: Settings, banks: dict[str, FaceDepthBank], seed: tuple[int, ...],
+               device: torch.device) -> EnhancementBatch:
+    """Draw the batch of a seed: some with the whole scene, the rest heads alone."""
+    mix = DegradationMix()
+    chance = np.random.default_rng(seed)
+    generator = torch.Generator(device)
+    generator.manual_seed(int(chance.integers(2 ** 62)))
+    scenes = round(mix.scene * settings.batch_size)
+    parts = [make_batch(banks[kind], chance.integers(0, banks[kind].count, count), generator, mix)
+             for kind, count in (('scene', scenes), ('train', settings.batch_size - scenes))
+             if count]
+    return EnhancementBatch(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))
 
 
 def loss_of(output: EnhancerOutput, batch: EnhancementBatch, settings: Settings) -> torch.Tensor:
