@@ -8,6 +8,7 @@ Reading streams: a bag of any length needs the memory of a few frames.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 import hashlib
@@ -20,7 +21,8 @@ from face_depth_ros.core.camera import CameraIntrinsics
 from face_depth_ros.core.depth import depth_to_metres
 from face_depth_ros.core.errors import BagError, InvalidDepthError
 from face_depth_ros.core.frames import Frame
-from face_depth_ros.core.image_decoding import decode_color, decode_compressed, decode_image
+from face_depth_ros.core.image_decoding import (
+    as_rgb, decode_color, decode_compressed, decode_image)
 from face_depth_ros.core.stamp_join import StampJoin
 from face_depth_ros.evaluation.bag_types import COMPRESSED_IMAGE, message_types
 from face_depth_ros.evaluation.camera_topics import CameraTopics, find_camera_topics
@@ -100,6 +102,7 @@ class Bag:
         self.path = Path(path)
         self._reader: AnyReader | None = None
         self.files = storage_files(self.path)
+        self.join_drops: Counter[str] = Counter()  # of the latest run through `frames`
 
     def __enter__(self) -> Bag:
         reader = AnyReader([self.path], default_typestore=message_types())
@@ -191,6 +194,7 @@ class Bag:
                          capacity=_JOIN_CAPACITY)
         keys = {topic: key for key, topic in topics.by_key().items()}
         infos = _Infos(self, topics)
+        self.join_drops = join.drops
         index = 0
         for message in self.messages(set(keys)):
             key = keys[message.topic]
@@ -271,8 +275,7 @@ def decode_color_message(item: BagMessage) -> np.ndarray:
     """Return the colour image of an Image or CompressedImage, (H, W, 3) uint8 RGB."""
     m = item.message
     if item.msgtype == COMPRESSED_IMAGE:
-        image = decode_compressed(m.data, m.format)
-        return image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
+        return as_rgb(decode_compressed(m.data, m.format))
     return decode_color(m.data, m.encoding, m.width, m.height, m.step, bool(m.is_bigendian))
 
 

@@ -1,0 +1,159 @@
+# Copyright 2026 face_depth_ros contributors
+# SPDX-License-Identifier: MIT
+"""The messages that one frame gives, written without ROS and read back from a bag."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from face_depth_ros.core.depth import metres_to_depth
+from face_depth_ros.core.face_box import FaceBox
+from face_depth_ros.core.frames import Detection, Frame, FrameResult
+from face_depth_ros.core.image_decoding import decode_image, encode_image
+from face_depth_ros.evaluation.bag_types import CAMERA_INFO, DETECTIONS, IMAGE, message_types
+from face_depth_ros.evaluation.bags import (
+    Bag, BagMessage, decode_depth_message, FrameMessages)
+import numpy as np
+
+NAMESPACE = '/face_depth'
+DETECTIONS_TOPIC = f'{NAMESPACE}/detections'
+ENHANCED_TOPIC = f'{NAMESPACE}/depth_enhanced/image_raw'
+ENHANCED_INFO_TOPIC = f'{NAMESPACE}/depth_enhanced/camera_info'
+CONFIDENCE_TOPIC = f'{NAMESPACE}/depth_enhanced/confidence'
+PROVENANCE_TOPIC = f'{NAMESPACE}/depth_enhanced/provenance'
+OUTPUT_TYPES = {
+    DETECTIONS_TOPIC: DETECTIONS,
+    ENHANCED_TOPIC: IMAGE,
+    ENHANCED_INFO_TOPIC: CAMERA_INFO,
+    CONFIDENCE_TOPIC: IMAGE,
+    PROVENANCE_TOPIC: IMAGE,
+}
+"""Topics and types of the nodes' outputs for one frame."""
+
+
+@dataclass(frozen=True)
+class OutputMessage:
+    """
+    A serialised output.
+
+    :param cdr: the message in CDR
+    """
+
+    topic: str
+    msgtype: str
+    cdr: bytes
+
+
+@dataclass(frozen=True)
+class OutputFrame:
+    """
+    The outputs of one frame, read back.
+
+    :param enhanced: metres, (H, W) float32, NaN where invalid; None where not published
+    :param confidence: (H, W) uint8, or None
+    :param provenance: (H, W) uint8 of `Provenance`, or None
+    """
+
+    stamp_ns: int
+    detections: tuple[Detection, ...] = ()
+    enhanced: np.ndarray | None = None
+    confidence: np.ndarray | None = None
+    provenance: np.ndarray | None = None
+
+
+def result_messages(source: FrameMessages, frame: Frame,
+                    result: FrameResult) -> list[OutputMessage]:
+    """Return what the nodes would publish for a frame."""
+    header = source.color.message.header
+    outputs = [_message(DETECTIONS_TOPIC, _detections(header, result.detections))]
+    if result.enhanced is None:
+        return outputs
+    depth_header = source.depth.message.header
+    images = (
+        (ENHANCED_TOPIC, metres_to_depth(result.enhanced.depth, _wire(frame.depth_encoding)),
+         _wire(frame.depth_encoding)),
+        (CONFIDENCE_TOPIC, result.enhanced.confidence, 'mono8'),
+        (PROVENANCE_TOPIC, result.enhanced.provenance, 'mono8'))
+    outputs += [_message(topic, _image(depth_header, array, encoding))
+                for topic, array, encoding in images]
+    info = source.depth_info or source.color_info
+    if info is not None:
+        outputs.append(OutputMessage(ENHANCED_INFO_TOPIC, CAMERA_INFO, info.cdr))
+    return outputs
+
+
+def read_outputs(bag: Bag) -> Iterator[OutputFrame]:
+    """Return the outputs in a bag, frame by frame in the order of writing."""
+    group: dict[str, BagMessage] = {}
+    stamp = 0
+    for message in bag.messages(set(OUTPUT_TYPES)):
+        if group and (message.stamp_ns != stamp or message.topic in group):
+            yield _output_frame(stamp, group)
+            group = {}
+        stamp = message.stamp_ns
+        group[message.topic] = message
+    if group:
+        yield _output_frame(stamp, group)
+
+
+def detections_of(message: Any) -> tuple[Detection, ...]:
+    """Return the faces of a Detection2DArray."""
+    found = []
+    for item in message.detections:
+        center = item.bbox.center
+        box = FaceBox(center.position.x, center.position.y, item.bbox.size_x, center.theta)
+        score = item.results[0].hypothesis.score if len(item.results) else 0.0
+        found.append(Detection(box, float(score), None, item.id))
+    return tuple(found)
+
+
+def _output_frame(stamp_ns: int, group: dict[str, BagMessage]) -> OutputFrame:
+    detections = group.get(DETECTIONS_TOPIC)
+    enhanced = group.get(ENHANCED_TOPIC)
+    return OutputFrame(
+        stamp_ns,
+        () if detections is None else detections_of(detections.message),
+        None if enhanced is None else decode_depth_message(enhanced)[0],
+        _mono8(group.get(CONFIDENCE_TOPIC)), _mono8(group.get(PROVENANCE_TOPIC)))
+
+
+def _mono8(item: BagMessage | None) -> np.ndarray | None:
+    if item is None:
+        return None
+    m = item.message
+    return decode_image(m.data, m.encoding, m.width, m.height, m.step, bool(m.is_bigendian))
+
+
+def _wire(encoding: str) -> str:
+    return '32FC1' if encoding == '32FC1' else '16UC1'
+
+
+def _message(topic: str, message: Any) -> OutputMessage:
+    msgtype = OUTPUT_TYPES[topic]
+    return OutputMessage(topic, msgtype, bytes(message_types().serialize_cdr(message, msgtype)))
+
+
+def _image(header: Any, array: np.ndarray, encoding: str) -> Any:
+    encoding, width, height, step, data = encode_image(array, encoding)
+    return message_types().types[IMAGE](
+        header=header, height=height, width=width, encoding=encoding, is_bigendian=0, step=step,
+        data=np.frombuffer(data, np.uint8))
+
+
+def _detections(header: Any, detections: tuple[Detection, ...]) -> Any:
+    t = message_types().types
+    pose = t['geometry_msgs/msg/PoseWithCovariance'](
+        t['geometry_msgs/msg/Pose'](
+            t['geometry_msgs/msg/Point'](0.0, 0.0, 0.0),
+            t['geometry_msgs/msg/Quaternion'](0.0, 0.0, 0.0, 1.0)), np.zeros(36))
+    items = []
+    for d in detections:
+        hypothesis = t['vision_msgs/msg/ObjectHypothesis']('face', float(d.score))
+        center = t['vision_msgs/msg/Pose2D'](
+            t['vision_msgs/msg/Point2D'](d.box.center_x, d.box.center_y), d.box.roll)
+        items.append(t['vision_msgs/msg/Detection2D'](
+            header, [t['vision_msgs/msg/ObjectHypothesisWithPose'](hypothesis, pose)],
+            t['vision_msgs/msg/BoundingBox2D'](center, d.box.side, d.box.side), d.track_id))
+    return t[DETECTIONS](header, items)

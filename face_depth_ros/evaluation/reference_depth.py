@@ -1,0 +1,134 @@
+# Copyright 2026 face_depth_ros contributors
+# SPDX-License-Identifier: MIT
+"""True depth of a bag's frames, made by other means, and what it says of raw and enhanced."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+import os
+from pathlib import Path
+
+import cv2
+from face_depth_ros.core.errors import BagError
+from face_depth_ros.core.face_box import FaceBox
+from face_depth_ros.core.frames import Detection
+from face_depth_ros.core.metrics import rmse
+import numpy as np
+
+_KEYS = ('depth_mm', 'valid', 'stamp_ns')
+_HEAD_MARGIN_PIXELS = 2
+
+
+@dataclass(frozen=True)
+class ReferenceScore:
+    """
+    One frame against the reference, on measured pixels of its faces where the reference holds.
+
+    :param rmse_raw_mm: of the camera's depth
+    :param rmse_enhanced_mm: of the enhanced depth, same pixels
+    :param pixels: how many were compared
+    :param lost: share of them without enhanced depth, not in the RMSE
+    :param on_head: whether every box centre lies on the reference's surface
+    """
+
+    rmse_raw_mm: float
+    rmse_enhanced_mm: float
+    pixels: int
+    lost: float
+    on_head: bool
+
+
+class ReferenceDepth:
+    """
+    Reference frames of an .npz file, found by stamp.
+
+    Keys: depth_mm (N, H, W) uint16 with 0 = nothing there, valid (N, H, W) bool where it may be
+    used, stamp_ns (N,).
+
+    :raises BagError: not readable, or keys missing or of unequal length
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        try:
+            with np.load(self.path) as data:
+                arrays = {key: data[key] for key in _KEYS}
+                self.yaw_deg = data['yaw_deg'] if 'yaw_deg' in data else None
+        except KeyError as error:
+            raise BagError(f'{self.path} has no {error.args[0]}, expected the keys '
+                           f'{", ".join(_KEYS)}', cause='reference') from error
+        except (OSError, ValueError) as error:
+            raise BagError(f'cannot read the reference {self.path}: {error}',
+                           cause='reference') from error
+        if len({len(a) for a in arrays.values()}) != 1 or arrays['depth_mm'].ndim != 3:
+            raise BagError(
+                f'{self.path}: depth_mm, valid and stamp_ns have shapes '
+                f'{[a.shape for a in arrays.values()]}, expected (N, H, W), (N, H, W), (N,)',
+                cause='reference')
+        self._depth_mm, self._valid = arrays['depth_mm'], arrays['valid']
+        self._row = {int(stamp): i for i, stamp in enumerate(arrays['stamp_ns'])}
+
+    @staticmethod
+    def beside(bag: Path) -> Path | None:
+        """Return the reference that lies beside a bag's folder, if one does."""
+        path = bag.absolute().parent / 'reference' / 'fused_depth.npz'
+        return path if path.is_file() else None
+
+    def at(self, stamp_ns: int) -> tuple[np.ndarray, np.ndarray] | None:
+        """
+        Return metres, (H, W) float32, NaN where nothing is, and where to use them, (H, W) bool.
+
+        None when the file has no frame of this stamp.
+        """
+        row = self._row.get(stamp_ns)
+        if row is None:
+            return None
+        depth = self._depth_mm[row].astype(np.float32) * np.float32(0.001)
+        depth[self._depth_mm[row] == 0] = np.nan
+        return depth, self._valid[row].astype(bool)
+
+    def yaw_at(self, stamp_ns: int) -> float | None:
+        """Return the yaw of the head in degrees, where the file has it."""
+        row = self._row.get(stamp_ns)
+        return None if row is None or self.yaw_deg is None else float(self.yaw_deg[row])
+
+    def score(self, stamp_ns: int, raw: np.ndarray, enhanced: np.ndarray,
+              detections: tuple[Detection, ...]) -> ReferenceScore | None:
+        """
+        Compare a frame with the reference; None without a reference or a face.
+
+        :param raw: metres, (H, W) float32, NaN where invalid
+        :param enhanced: metres, (H, W) float32, NaN where invalid
+        :raises BagError: the reference has another size
+        """
+        found = self.at(stamp_ns)
+        if found is None or not detections:
+            return None
+        truth, valid = found
+        if truth.shape != raw.shape:
+            raise BagError(f'{self.path} is {truth.shape[1]} x {truth.shape[0]}, the frames are '
+                           f'{raw.shape[1]} x {raw.shape[0]}; it belongs to another bag',
+                           cause='reference')
+        measured = (valid & np.isfinite(truth) & np.isfinite(raw)
+                    & box_mask([d.box for d in detections], raw.shape))
+        compared = measured & np.isfinite(enhanced)
+        return ReferenceScore(
+            1e3 * rmse(raw, truth, compared), 1e3 * rmse(enhanced, truth, compared),
+            int(compared.sum()), 1.0 - compared.sum() / max(int(measured.sum()), 1),
+            all(_is_on(np.isfinite(truth), d.box) for d in detections))
+
+
+def box_mask(boxes: list[FaceBox], shape: tuple[int, ...]) -> np.ndarray:
+    """Return the pixels within any of the boxes, (H, W) bool."""
+    mask = np.zeros(shape, np.uint8)
+    for box in boxes:
+        corners = np.rint(np.clip(box.corners() - 0.5, -1e5, 1e5)).astype(np.int32)
+        cv2.fillConvexPoly(mask, corners, 1)
+    return mask.astype(bool)
+
+
+def _is_on(surface: np.ndarray, box: FaceBox) -> bool:
+    """Whether there is surface at the box centre or within two pixels of it."""
+    x, y = int(np.floor(box.center_x)), int(np.floor(box.center_y))
+    m = _HEAD_MARGIN_PIXELS
+    return bool(surface[max(y - m, 0):max(y + m + 1, 0), max(x - m, 0):max(x + m + 1, 0)].any())

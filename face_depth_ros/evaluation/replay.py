@@ -1,0 +1,254 @@
+# Copyright 2026 face_depth_ros contributors
+# SPDX-License-Identifier: MIT
+"""
+Replay an RGB-D bag and show what comes out.
+
+    replay BAG --out DIR [--transport ros|direct] [--realtime] [--method METHOD]
+
+Writes DIR/bag (MCAP), DIR/summary.json, DIR/overlay.mp4 and DIR/report.html, all of them or none.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import replace
+import logging
+from pathlib import Path
+import sys
+import time
+from typing import Any
+
+from face_depth_ros.core.errors import BagError, FaceDepthError
+from face_depth_ros.core.model_spec import PRECISIONS
+from face_depth_ros.evaluation.bag_writer import BagWriter
+from face_depth_ros.evaluation.bags import Bag
+from face_depth_ros.evaluation.camera_topics import CameraTopics
+from face_depth_ros.evaluation.depth_view import DepthScale
+from face_depth_ros.evaluation.origin import command_line
+from face_depth_ros.evaluation.output_folder import complete_folder, write_complete
+from face_depth_ros.evaluation.output_messages import OUTPUT_TYPES
+from face_depth_ros.evaluation.overlay import overlay_image, OverlayPanels, panel_size
+from face_depth_ros.evaluation.reference_depth import box_mask, ReferenceDepth
+from face_depth_ros.evaluation.replay_analysis import (
+    FrameScore, score_frame, viewed_frames, ViewedFrame)
+from face_depth_ros.evaluation.replay_direct import DirectPlayer
+from face_depth_ros.evaluation.replay_report import ReplayReport
+from face_depth_ros.evaluation.replay_settings import (
+    BACKENDS, OpenPlayer, PlayedFrame, Player, ReplaySettings, TRANSPORTS)
+from face_depth_ros.evaluation.replay_summary import summarise, to_json
+from face_depth_ros.evaluation.video import VideoInfo, VideoWriter
+from face_depth_ros.predictors.depth_enhancer import METHODS
+import numpy as np
+from tqdm import tqdm
+
+SUMMARY_FILE = 'summary.json'
+_SCALE_SAMPLES_PER_FRAME = 400
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit status."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    logging.basicConfig(level=logging.INFO, format='%(levelname)s %(message)s')
+    options = _parser().parse_args(arguments)
+    try:
+        settings = ReplaySettings(**vars(options))
+        summary = replay(settings, command=command_line('replay', arguments))
+    except FaceDepthError as error:
+        print(f'replay: {error}', file=sys.stderr)
+        return 1
+    print(summary_table(summary))
+    print(f'\n{settings.out}: summary.json, report.html, overlay.mp4, bag/')
+    return 0
+
+
+def replay(settings: ReplaySettings, *, command: str = 'replay',
+           open_player: OpenPlayer | None = None) -> dict[str, Any]:
+    """
+    Replay a bag and write everything; nothing is left behind on failure.
+
+    :param open_player: instead of the transport that the settings name
+    :returns: the content of summary.json
+    :raises FaceDepthError: the bag, a model, a setting or the output folder is not usable
+    """
+    started = time.monotonic()
+    with complete_folder(settings.out, SUMMARY_FILE) as folder, Bag(settings.bag) as bag:
+        topics = bag.camera_topics(color=settings.color_topic, depth=settings.depth_topic)
+        reference = _reference(settings)
+        player = (open_player or _open_transport)(settings)
+        try:
+            played = _play(bag, topics, player, settings, folder / 'bag')
+            engines = player.engines()
+        finally:
+            player.close()
+        unmatched = dict(bag.join_drops)
+        with Bag(folder / 'bag') as outputs:
+            report, scores = _look(bag, topics, outputs, played, reference,
+                                   folder / 'overlay.mp4')
+            counts = outputs.counts()
+            types = {t: {'type': kind, 'count': counts[t]} for t, kind in outputs.types().items()}
+        summary = summarise(settings, played, scores, engines, types,
+                            input_sha256=bag.sha256(), command=command,
+                            wall_s=time.monotonic() - started, unmatched=unmatched,
+                            reference=reference)
+        summary['video'] = vars(VideoInfo.read(folder / 'overlay.mp4'))
+        write_complete(folder / 'report.html', report.html(summary, played, scores))
+        write_complete(folder / SUMMARY_FILE, to_json(summary))
+    return summary
+
+
+def summary_table(summary: dict[str, Any]) -> str:
+    """Return the summary as lines for a terminal."""
+    latency = summary['latency_ms']
+    rows = [
+        ('frames', f'{summary["frames_processed"]} of {summary["frames_in"]} processed, '
+                   f'{summary["frames_dropped"]} dropped'),
+        ('faces', f'in {summary["frames_with_face"]} frames, {len(summary["tracks"])} tracks'),
+        ('transport', summary['transport'] + (' (real time)' if summary['realtime'] else '')),
+        ('method', summary['method']),
+        ('engine', f'{summary["backend"]}, {summary["precision"]}'),
+        ('latency', ', '.join(f'{k} {v:.1f} ms' for k, v in latency.items()))]
+    rows += [(f'  {name}', ', '.join(f'{k} {v:.2f} ms' for k, v in stage.items()))
+             for name, stage in summary['stage_ms'].items()]
+    faces = summary['faces']
+    rows += [('holes in faces', f'{100 * faces["holes_raw"]:.2f} % -> '
+                                f'{100 * faces["holes_enhanced"]:.2f} %'),
+             ('roughness', f'{faces["roughness_raw_mm"]:.3f} -> '
+                           f'{faces["roughness_enhanced_mm"]:.3f} mm')]
+    if 'reference' in summary:
+        r = summary['reference']
+        rows += [('RMSE to reference', f'{r["rmse_raw_mm"]:.3f} -> {r["rmse_enhanced_mm"]:.3f} mm '
+                                       f'({r["frames_compared"]} frames)'),
+                 ('worse by > 0.3 mm', f'{r["frames_worse_by_0.3_mm"]} frames (largest change '
+                                       f'{r["worst_change_mm"]:+.3f} mm)'),
+                 ('box on the head', f'{r["frames_box_on_head"]} frames')]
+    rows += [('wall time', f'{summary["wall_s"]:.1f} s')]
+    width = max(len(name) for name, _ in rows)
+    return '\n'.join(f'{name:<{width}}  {value}' for name, value in rows)
+
+
+def _open_transport(settings: ReplaySettings) -> Player:
+    if settings.transport == 'direct':
+        return DirectPlayer(settings)
+    try:
+        # Only this transport needs a ROS installation.
+        from face_depth_ros.evaluation.replay_ros import RosPlayer
+    except ModuleNotFoundError as error:
+        raise BagError(
+            f'the transport ros needs the Python package {error.name}; source a ROS 2 set-up or '
+            'run `make demo`, which installs it, or use --transport direct',
+            cause='ros_missing') from error
+    return RosPlayer(settings)
+
+
+def _reference(settings: ReplaySettings) -> ReferenceDepth | None:
+    path = settings.reference or ReferenceDepth.beside(settings.bag)
+    return None if path is None else ReferenceDepth(path)
+
+
+def _play(bag: Bag, topics: CameraTopics, player: Player, settings: ReplaySettings,
+          path: Path) -> list[PlayedFrame]:
+    """Play all frames and record what comes."""
+    total = bag.counts().get(topics.color)
+    if settings.limit is not None:
+        total = min(total or settings.limit, settings.limit)
+    played = []
+    with BagWriter(path) as writer, tqdm(total=total, desc='replay', unit='frame') as progress:
+        for topic, msgtype in OUTPUT_TYPES.items():
+            writer.announce(topic, msgtype)
+        for item in player.play(bag.frames(topics, settings.limit)):
+            for message in item.outputs:
+                writer.write(message.topic, message.msgtype, item.log_ns, message.cdr)
+            # The outputs are in the bag now; keeping them would cost the memory of all frames.
+            played.append(replace(item, outputs=()))
+            progress.update()
+    if not played:
+        raise BagError(
+            f'{bag.path} has no frame: no message of {topics.color} has the stamp of one of '
+            f'{topics.depth}; record both with synchronised stamps', cause='bag_no_frames')
+    return played
+
+
+def _look(bag: Bag, topics: CameraTopics, outputs: Bag, played: list[PlayedFrame],
+          reference: ReferenceDepth | None,
+          video_path: Path) -> tuple[ReplayReport, list[FrameScore]]:
+    """Go through the recording: draw the video, measure, and keep pictures for the report."""
+    scale = _depth_scale(bag, topics, outputs, played)
+    report = ReplayReport(len(played), scale, reference)
+    scores = []
+    with VideoWriter(video_path) as video, tqdm(
+            total=len(played), desc='report', unit='frame') as progress:
+        size = None
+        for view in viewed_frames(bag, topics, outputs, played):
+            scores.append(score_frame(view, reference))
+            report.look_at(view)
+            progress.update()
+            if view.frame is None:
+                continue
+            size = size or panel_size(view.frame.color.shape[1], view.frame.color.shape[0])
+            video.add(overlay_image(_panels(view, len(played)), scale, size),
+                      (view.played.stamp_ns - played[0].stamp_ns) * 1e-9)
+    return report, scores
+
+
+def _panels(view: ViewedFrame, total: int) -> OverlayPanels:
+    played = view.played
+    state = f'dropped: {played.cause}' if played.cause else f'latency {played.latency_ms:.1f} ms'
+    faces = len(view.detections)
+    caption = (f'frame {played.index + 1} of {total}     {faces} face{"s" * (faces != 1)}     '
+               f'{state}')
+    return OverlayPanels(view.frame, view.detections,
+                         None if view.output is None else view.output.enhanced, caption)
+
+
+def _depth_scale(bag: Bag, topics: CameraTopics, outputs: Bag,
+                 played: list[PlayedFrame]) -> DepthScale:
+    """Scale that holds the faces of all frames, or all depth where there are none."""
+    faces, everything = [], []
+    generator = np.random.default_rng(0)
+    for view in viewed_frames(bag, topics, outputs, played):
+        if view.frame is None:
+            continue
+        depth = view.frame.depth
+        everything.append(_sample(depth[np.isfinite(depth)], generator))
+        boxes = [replace(d.box, side=d.box.side * 0.8) for d in view.detections]
+        inside = depth[box_mask(boxes, depth.shape) & np.isfinite(depth)]
+        if inside.size:
+            # What lies far behind the middle of the face shows through beside it.
+            faces.append(_sample(inside[np.abs(inside - np.median(inside)) < 0.2], generator))
+    chosen = faces or everything
+    return DepthScale.around(np.concatenate(chosen) if chosen else np.empty(0))
+
+
+def _sample(values: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    if values.size <= _SCALE_SAMPLES_PER_FRAME:
+        return values
+    return values[generator.integers(0, values.size, _SCALE_SAMPLES_PER_FRAME)]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog='replay', description=__doc__.strip().split('\n')[0])
+    parser.add_argument('bag', metavar='BAG', type=Path, help='rosbag2 folder or storage file')
+    parser.add_argument('--out', required=True, type=Path, metavar='DIR',
+                        help='folder to write; replaced only if a replay made it')
+    parser.add_argument('--transport', choices=TRANSPORTS, default='ros',
+                        help='ros: the nodes in their container over DDS; direct: in this process')
+    parser.add_argument('--realtime', action='store_true',
+                        help="keep the bag's own pace instead of waiting for each result")
+    parser.add_argument('--method', choices=METHODS, default='network',
+                        help='how depth is enhanced')
+    parser.add_argument('--backend', choices=BACKENDS, default='auto')
+    parser.add_argument('--precision', choices=('auto', *PRECISIONS), default='auto')
+    parser.add_argument('--limit', type=int, metavar='N', help='at most N frames')
+    parser.add_argument('--color-topic', metavar='TOPIC', help='instead of the one found by name')
+    parser.add_argument('--depth-topic', metavar='TOPIC', help='instead of the one found by name')
+    parser.add_argument('--reference', type=Path, metavar='FILE.npz',
+                        help='true depth (keys depth_mm, valid, stamp_ns); default: '
+                             'BAG/../reference/fused_depth.npz where it exists')
+    parser.add_argument('--deadline-s', type=float, default=5.0, metavar='S',
+                        help='a frame without a result after so long is dropped')
+    return parser
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

@@ -1,0 +1,103 @@
+# Copyright 2026 face_depth_ros contributors
+# SPDX-License-Identifier: MIT
+"""What a replay's frames show: measured from the input bag and the recorded outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from face_depth_ros.core.errors import FaceDepthError
+from face_depth_ros.core.frames import Detection, Frame, Provenance
+from face_depth_ros.core.metrics import hole_share, roughness
+from face_depth_ros.evaluation.bags import Bag
+from face_depth_ros.evaluation.camera_topics import CameraTopics
+from face_depth_ros.evaluation.output_messages import OutputFrame, read_outputs
+from face_depth_ros.evaluation.reference_depth import ReferenceDepth, ReferenceScore
+from face_depth_ros.evaluation.replay_settings import PlayedFrame
+import numpy as np
+
+
+@dataclass(frozen=True)
+class ViewedFrame:
+    """
+    One frame of the input bag beside what came of it.
+
+    :param frame: None when the images could not be decoded
+    :param output: None when the frame was dropped
+    """
+
+    played: PlayedFrame
+    frame: Frame | None
+    output: OutputFrame | None
+
+    @property
+    def detections(self) -> tuple[Detection, ...]:
+        """Return the published faces, with landmarks where the transport told them."""
+        if self.output is None:
+            return ()
+        known = {d.track_id: d.landmarks for d in self.played.detections}
+        return tuple(replace(d, landmarks=known.get(d.track_id))
+                     for d in self.output.detections)
+
+
+@dataclass(frozen=True)
+class FrameScore:
+    """
+    Measures of one frame over the pixels that enhancement claims as face.
+
+    :param faces: track id and score of each face
+    :param holes_raw: share of these pixels that the camera left open
+    :param holes_enhanced: the same after enhancement
+    :param roughness_raw_mm: mean deviation from the eight neighbours
+    :param roughness_enhanced_mm: the same after enhancement, on the same pixels
+    :param reference: against true depth, where there is one
+    """
+
+    index: int
+    stamp_ns: int
+    faces: tuple[tuple[str, float], ...] = ()
+    holes_raw: float = float('nan')
+    holes_enhanced: float = float('nan')
+    roughness_raw_mm: float = float('nan')
+    roughness_enhanced_mm: float = float('nan')
+    reference: ReferenceScore | None = None
+
+
+def viewed_frames(source: Bag, topics: CameraTopics, outputs: Bag,
+                  played: Sequence[PlayedFrame]) -> Iterator[ViewedFrame]:
+    """
+    Go through a replay again: each played frame with its images and its recorded outputs.
+
+    :param played: one per frame of the source, in its order
+    """
+    recorded = read_outputs(outputs)
+    for messages, item in zip(source.frames(topics, len(played)), played, strict=False):
+        output = None
+        if not item.cause:
+            output = next((o for o in recorded if o.stamp_ns == item.stamp_ns), None)
+        try:
+            frame = messages.decode()
+        except FaceDepthError:
+            frame = None  # its cause stands in `played`
+        yield ViewedFrame(item, frame, output)
+
+
+def score_frame(view: ViewedFrame, reference: ReferenceDepth | None) -> FrameScore:
+    """Measure one frame."""
+    score = FrameScore(view.played.index, view.played.stamp_ns,
+                       tuple((d.track_id, d.score) for d in view.detections))
+    if view.frame is None or view.output is None or view.output.enhanced is None:
+        return score
+    raw, enhanced = view.frame.depth, view.output.enhanced
+    region = np.zeros(raw.shape, bool)
+    if view.output.provenance is not None:
+        region = view.output.provenance != Provenance.LEFT_ALONE
+    both = region & np.isfinite(raw)
+    return replace(
+        score, holes_raw=hole_share(raw, region), holes_enhanced=hole_share(enhanced, region),
+        roughness_raw_mm=1e3 * roughness(raw, both),
+        # On the neighbourhoods that the raw image has too, so that both are over one set.
+        roughness_enhanced_mm=1e3 * roughness(np.where(np.isfinite(raw), enhanced, np.nan), both),
+        reference=None if reference is None else reference.score(
+            view.played.stamp_ns, raw, enhanced, view.detections))

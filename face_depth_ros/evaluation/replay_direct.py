@@ -1,0 +1,73 @@
+# Copyright 2026 face_depth_ros contributors
+# SPDX-License-Identifier: MIT
+"""Replay without ROS: the bag's messages through the pipeline in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+import logging
+import time
+
+from face_depth_ros.core.errors import FaceDepthError
+from face_depth_ros.core.model_spec import find_model
+from face_depth_ros.engines import Engine
+from face_depth_ros.evaluation.bags import FrameMessages
+from face_depth_ros.evaluation.output_messages import result_messages
+from face_depth_ros.evaluation.replay_settings import (
+    EngineReport, PlayedFrame, ReplaySettings)
+from face_depth_ros.predictors.pipeline import Pipeline
+
+_LOG = logging.getLogger(__name__)
+
+
+class DirectPlayer:
+    """
+    Plays frames through a pipeline of its own.
+
+    :raises FaceDepthError: a model or backend is missing
+    """
+
+    def __init__(self, settings: ReplaySettings, pipeline: Pipeline | None = None) -> None:
+        self._pipeline = pipeline or Pipeline.open(
+            method=settings.method, backend=settings.backend, precision=settings.precision)
+        self._warned: set[str] = set()
+
+    def play(self, frames: Iterable[FrameMessages]) -> Iterator[PlayedFrame]:
+        """Run each frame; one that is refused is reported with its cause."""
+        for source in frames:
+            yield self._play_one(source)
+
+    def _play_one(self, source: FrameMessages) -> PlayedFrame:
+        log_ns = source.color.log_ns
+        started = time.perf_counter()
+        try:
+            frame = source.decode()
+            decoded = time.perf_counter()
+            result = self._pipeline.process(frame)
+            processed = time.perf_counter()
+            outputs = tuple(result_messages(source, frame, result))
+        except FaceDepthError as error:
+            if error.cause not in self._warned:
+                self._warned.add(error.cause)
+                _LOG.warning('frame %d is dropped (%s): %s', source.index, error.cause, error)
+            return PlayedFrame(source.index, source.stamp_ns, log_ns, cause=error.cause)
+        ended = time.perf_counter()
+        stages = {'decode': (decoded - started) * 1e3, **result.stage_ms,
+                  'encode': (ended - processed) * 1e3}
+        return PlayedFrame(source.index, source.stamp_ns, log_ns, (ended - started) * 1e3, '',
+                           stages, outputs, result.detections)
+
+    def engines(self) -> tuple[EngineReport, ...]:
+        """Return the networks of the pipeline."""
+        engines = (self._pipeline.detector.engine, self._pipeline.enhancer.engine)
+        return tuple(engine_report(e) for e in engines if e is not None)
+
+    def close(self) -> None:
+        """Release the engines."""
+        self._pipeline.close()
+
+
+def engine_report(engine: Engine) -> EngineReport:
+    """Return what an engine is, with the hash of its model."""
+    return EngineReport(engine.name, engine.backend, engine.precision, engine.device,
+                        find_model(engine.name).sha256)

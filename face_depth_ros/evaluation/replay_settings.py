@@ -1,0 +1,120 @@
+# Copyright 2026 face_depth_ros contributors
+# SPDX-License-Identifier: MIT
+"""Settings of a replay, and what a transport reports of each frame it played."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from face_depth_ros.core.errors import SettingsError
+from face_depth_ros.core.frames import Detection
+from face_depth_ros.core.model_spec import PRECISIONS
+from face_depth_ros.evaluation.bags import FrameMessages
+from face_depth_ros.evaluation.output_messages import OutputMessage
+from face_depth_ros.predictors.depth_enhancer import METHODS
+
+TRANSPORTS = ('ros', 'direct')
+BACKENDS = ('auto', 'openvino', 'tensorrt')
+
+
+@dataclass(frozen=True)
+class ReplaySettings:
+    """
+    What to replay, how, and where to.
+
+    :param transport: 'ros' = the nodes in their container over DDS; 'direct' = the same pipeline
+        in this process
+    :param realtime: keep the bag's own pace instead of waiting for each result; `ros` only
+    :param limit: at most so many frames; None = all
+    :param color_topic: None = found by name and type
+    :param depth_topic: None = found by name and type
+    :param reference: true depth per frame (see `ReferenceDepth`); None = the one beside the bag
+    :param deadline_s: a frame without a result after so long is dropped; `ros` only
+    """
+
+    bag: Path
+    out: Path
+    transport: str = 'ros'
+    realtime: bool = False
+    method: str = 'network'
+    backend: str = 'auto'
+    precision: str = 'auto'
+    limit: int | None = None
+    color_topic: str | None = None
+    depth_topic: str | None = None
+    reference: Path | None = None
+    deadline_s: float = 5.0
+
+    def __post_init__(self) -> None:
+        problems = [
+            f'{name} is {value!r}, expected one of {", ".join(allowed)}'
+            for name, value, allowed in (
+                ('transport', self.transport, TRANSPORTS), ('method', self.method, METHODS),
+                ('backend', self.backend, BACKENDS),
+                ('precision', self.precision, ('auto', *PRECISIONS)))
+            if value not in allowed]
+        if self.limit is not None and self.limit < 1:
+            problems.append(f'limit is {self.limit}, expected at least 1')
+        if self.deadline_s <= 0:
+            problems.append(f'deadline is {self.deadline_s} s, expected more than 0')
+        if self.realtime and self.transport != 'ros':
+            problems.append('realtime needs the transport ros: direct calls wait for each result')
+        if problems:
+            raise SettingsError('; '.join(problems))
+
+
+@dataclass(frozen=True)
+class PlayedFrame:
+    """
+    What became of one frame.
+
+    :param latency_ms: from handing the bag's messages over to having the result; None when
+        there was none
+    :param cause: why there was no result, '' when there was one
+    :param stage_ms: milliseconds per stage
+    :param outputs: what was published for it
+    :param landmarks: per track id, where the transport tells them
+    """
+
+    index: int
+    stamp_ns: int
+    log_ns: int
+    latency_ms: float | None = None
+    cause: str = ''
+    stage_ms: dict[str, float] = field(default_factory=dict)
+    outputs: tuple[OutputMessage, ...] = ()
+    detections: tuple[Detection, ...] = ()
+
+
+@dataclass(frozen=True)
+class EngineReport:
+    """
+    One network of a replay.
+
+    :param sha256: of its ONNX file
+    """
+
+    name: str
+    backend: str
+    precision: str
+    device: str
+    sha256: str
+
+
+class Player(Protocol):
+    """A transport: frames in, what became of them out."""
+
+    def play(self, frames: Iterable[FrameMessages]) -> Iterator[PlayedFrame]:
+        """Play frames and report each once, in order."""
+
+    def engines(self) -> tuple[EngineReport, ...]:
+        """Return the networks that ran."""
+
+    def close(self) -> None:
+        """Stop."""
+
+
+OpenPlayer = Callable[[ReplaySettings], Player]

@@ -1,0 +1,123 @@
+# Copyright 2026 face_depth_ros contributors
+# SPDX-License-Identifier: MIT
+"""`summary.json`: a replay in numbers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+import datetime
+import json
+import math
+from typing import Any
+
+from face_depth_ros.core.metrics import percentiles
+from face_depth_ros.evaluation.origin import commit, machine
+from face_depth_ros.evaluation.reference_depth import ReferenceDepth
+from face_depth_ros.evaluation.replay_analysis import FrameScore
+from face_depth_ros.evaluation.replay_settings import (
+    EngineReport, PlayedFrame, ReplaySettings)
+import numpy as np
+
+WORSE_BY_MM = 0.3
+"""An enhanced frame counts as worse than the raw one from this RMSE difference on."""
+
+
+def summarise(settings: ReplaySettings, played: Sequence[PlayedFrame],
+              scores: Sequence[FrameScore], engines: Sequence[EngineReport],
+              outputs: Mapping[str, Mapping[str, Any]], *, input_sha256: str, command: str,
+              wall_s: float, unmatched: Mapping[str, int],
+              reference: ReferenceDepth | None = None) -> dict[str, Any]:
+    """
+    Return the content of summary.json.
+
+    :param scores: one per played frame
+    :param outputs: {topic: {type, count}} of the recorded bag
+    :param unmatched: messages of the input bag without a partner of equal stamp, by cause
+    """
+    done = [p for p in played if not p.cause]
+    stages: dict[str, list[float]] = {}
+    for frame in done:
+        for stage, duration in frame.stage_ms.items():
+            stages.setdefault(stage, []).append(duration)
+    summary = {
+        'frames_in': len(played),
+        'frames_processed': len(done),
+        'frames_dropped': len(played) - len(done),
+        'frames_with_face': sum(1 for s in scores if s.faces),
+        'transport': settings.transport,
+        'backend': _common(e.backend for e in engines),
+        'precision': _common(e.precision for e in engines),
+        'latency_ms': percentiles(p.latency_ms for p in done if p.latency_ms is not None),
+        'stage_ms': {name: percentiles(v, (50, 95)) for name, v in stages.items()},
+        'outputs': {topic: dict(entry) for topic, entry in outputs.items()},
+        'models': {e.name: e.sha256 for e in engines},
+        'input_sha256': input_sha256,
+        'commit': commit(),
+        'wall_s': round(wall_s, 3),
+        'method': settings.method,
+        'realtime': settings.realtime,
+        'dropped_by_cause': dict(Counter(p.cause for p in played if p.cause)),
+        'unmatched_messages': dict(unmatched),
+        'tracks': sorted({track for s in scores for track, _ in s.faces}),
+        'faces': _face_measures(scores),
+        'engines': {e.name: {'backend': e.backend, 'precision': e.precision, 'device': e.device}
+                    for e in engines},
+        'bag': settings.bag.name if settings.bag.name != 'bag' else
+        '/'.join(settings.bag.absolute().parts[-2:]),
+        'command': command,
+        'machine': machine(),
+        'date': datetime.datetime.now(datetime.timezone.utc).isoformat(timespec='seconds'),
+    }
+    if reference is not None:
+        summary['reference'] = _against_reference(reference, scores)
+    return summary
+
+
+def to_json(value: Any) -> str:
+    """Return JSON text in which NaN, which JSON does not know, is null."""
+    return json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False) + '\n'
+
+
+def _face_measures(scores: Sequence[FrameScore]) -> dict[str, float]:
+    names = ('holes_raw', 'holes_enhanced', 'roughness_raw_mm', 'roughness_enhanced_mm')
+    return {name: _mean([getattr(s, name) for s in scores]) for name in names}
+
+
+def _against_reference(reference: ReferenceDepth, scores: Sequence[FrameScore]) -> dict[str, Any]:
+    known = [s for s in scores if s.reference is not None]
+    found = [s.reference for s in known if s.reference is not None]
+    compared = [r for r in found if r.pixels]
+    change = [r.rmse_enhanced_mm - r.rmse_raw_mm for r in compared]
+    return {
+        'file': '/'.join(reference.path.absolute().parts[-2:]),
+        'frames_compared': len(compared),
+        'rmse_raw_mm': _mean([r.rmse_raw_mm for r in compared]),
+        'rmse_enhanced_mm': _mean([r.rmse_enhanced_mm for r in compared]),
+        'worst_change_mm': max(change, default=float('nan')),
+        'frames_worse_by_0.3_mm': sum(1 for c in change if c > WORSE_BY_MM),
+        'frames_box_on_head': sum(1 for r in found if r.on_head),
+        'lost_share': _mean([r.lost for r in compared]),
+    }
+
+
+def _mean(values: Sequence[float]) -> float:
+    finite = [v for v in values if math.isfinite(v)]
+    return float(np.mean(finite)) if finite else float('nan')
+
+
+def _common(values: Any) -> str:
+    """Return the one value of all, or all that occur."""
+    return '+'.join(dict.fromkeys(values)) or 'none'
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    if isinstance(value, (float, np.floating)):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, np.integer):
+        return int(value)
+    return value
