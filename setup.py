@@ -1,11 +1,11 @@
 # Copyright 2026 face_depth_ros contributors
 # SPDX-License-Identifier: MIT
 """An ament_python package; `make demo` and `make test` install it from here as well."""
+from __future__ import annotations
 
 from pathlib import Path
 
-from setuptools import find_packages
-from setuptools import setup
+from setuptools import find_packages, setup
 
 PACKAGE = 'face_depth_ros'
 COMPONENTS = {

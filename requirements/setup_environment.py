@@ -18,6 +18,7 @@ skipped, so a second run does nothing; a step that was broken off has no stamp a
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 import contextlib
 from dataclasses import dataclass
@@ -31,7 +32,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from typing import Iterable, Iterator
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / 'requirements'
@@ -41,7 +41,8 @@ SUPPORTED_PYTHON = ((3, 10), (3, 13))
 # On a robot these come from the distribution (package.xml names them): cv_bridge and rclpy are
 # compiled against its NumPy, and a second one in the environment would break them.
 FROM_DISTRIBUTION = {
-    'numpy': 'numpy', 'opencv-python-headless': 'cv2', 'pyyaml': 'yaml', 'matplotlib': 'matplotlib',
+    'numpy': 'numpy', 'opencv-python-headless': 'cv2', 'pyyaml': 'yaml',
+    'matplotlib': 'matplotlib',
 }
 # What only those need.
 NEEDED_BY_DISTRIBUTION = {
@@ -307,7 +308,10 @@ def build_interfaces(environment: Environment) -> None:
         package: content_hash([package, REQUIREMENTS / 'ros.txt'])
         for package in interface_packages()
     }
-    stale = [p for p, key in keys.items() if not environment.is_current(f'interface-{p.name}', key)]
+    stale = [
+        package for package, key in keys.items()
+        if not environment.is_current(f'interface-{package.name}', key)
+    ]
     if not stale:
         return
     if shutil.which('cmake') is None:
