@@ -14,6 +14,7 @@ own expected error. RGB never reaches it, so a picture of a face cannot become a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -84,9 +85,9 @@ class DepthEnhancer(nn.Module):
             nn.Sequential(*(ResidualBlock(w) for _ in range(n)))
             for w, n in zip(widths, self.config.encoder_blocks, strict=True))
         self.down = nn.ModuleList(
-            nn.Conv2d(a, b, 2, stride=2) for a, b in zip(widths, widths[1:]))
+            nn.Conv2d(a, b, 2, stride=2) for a, b in pairwise(widths))
         self.up = nn.ModuleList(
-            nn.Conv2d(b, a, 1) for a, b in zip(widths, widths[1:]))
+            nn.Conv2d(b, a, 1) for a, b in pairwise(widths))
         self.decoder = nn.ModuleList(
             nn.Sequential(*(ResidualBlock(w) for _ in range(n)))
             for w, n in zip(widths[:-1], self.config.decoder_blocks, strict=True))
@@ -136,7 +137,7 @@ def fill_holes(depth: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
     total = weights[-1].sum(dim=(2, 3), keepdim=True)
     mean = values[-1].sum(dim=(2, 3), keepdim=True) / total.clamp_min(1e-12)
     filled = mean.expand_as(values[-1])
-    for value, weight in zip(reversed(values), reversed(weights)):
+    for value, weight in zip(reversed(values), reversed(weights), strict=True):
         if filled.shape != value.shape:
             filled = functional.interpolate(filled, scale_factor=2.0, mode='bilinear',
                                             align_corners=False)

@@ -14,8 +14,14 @@ from dataclasses import dataclass
 
 from face_depth_ros.core.depth import DepthRange, fill_holes, nearest_surface
 from face_depth_ros.core.errors import FaceDepthError, InvalidDepthError, SettingsError
-from face_depth_ros.core.face_box import (covered_region, crop_depth, crop_from_region, FaceBox,
-                                          warp_depth, warp_image)
+from face_depth_ros.core.face_box import (
+    covered_region,
+    crop_depth,
+    crop_from_region,
+    FaceBox,
+    warp_depth,
+    warp_image,
+)
 from face_depth_ros.core.frames import Detection, EnhancedDepth, Provenance, SkippedFace
 from face_depth_ros.core.model_spec import find_model
 from face_depth_ros.engines import Engine, open_engine

@@ -9,6 +9,7 @@ Turn a checkpoint of the depth enhancer into models/depth_enhancer.{onnx,yaml}.
 from __future__ import annotations
 
 import argparse
+import logging
 from pathlib import Path
 import platform
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 from face_depth_ros.core.depth import FACE_DEPTH_RANGE_M
 from face_depth_ros.core.model_spec import ModelSpec
 from face_depth_ros.networks.depth_enhancer import build_depth_enhancer, DepthEnhancer, fill_holes
-from face_depth_ros.training.export import (export_onnx, measure_parity, OPSET, write_spec)
+from face_depth_ros.training.export import export_onnx, measure_parity, OPSET, write_spec
 import torch
 from torch import nn
 
@@ -55,7 +56,8 @@ def main() -> None:
     parser.add_argument('folder', type=Path)
     arguments = parser.parse_args()
     spec = export_checkpoint(arguments.checkpoint, arguments.folder)
-    print(f'{spec.onnx} {spec.sha256[:12]} parity {spec.parity}')
+    logging.basicConfig(level=logging.INFO, format='%(message)s')
+    logging.info('%s %s parity %s', spec.onnx, spec.sha256[:12], spec.parity)
 
 
 def export_checkpoint(checkpoint: Path, folder: Path) -> ModelSpec:

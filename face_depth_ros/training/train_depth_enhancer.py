@@ -7,8 +7,8 @@ The shipped model was made by
 
     python -m face_depth_ros.training.train_depth_enhancer --assets DIR --max-minutes 60
 
-on a CPU; on a GPU the same command needs `--batch-size 128 --bank-size 200000`. It goes on where
-it was stopped when given `--resume`. `--export models` writes the ONNX file and its spec.
+on a CPU and exported by training/export_depth_enhancer.py; on a GPU add `--batch-size 128
+--bank-size 200000`. With `--resume` it goes on where it was stopped.
 """
 
 from __future__ import annotations
@@ -23,11 +23,18 @@ import time
 from typing import Any
 
 from face_depth_ros.core.errors import SettingsError
-from face_depth_ros.networks.depth_enhancer import (build_depth_enhancer, DepthEnhancer,
-                                                    EnhancerOutput)
+from face_depth_ros.networks.depth_enhancer import (
+    build_depth_enhancer,
+    DepthEnhancer,
+    EnhancerOutput,
+)
 from face_depth_ros.synthesis.assets import find_assets
-from face_depth_ros.training.enhancement_data import (DegradationMix, EnhancementBatch,
-                                                      FaceDepthBank, make_batch)
+from face_depth_ros.training.enhancement_data import (
+    DegradationMix,
+    EnhancementBatch,
+    FaceDepthBank,
+    make_batch,
+)
 from face_depth_ros.training.export import current_commit
 from lightning.fabric import Fabric
 import numpy as np
@@ -71,9 +78,10 @@ class Settings:
     steps_per_epoch: int = 500
 
     def __post_init__(self) -> None:
-        problems = [f'{name} is {getattr(self, name)}, expected > 0' for name in (
-            'max_minutes', 'max_steps', 'batch_size', 'bank_size', 'scene_bank_size',
-            'validation_size',            'learning_rate', 'warmup_steps', 'steps_per_epoch') if getattr(self, name) <= 0]
+        positive = ('max_minutes', 'max_steps', 'batch_size', 'bank_size', 'scene_bank_size',
+                    'validation_size', 'learning_rate', 'warmup_steps', 'steps_per_epoch')
+        problems = [f'{name} is {getattr(self, name)}, expected > 0' for name in positive
+                    if getattr(self, name) <= 0]
         if not 0 <= self.ema_decay < 1:
             problems.append(f'ema_decay is {self.ema_decay}, expected 0 <= ema_decay < 1')
         if self.batch_size > self.bank_size:
@@ -91,51 +99,62 @@ class TrainingState:
     samples: int = 0
 
 
+@dataclass
+class Run:
+    """
+    What training changes.
+
+    :param model: with the optimiser as set up by Fabric
+    :param average: running average of the weights: validated and shipped
+    """
+
+    model: Any
+    average: DepthEnhancer
+    optimizer: Any
+    state: TrainingState
+
+
 def main() -> None:
     """Train, validate after each epoch, keep the newest checkpoint, export on demand."""
-    settings, resume, export = parse_arguments()
+    settings, resume = parse_arguments()
     logging.basicConfig(level=logging.INFO, format='%(asctime)s %(message)s')
     fabric = Fabric(accelerator='auto', devices='auto' if torch.cuda.is_available() else 1,
                     precision='bf16-mixed')
     fabric.launch()
     if settings.threads:
         torch.set_num_threads(settings.threads)
-    run = Path(settings.run)
-    banks = open_banks(settings, run, fabric)
-    model, average, optimizer, state = build(settings, fabric)
+    folder = Path(settings.run)
+    banks = open_banks(settings, folder, fabric)
+    run = build(settings, fabric)
     if resume:
-        load_checkpoint(run / 'last.pt', model, average, optimizer, state)
-    while not is_over(settings, state):
-        loss = train_one_epoch(fabric, settings, banks, model, average, optimizer, state)
-        metrics = validate(average, banks['validation'], fabric.device)
-        LOG.info('step %d, %.1f min, loss %.5f, %s', state.step, state.minutes, loss,
+        load_checkpoint(folder / 'last.pt', run)
+    while not is_over(settings, run.state):
+        loss = train_one_epoch(fabric, settings, banks, run)
+        metrics = validate(run.average, banks['validation'], fabric.device)
+        LOG.info('step %d, %.1f min, loss %.5f, %s', run.state.step, run.state.minutes, loss,
                  json.dumps(metrics))
         if fabric.is_global_zero:
-            save_checkpoint(run / 'last.pt', settings, model, average, optimizer, state, metrics)
-    if export and fabric.is_global_zero:
-        from face_depth_ros.training.export_depth_enhancer import export_checkpoint
-        export_checkpoint(run / 'last.pt', Path(export))
+            save_checkpoint(folder / 'last.pt', settings, run, metrics)
 
 
-def parse_arguments() -> tuple[Settings, bool, str]:
-    """Return the settings from the command line, whether to resume, where to export."""
+def parse_arguments() -> tuple[Settings, bool]:
+    """Return the settings from the command line, and whether to resume."""
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     for f in fields(Settings):
         parser.add_argument('--' + f.name.replace('_', '-'), type=type(f.default),
                             default=f.default)
     parser.add_argument('--resume', action='store_true')
-    parser.add_argument('--export', default='', metavar='FOLDER')
     values = vars(parser.parse_args())
-    resume, export = values.pop('resume'), values.pop('export')
-    return Settings(**values), resume, export
+    resume = values.pop('resume')
+    return Settings(**values), resume
 
 
-def open_banks(settings: Settings, run: Path, fabric: Fabric) -> dict[str, FaceDepthBank]:
+def open_banks(settings: Settings, folder: Path, fabric: Fabric) -> dict[str, FaceDepthBank]:
     """Render (on the first process) and open the banks: train, scene, validation."""
     kinds = {'train': ('train', settings.bank_size), 'scene': ('train', settings.scene_bank_size),
              'validation': ('validation', settings.validation_size)}
-    folders = {k: run.parent / f'face_depth_bank_{k}_{n}' for k, (_, n) in kinds.items()}
+    folders = {k: folder.parent / f'face_depth_bank_{k}_{n}' for k, (_, n) in kinds.items()}
     if fabric.is_global_zero:
         assets = find_assets(settings.assets or None)
         for kind, (split, count) in kinds.items():
@@ -147,9 +166,8 @@ def open_banks(settings: Settings, run: Path, fabric: Fabric) -> dict[str, FaceD
     return {kind: FaceDepthBank(folder) for kind, folder in folders.items()}
 
 
-def build(settings: Settings, fabric: Fabric) -> tuple[
-        Any, DepthEnhancer, Any, TrainingState]:
-    """Return the model, its running average, the optimiser and a fresh state."""
+def build(settings: Settings, fabric: Fabric) -> Run:
+    """Return a fresh run."""
     torch.manual_seed(settings.seed)
     model = build_depth_enhancer().to(memory_format=torch.channels_last)
     average = build_depth_enhancer().to(fabric.device)
@@ -157,7 +175,7 @@ def build(settings: Settings, fabric: Fabric) -> tuple[
     optimizer = torch.optim.AdamW(model.parameters(), lr=settings.learning_rate,
                                   weight_decay=settings.weight_decay, betas=(0.9, 0.99))
     model, optimizer = fabric.setup(model, optimizer)
-    return model, average, optimizer, TrainingState()
+    return Run(model, average, optimizer, TrainingState())
 
 
 def is_over(settings: Settings, state: TrainingState) -> bool:
@@ -174,22 +192,23 @@ def learning_rate(settings: Settings, state: TrainingState) -> float:
 
 
 def train_one_epoch(fabric: Fabric, settings: Settings, banks: dict[str, FaceDepthBank],
-                    model: Any, average: DepthEnhancer, optimizer: Any, state: TrainingState) -> float:
+                    run: Run) -> float:
     """Run up to `steps_per_epoch` steps; return the mean loss."""
-    model.train()
+    run.model.train()
+    state = run.state
     total, steps = 0.0, 0
     while steps < settings.steps_per_epoch and not is_over(settings, state):
         started = time.monotonic()
         seed = (settings.seed, state.step, fabric.global_rank)
         batch = draw_batch(settings, banks, seed, fabric.device)
-        for group in optimizer.param_groups:
+        for group in run.optimizer.param_groups:
             group['lr'] = learning_rate(settings, state)
-        loss = loss_of(model(batch.depth, batch.valid), batch, settings)
+        loss = loss_of(run.model(batch.depth, batch.valid), batch, settings)
         fabric.backward(loss)
-        fabric.clip_gradients(model, optimizer, max_norm=1.0)
-        optimizer.step()
-        optimizer.zero_grad()
-        update_average(average, model, settings.ema_decay, state.step)
+        fabric.clip_gradients(run.model, run.optimizer, max_norm=1.0)
+        run.optimizer.step()
+        run.optimizer.zero_grad()
+        update_average(run.average, run.model, settings.ema_decay, state.step)
         total, steps = total + loss.item(), steps + 1
         state.step += 1
         state.samples += settings.batch_size * fabric.world_size
@@ -275,19 +294,17 @@ def validate(model: DepthEnhancer, bank: FaceDepthBank, device: torch.device,
     return {name: round(float(torch.cat(values).mean()), 5) for name, values in sums.items()}
 
 
-def save_checkpoint(path: Path, settings: Settings, model: Any, average: DepthEnhancer,
-                    optimizer: Any, state: TrainingState, metrics: dict[str, float]) -> None:
+def save_checkpoint(path: Path, settings: Settings, run: Run, metrics: dict[str, float]) -> None:
     """Write the newest checkpoint, complete or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    content = {'model': model.state_dict(), 'average': average.state_dict(),
-               'optimizer': optimizer.state_dict(), 'state': asdict(state),
+    content = {'model': run.model.state_dict(), 'average': run.average.state_dict(),
+               'optimizer': run.optimizer.state_dict(), 'state': asdict(run.state),
                'settings': asdict(settings), 'commit': current_commit(), 'metrics': metrics}
     torch.save(content, path.with_suffix('.partial'))
     path.with_suffix('.partial').replace(path)
 
 
-def load_checkpoint(path: Path, model: Any, average: DepthEnhancer, optimizer: Any,
-                    state: TrainingState) -> None:
+def load_checkpoint(path: Path, run: Run) -> None:
     """
     Go on from a checkpoint.
 
@@ -296,11 +313,10 @@ def load_checkpoint(path: Path, model: Any, average: DepthEnhancer, optimizer: A
     if not path.exists():
         raise SettingsError(f'--resume: no checkpoint at {path}; start without --resume')
     content = torch.load(path, map_location='cpu', weights_only=True)
-    model.load_state_dict(content['model'])
-    average.load_state_dict(content['average'])
-    optimizer.load_state_dict(content['optimizer'])
-    for name, value in content['state'].items():
-        setattr(state, name, value)
+    run.model.load_state_dict(content['model'])
+    run.average.load_state_dict(content['average'])
+    run.optimizer.load_state_dict(content['optimizer'])
+    run.state = TrainingState(**content['state'])
 
 
 if __name__ == '__main__':

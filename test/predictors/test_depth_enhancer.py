@@ -1,0 +1,145 @@
+# Copyright 2026 face_depth_ros contributors
+# SPDX-License-Identifier: MIT
+"""The depth enhancer's predictor, on the shipped model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from face_depth_ros.core.errors import InvalidDepthError, ModelSpecError, SettingsError
+from face_depth_ros.core.face_box import FaceBox
+from face_depth_ros.core.frames import Detection, Provenance
+from face_depth_ros.predictors.depth_enhancer import DepthEnhancer, METHODS
+import numpy as np
+import pytest
+
+BOX = FaceBox(160.0, 120.0, 130.0, 0.2)
+
+
+@pytest.fixture(scope='module')
+def enhancer() -> Iterator[DepthEnhancer]:
+    """The shipped network in the CPU engine."""
+    predictor = DepthEnhancer(backend='openvino', precision='fp32')
+    yield predictor
+    predictor.close()
+
+
+def ellipsoid(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Return noisy depth with holes of a head-sized ellipsoid at 0.7 m, and the true depth."""
+    chance = np.random.default_rng(seed)
+    y, x = np.mgrid[:240, :320] + 0.5
+    squared = ((x - 160) / 45) ** 2 + ((y - 120) / 58) ** 2
+    truth = np.where(squared < 1, 0.7 - 0.09 * np.sqrt(np.maximum(1 - squared, 0)), np.nan)
+    depth = truth + chance.normal(0, 0.003, truth.shape)
+    depth[100:112, 150:166] = np.nan
+    wall = np.full(truth.shape, 1.5)
+    return (np.where(squared < 1, depth, wall).astype(np.float32),
+            truth.astype(np.float32))
+
+
+def detection(box: FaceBox = BOX) -> Detection:
+    """Return a detection without landmarks."""
+    return Detection(box, 0.9, None, 'f00001')
+
+
+@pytest.mark.parametrize('method', METHODS)
+def test_outside_the_box_nothing_changes(enhancer: DepthEnhancer, method: str) -> None:
+    """Whatever the method, the frame around the face stays to the bit."""
+    depth, _ = ellipsoid()
+    enhancer.set_method(method)
+    result = enhancer.enhance(depth, [detection()])
+    far = np.ones(depth.shape, bool)
+    far[10:230, 50:270] = False
+    np.testing.assert_array_equal(result.depth[far], depth[far])
+    alone = result.provenance == Provenance.LEFT_ALONE
+    np.testing.assert_array_equal(result.depth[alone], depth[alone])
+    assert not result.confidence[alone].any()
+    assert result.depth[5, 5] == np.float32(1.5)
+
+
+def test_network_repairs(enhancer: DepthEnhancer) -> None:
+    """The hole is filled and the noise falls, measured against the true surface."""
+    depth, truth = ellipsoid()
+    enhancer.set_method('network')
+    result = enhancer.enhance(depth, [detection()])
+    hole = np.s_[100:112, 150:166]
+    assert np.isfinite(result.depth[hole]).all()
+    assert (result.provenance[hole] == Provenance.FILLED).all()
+    inner = np.s_[90:150, 135:185]
+    before, after = (np.sqrt(np.nanmean((d[inner] - truth[inner]) ** 2))
+                     for d in (depth, result.depth))
+    assert after < 0.8 * before
+    assert (result.confidence[inner] > 0).all()
+
+
+def test_input_is_not_touched(enhancer: DepthEnhancer) -> None:
+    """Frames are handed on by reference: a read-only input works and stays."""
+    depth, _ = ellipsoid()
+    before = depth.copy()
+    depth.setflags(write=False)
+    enhancer.set_method('network')
+    enhancer.enhance(depth, [detection()])
+    np.testing.assert_array_equal(depth, before)
+
+
+def test_measured_pixels_move_by_a_bounded_amount(enhancer: DepthEnhancer) -> None:
+    """Even strange geometry is not pulled to a face by more than the spec's bound."""
+    chance = np.random.default_rng(3)
+    depth = (0.6 + 0.2 * chance.random((240, 320))).astype(np.float32)
+    enhancer.set_method('network')
+    result = enhancer.enhance(depth, [detection()])
+    assert np.abs(result.depth - depth).max() <= enhancer.max_correction_m + 1e-6
+
+
+def test_no_faces_is_the_input(enhancer: DepthEnhancer) -> None:
+    """Nobody there: the frame goes through."""
+    depth, _ = ellipsoid()
+    result = enhancer.enhance(depth, [])
+    np.testing.assert_array_equal(result.depth, depth)
+    assert not result.provenance.any()
+
+
+def test_hopeless_faces_are_skipped_and_said(enhancer: DepthEnhancer) -> None:
+    """Too few valid pixels, or a box outside: passed through with the cause."""
+    depth = np.full((240, 320), np.nan, np.float32)
+    depth[100:104, 150:154] = 0.7
+    away = Detection(FaceBox(900.0, 900.0, 50.0), 0.9, None, 'f00002')
+    result = enhancer.enhance(depth, [detection(), away])
+    np.testing.assert_array_equal(result.depth, depth)
+    causes = {s.track_id: s.cause for s in result.skipped}
+    assert causes == {'f00001': 'too_few_valid_pixels', 'f00002': 'face_box_outside'}
+
+
+def test_the_nearer_face_is_pasted_last(enhancer: DepthEnhancer) -> None:
+    """Order of the detections does not matter where boxes overlap."""
+    depth, _ = ellipsoid()
+    large, small = detection(), Detection(FaceBox(185.0, 130.0, 90.0), 0.9, None, 'f00002')
+    enhancer.set_method('network')
+    first = enhancer.enhance(depth, [large, small])
+    second = enhancer.enhance(depth, [small, large])
+    np.testing.assert_array_equal(first.depth, second.depth)
+
+
+@pytest.mark.parametrize(('depth', 'message'), [
+    (np.zeros((0, 5), np.float32), r'got shape \(0, 5\)'),
+    (np.zeros((5, 5, 3), np.float32), r'got shape \(5, 5, 3\)'),
+    (np.zeros((5, 5), np.uint16), 'uint16')])
+def test_bad_arrays(enhancer: DepthEnhancer, depth: np.ndarray, message: str) -> None:
+    """Undecoded or empty images are refused."""
+    with pytest.raises(InvalidDepthError, match=message):
+        enhancer.enhance(depth, [])
+
+
+def test_unknown_method_keeps_the_old_one(enhancer: DepthEnhancer) -> None:
+    """A typo at run time does not stop the robot."""
+    enhancer.set_method('De-M8')
+    with pytest.raises(SettingsError, match="'magic' is not known, expected one of network, De"):
+        enhancer.set_method('magic')
+    assert enhancer.method == 'De-M8'
+    enhancer.set_method('network')
+
+
+def test_missing_model_is_said() -> None:
+    """Which models there are stands in the message."""
+    with pytest.raises(ModelSpecError, match='no model named .nobody.*known models'):
+        DepthEnhancer(model='nobody')
