@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from face_depth_ros.synthesis.assets import FaceAssets
 from face_depth_ros.synthesis.morphable_head import MorphableHead
+from face_depth_ros.synthesis.textures import TextureLevels
 import numpy as np
 import torch
 
@@ -28,7 +29,8 @@ class HairStyle:
         self.name = name
         self.triangles = data['triangles'].astype(np.int32)
         self.uv, self.uv_triangles = data['uv'].astype(np.float32), data['uv_triangles']
-        self.texture = assets.image('hair', f'{name}.png', channels=4)  # (H, W, 4) RGBA
+        texture = assets.image('hair', f'{name}.png', channels=4)  # (H, W, 4) RGBA
+        self.levels = TextureLevels(texture)
         self._rest = torch.as_tensor(data['vertices'].astype(np.float32), device=head.device)
         corners = head.triangles[data['attach_triangle']]  # (N, 3)
         shapes = head.identity_shapes()[:, corners.astype(np.int64)]  # (100, N, 3, 3)
@@ -36,7 +38,7 @@ class HairStyle:
         moved = (shapes * weights[..., None]).sum(dim=2)  # (100, N, 3)
         moved = _smoothed(moved.transpose(0, 1).flatten(1), self.triangles)  # (N, 300)
         self._shapes = moved.view(len(corners), -1, 3).transpose(0, 1).flatten(1)  # (100, N * 3)
-        self.opaque = self.triangles[self._mean_alpha() > _OPAQUE]
+        self.opaque = self.triangles[self._mean_alpha(texture[..., 3]) > _OPAQUE]
 
     def vertices(self, identity: torch.Tensor) -> torch.Tensor:
         """
@@ -47,17 +49,22 @@ class HairStyle:
         """
         return self._rest + (identity @ self._shapes).view(len(identity), -1, 3)  # (B, N, 3)
 
-    def _mean_alpha(self) -> np.ndarray:
-        """Opacity of each triangle, (T,) in [0, 1], from seven points of it."""
+    def _mean_alpha(self, alpha: np.ndarray) -> np.ndarray:
+        """
+        Opacity of each triangle from seven points of it.
+
+        :param alpha: (H, W) uint8
+        :returns: (T,) in [0, 1]
+        """
         corners = self.uv[self.uv_triangles]  # (T, 3, 2)
         weights = np.array([[1, 1, 1], [4, 1, 1], [1, 4, 1], [1, 1, 4], [3, 3, 0], [0, 3, 3],
                             [3, 0, 3]], np.float32)
         weights /= weights.sum(axis=1, keepdims=True)
         points = np.einsum('pc,tcd->tpd', weights, corners)
-        height, width = self.texture.shape[:2]
+        height, width = alpha.shape
         column = np.clip((points[..., 0] * width).astype(int), 0, width - 1)
         row = np.clip(((1.0 - points[..., 1]) * height).astype(int), 0, height - 1)
-        return self.texture[row, column, 3].mean(axis=1) / 255.0
+        return alpha[row, column].mean(axis=1) / 255.0
 
 
 class Glasses:

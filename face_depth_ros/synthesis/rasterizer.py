@@ -36,7 +36,8 @@ class RasterImage:
 
 
 def rasterize(vertices: torch.Tensor, triangles: torch.Tensor, height: int, width: int,
-              cull_back_faces: bool = True, backend: str = 'auto') -> RasterImage:
+              cull_back_faces: bool | torch.Tensor = True, behind: torch.Tensor | None = None,
+              backend: str = 'auto') -> RasterImage:
     """
     Draw the same triangles with B sets of vertices.
 
@@ -45,18 +46,22 @@ def rasterize(vertices: torch.Tensor, triangles: torch.Tensor, height: int, widt
 
     :param vertices: (B, V, 3) float32: x, y in pixels, z in metres
     :param triangles: (T, 3) integer, counter-clockwise seen from outside in a y-up frame
-    :param cull_back_faces: leave out triangles seen from behind
+    :param cull_back_faces: leave out triangles seen from behind; for all, or (T,) bool
+    :param behind: (B, H, W) metres; only what lies deeper than this is drawn, nothing where NaN
     :param backend: compiled (CPU tensors only), torch, or auto: by the device of the vertices
     :raises SettingsError: wrong shapes, sizes or backend
     """
     _check(vertices, triangles, height, width, backend)
+    culled = torch.as_tensor(cull_back_faces, device=vertices.device).expand(len(triangles))
     if backend == 'torch' or (backend == 'auto' and vertices.device.type != 'cpu'):
         return _rasterize_torch(vertices, triangles.to(vertices.device).long(), height, width,
-                                cull_back_faces)
+                                culled, behind)
+    limit = torch.zeros(0, 0, 0) if behind is None else behind
     depth, triangle = rasterize_compiled(
         np.ascontiguousarray(vertices.detach().float().numpy()),
         np.ascontiguousarray(triangles.cpu().numpy().astype(np.int32)), height, width,
-        cull_back_faces, torch.get_num_threads())
+        np.ascontiguousarray(culled.numpy()), np.ascontiguousarray(limit.float().numpy()),
+        torch.get_num_threads())
     depth[triangle < 0] = np.nan
     return RasterImage(torch.from_numpy(depth), torch.from_numpy(triangle))
 
@@ -103,7 +108,7 @@ def _check(vertices: torch.Tensor, triangles: torch.Tensor, height: int, width: 
 
 
 def _rasterize_torch(vertices: torch.Tensor, triangles: torch.Tensor, height: int, width: int,
-                     cull_back_faces: bool) -> RasterImage:
+                     culled: torch.Tensor, behind: torch.Tensor | None) -> RasterImage:
     """Expand every triangle to its bounding box; an atomic minimum keeps the nearest."""
     batch = len(vertices)
     keys = torch.full((batch * height * width,), _NOTHING, dtype=torch.int64,
@@ -117,8 +122,7 @@ def _rasterize_torch(vertices: torch.Tensor, triangles: torch.Tensor, height: in
     top = (y.amin(dim=2) - 0.5).ceil().clamp(min=0.0)
     bottom = (y.amax(dim=2) - 0.5).floor().clamp(max=height - 1.0)
     drawn = (area.abs() > 1e-9) & (z > _NEAR_M).all(dim=2) & (left <= right) & (top <= bottom)
-    if cull_back_faces:
-        drawn &= area < 0.0
+    drawn &= (area < 0.0) | ~culled
     item, index = drawn.nonzero(as_tuple=True)
     columns = (right - left + 1.0)[drawn].long()
     counts = columns * (bottom - top + 1.0)[drawn].long()
@@ -129,7 +133,8 @@ def _rasterize_torch(vertices: torch.Tensor, triangles: torch.Tensor, height: in
     for size in sizes:
         part = slice(start, start + size)
         _draw(keys, (corners[item[part], index[part]], area[drawn][part]), item[part],
-              index[part], boxes[part], columns[part], counts[part], (height, width))
+              index[part], boxes[part], columns[part], counts[part], (height, width),
+              None if behind is None else behind.flatten())
         start += size
     keys = keys.view(batch, height, width)
     empty = keys == _NOTHING
@@ -140,7 +145,7 @@ def _rasterize_torch(vertices: torch.Tensor, triangles: torch.Tensor, height: in
 
 def _draw(keys: torch.Tensor, shapes: tuple[torch.Tensor, torch.Tensor], item: torch.Tensor,
           index: torch.Tensor, boxes: torch.Tensor, columns: torch.Tensor, counts: torch.Tensor,
-          size: tuple[int, int]) -> None:
+          size: tuple[int, int], behind: torch.Tensor | None) -> None:
     """
     Merge N triangles into the keys: depth in the upper half, index in the lower.
 
@@ -148,6 +153,7 @@ def _draw(keys: torch.Tensor, shapes: tuple[torch.Tensor, torch.Tensor], item: t
     :param shapes: corners (N, 3, 3) and twice the signed areas (N,), float64
     :param item: (N,) image of the batch; index: (N,) triangle
     :param boxes: (N, 2) left and top pixel; columns, counts: (N,) width and pixels of the box
+    :param behind: (B * H * W,) metres that drawn depth must exceed
     """
     owner = torch.repeat_interleave(counts)  # (F,)
     within = torch.arange(len(owner), device=owner.device) - (counts.cumsum(0) - counts)[owner]
@@ -168,4 +174,7 @@ def _draw(keys: torch.Tensor, shapes: tuple[torch.Tensor, torch.Tensor], item: t
     depth = (1.0 / (weights / z[owner]).sum(dim=1)).float()
     key = (depth.view(torch.int32).long() << 32) | index[owner]
     target = (item[owner] * size[0] + row) * size[1] + column
+    if behind is not None:
+        deeper = depth > behind[target]
+        target, key = target[deeper], key[deeper]
     keys.scatter_reduce_(0, target, key, 'amin')

@@ -13,7 +13,8 @@ _NEAR_M = 0.01
 
 
 def rasterize_compiled(vertices: np.ndarray, triangles: np.ndarray, height: int, width: int,
-                       cull_back_faces: bool, threads: int) -> tuple[np.ndarray, np.ndarray]:
+                       culled: np.ndarray, behind: np.ndarray,
+                       threads: int) -> tuple[np.ndarray, np.ndarray]:
     """
     Rasterise a batch; see rasterizer.rasterize.
 
@@ -21,14 +22,19 @@ def rasterize_compiled(vertices: np.ndarray, triangles: np.ndarray, height: int,
 
     :param vertices: (B, V, 3) float32: x, y in pixels, z in metres
     :param triangles: (T, 3) int32
+    :param culled: (T,) bool, which triangles are left out when seen from behind
+    :param behind: (B, height, width) float32, or (0, 0, 0) for no limit
     :returns: depth (B, height, width) float32, infinite where nothing is; triangle (B, height,
         width) int32, -1 where nothing is
     """
     depth = np.full((len(vertices), height, width), np.inf, np.float32)
     triangle = np.full((len(vertices), height, width), -1, np.int32)
 
+    no_limit = np.zeros((0, 0), np.float32)
+
     def one(index: int) -> None:
-        _rasterize_image(vertices[index], triangles, cull_back_faces, depth[index],
+        limit = behind[index] if len(behind) else no_limit
+        _rasterize_image(vertices[index], triangles, culled, limit, depth[index],
                          triangle[index])
 
     if threads < 2 or len(vertices) < 2:
@@ -41,9 +47,10 @@ def rasterize_compiled(vertices: np.ndarray, triangles: np.ndarray, height: int,
 
 
 @numba.njit(nogil=True, cache=True, fastmath=False)
-def _rasterize_image(vertices, triangles, cull_back_faces, depth, triangle):  # type: ignore
+def _rasterize_image(vertices, triangles, culled, behind, depth, triangle):  # type: ignore
     """Fill one image; in double precision, so that shared edges leave no cracks."""
     height, width = depth.shape
+    limited = behind.size > 0
     for t in range(len(triangles)):
         i, j, k = triangles[t]
         z0, z1, z2 = vertices[i, 2], vertices[j, 2], vertices[k, 2]
@@ -53,7 +60,7 @@ def _rasterize_image(vertices, triangles, cull_back_faces, depth, triangle):  # 
         x1, y1 = np.float64(vertices[j, 0]), np.float64(vertices[j, 1])
         x2, y2 = np.float64(vertices[k, 0]), np.float64(vertices[k, 1])
         area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
-        if not abs(area) > 1e-9 or (cull_back_faces and area > 0.0):
+        if not abs(area) > 1e-9 or (culled[t] and area > 0.0):
             continue
         left = max(np.ceil(min(x0, x1, x2) - 0.5), 0.0)
         right = min(np.floor(max(x0, x1, x2) - 0.5), width - 1.0)
@@ -75,6 +82,8 @@ def _rasterize_image(vertices, triangles, cull_back_faces, depth, triangle):  # 
                 w0 = 1.0 - w1 - w2
                 if w0 >= 0.0 and w1 >= 0.0 and w2 >= 0.0:
                     z = np.float32(1.0 / (w0 * inverse_0 + w1 * inverse_1 + w2 * inverse_2))
+                    if limited and not z > behind[row, column]:
+                        continue
                     if z < depth[row, column]:
                         depth[row, column] = z
                         triangle[row, column] = t
