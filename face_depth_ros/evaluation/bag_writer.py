@@ -8,15 +8,14 @@ import os
 from pathlib import Path
 import tempfile
 from types import TracebackType
-from typing import Any
+from typing import Any, Final
 
 from face_depth_ros.core.errors import BagError
 from face_depth_ros.evaluation.bag_types import message_types
 from rosbags.interfaces import Connection
-from rosbags.rosbag2 import (
-    CompressionFormat, CompressionMode, StoragePlugin, Writer, WriterError)
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer, WriterError
 
-_METADATA_VERSION = 8
+_METADATA_VERSION: Final = 8
 """The newest that Jazzy's rosbag2 writes."""
 
 

@@ -22,7 +22,11 @@ from face_depth_ros.core.depth import depth_to_metres
 from face_depth_ros.core.errors import BagError, InvalidDepthError
 from face_depth_ros.core.frames import Frame
 from face_depth_ros.core.image_decoding import (
-    as_rgb, decode_color, decode_compressed, decode_image)
+    as_rgb,
+    decode_color,
+    decode_compressed,
+    decode_image,
+)
 from face_depth_ros.core.stamp_join import StampJoin
 from face_depth_ros.evaluation.bag_types import COMPRESSED_IMAGE, message_types
 from face_depth_ros.evaluation.camera_topics import CameraTopics, find_camera_topics
@@ -236,7 +240,7 @@ class _Infos:
 
 def _restamped(info: BagMessage, stamp_ns: int) -> BagMessage:
     types = message_types()
-    message = types.deserialize_cdr(info.cdr, info.msgtype)
+    message: Any = types.deserialize_cdr(info.cdr, info.msgtype)
     message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp_ns, 10 ** 9)
     return replace(info, message=message,
                    cdr=bytes(types.serialize_cdr(message, info.msgtype)))

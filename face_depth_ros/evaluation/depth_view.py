@@ -71,15 +71,14 @@ class DepthScale:
                         np.array(HOLE_RGB, np.uint8))
 
 
-def shaded_depth(depth: np.ndarray, scale: DepthScale, focal: float | None) -> np.ndarray:
+def shaded_depth(depth: np.ndarray, scale: DepthScale, focal: float) -> np.ndarray:
     """
     Picture of a depth image.
 
     :param depth: metres, (H, W) float32, NaN where invalid
-    :param focal: focal length, pixels; None = about that of a usual camera
+    :param focal: focal length, pixels
     :returns: (H, W, 3) uint8 RGB
     """
-    focal = focal or 0.9 * max(depth.shape)
     with np.errstate(invalid='ignore', divide='ignore'):
         # Slope in metres per metre: a pixel is z / f wide.
         slopes = [_central_difference(depth, axis) * focal / depth * _SLOPE_GAIN

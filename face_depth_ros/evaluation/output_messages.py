@@ -13,8 +13,7 @@ from face_depth_ros.core.face_box import FaceBox
 from face_depth_ros.core.frames import Detection, Frame, FrameResult
 from face_depth_ros.core.image_decoding import decode_image, encode_image
 from face_depth_ros.evaluation.bag_types import CAMERA_INFO, DETECTIONS, IMAGE, message_types
-from face_depth_ros.evaluation.bags import (
-    Bag, BagMessage, decode_depth_message, FrameMessages)
+from face_depth_ros.evaluation.bags import Bag, BagMessage, decode_depth_message, FrameMessages
 import numpy as np
 
 NAMESPACE = '/face_depth'

@@ -11,7 +11,7 @@ from pathlib import Path
 import zlib
 
 import cv2
-from face_depth_ros.core.frames import Detection, Frame
+from face_depth_ros.core.frames import Detection
 from face_depth_ros.evaluation.depth_view import DepthScale, shaded_depth
 import matplotlib
 import numpy as np
@@ -32,12 +32,17 @@ class OverlayPanels:
     """
     What one frame of the overlay video shows.
 
+    :param color: (H, W, 3) uint8 RGB
+    :param depth: metres, (H, W) float32, NaN where invalid
+    :param focal: pixels
     :param detections: faces, with track ids
     :param enhanced: metres, (H, W) float32, NaN where invalid; None when the frame was dropped
     :param caption: one line below the panels
     """
 
-    frame: Frame
+    color: np.ndarray
+    depth: np.ndarray
+    focal: float
     detections: tuple[Detection, ...]
     enhanced: np.ndarray | None
     caption: str
@@ -80,14 +85,12 @@ def overlay_image(panels: OverlayPanels, scale: DepthScale, size: tuple[int, int
     :param size: width and height of one panel, pixels (see `panel_size`)
     :returns: (h, w, 3) uint8 RGB with even sides
     """
-    frame = panels.frame
     width, height = size
-    factor = width / frame.color.shape[1]
-    focal = None if frame.intrinsics is None else frame.intrinsics.fx
+    factor = width / panels.color.shape[1]
     pictures = [
-        ('colour', draw_faces(frame.color, panels.detections, factor)),
-        ('depth of the camera', _depth_panel(frame.depth, scale, focal, panels, size)),
-        ('enhanced depth', _depth_panel(panels.enhanced, scale, focal, panels, size))]
+        ('colour', draw_faces(panels.color, panels.detections, factor)),
+        ('depth of the camera', _depth_panel(panels.depth, scale, panels, size)),
+        ('enhanced depth', _depth_panel(panels.enhanced, scale, panels, size))]
     canvas = np.full((_even(height + 2 * _BAR_HEIGHT), _even(3 * width + 8 + _SCALE_WIDTH), 3),
                      _BACKGROUND, np.uint8)
     for i, (_, picture) in enumerate(pictures):
@@ -131,15 +134,15 @@ def font(size: int) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(str(path), size)
 
 
-def _depth_panel(depth: np.ndarray | None, scale: DepthScale, focal: float | None,
-                 panels: OverlayPanels, size: tuple[int, int]) -> np.ndarray:
+def _depth_panel(depth: np.ndarray | None, scale: DepthScale, panels: OverlayPanels,
+                 size: tuple[int, int]) -> np.ndarray:
     width, height = size
     if depth is None:
         canvas = Image.fromarray(np.full((height, width, 3), _BACKGROUND, np.uint8))
         ImageDraw.Draw(canvas).text((width // 2, height // 2), 'dropped', _MUTED, font(22),
                                     anchor='mm')
         return np.asarray(canvas)
-    picture = cv2.resize(shaded_depth(depth, scale, focal), (width, height),
+    picture = cv2.resize(shaded_depth(depth, scale, panels.focal), (width, height),
                          interpolation=cv2.INTER_AREA if width < depth.shape[1]
                          else cv2.INTER_NEAREST)
     factor = width / depth.shape[1]

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 import io
+from typing import Any
 
 from face_depth_ros.evaluation.depth_view import DepthScale
 from face_depth_ros.evaluation.overlay import track_color
@@ -19,7 +20,7 @@ import numpy as np
 RAW_COLOR = '#9aa5b4'
 OURS_COLOR = '#0b7285'
 _SERIES = ('#0b7285', '#f08c00', '#7048e8', '#2f9e44', '#e03131', '#495057')
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     'font.size': 10.5, 'axes.spines.top': False, 'axes.spines.right': False,
     'axes.edgecolor': '#8a94a3', 'axes.labelcolor': '#3c4655', 'xtick.color': '#5d6878',
     'ytick.color': '#5d6878', 'axes.grid': True, 'grid.color': '#e6eaf0', 'grid.linewidth': 0.8,
@@ -115,16 +116,19 @@ def faces_timeline(times_s: Sequence[float], faces: Sequence[Sequence[tuple[str,
     tracks = list(dict.fromkeys(t for f in faces for t, _ in f))
     with new_plot(12.4, 0.95 + 0.34 * max(len(tracks) + any(dropped), 1)) as plot:
         step = float(np.median(np.diff(times_s))) if len(times_s) > 1 else 0.1
+        # A frame lasts until the next one, unless a gap in the recording lies between.
+        widths = [min(w, 3 * step) for w in (*np.diff(times_s), step)]
         for row, track in enumerate(tracks):
             color = np.array(track_color(track)) / 255.0
-            spans = [(t - step / 2, step, s) for t, f in zip(times_s, faces, strict=True)
+            spans = [(t, width, s) for t, width, f in zip(times_s, widths, faces, strict=True)
                      for name, s in f if name == track]
             plot.axes.broken_barh(
                 [(left, width) for left, width, _ in spans], (row - 0.36, 0.72),
                 facecolors=[(*(color * 0.82), 0.25 + 0.75 * score) for _, _, score in spans])
         names = list(tracks)
         if any(dropped):
-            lost = [(t - step / 2, step) for t, d in zip(times_s, dropped, strict=True) if d]
+            lost = [(t, width) for t, width, d in zip(times_s, widths, dropped, strict=True)
+                    if d]
             plot.axes.broken_barh(lost, (len(tracks) - 0.36, 0.72), facecolors='#e03131')
             names.append('dropped')
         plot.axes.set_yticks(range(len(names)), names)

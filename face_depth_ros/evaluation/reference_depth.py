@@ -17,6 +17,8 @@ import numpy as np
 
 _KEYS = ('depth_mm', 'valid', 'stamp_ns')
 _HEAD_MARGIN_PIXELS = 2
+NEAR_MM = 15.0
+"""A measurement that is off by more is a flying pixel or another surface, not noise."""
 
 
 @dataclass(frozen=True)
@@ -29,13 +31,23 @@ class ReferenceScore:
     :param pixels: how many were compared
     :param lost: share of them without enhanced depth, not in the RMSE
     :param on_head: whether every box centre lies on the reference's surface
+    :param near_rmse_raw_mm: only pixels where the camera is within `NEAR_MM` of the reference
+    :param near_rmse_enhanced_mm: the same pixels, enhanced
     """
 
     rmse_raw_mm: float
     rmse_enhanced_mm: float
+    near_rmse_raw_mm: float
+    near_rmse_enhanced_mm: float
     pixels: int
     lost: float
     on_head: bool
+
+    @staticmethod
+    def unknown() -> ReferenceScore:
+        """Return the score of a frame without reference or face."""
+        nan = float('nan')
+        return ReferenceScore(nan, nan, nan, nan, 0, nan, False)
 
 
 class ReferenceDepth:
@@ -112,8 +124,11 @@ class ReferenceDepth:
         measured = (valid & np.isfinite(truth) & np.isfinite(raw)
                     & box_mask([d.box for d in detections], raw.shape))
         compared = measured & np.isfinite(enhanced)
+        with np.errstate(invalid='ignore'):
+            near = compared & (1e3 * np.abs(raw - truth) <= NEAR_MM)
         return ReferenceScore(
             1e3 * rmse(raw, truth, compared), 1e3 * rmse(enhanced, truth, compared),
+            1e3 * rmse(raw, truth, near), 1e3 * rmse(enhanced, truth, near),
             int(compared.sum()), 1.0 - compared.sum() / max(int(measured.sum()), 1),
             all(_is_on(np.isfinite(truth), d.box) for d in detections))
 

@@ -31,11 +31,22 @@ from face_depth_ros.evaluation.output_messages import OUTPUT_TYPES
 from face_depth_ros.evaluation.overlay import overlay_image, OverlayPanels, panel_size
 from face_depth_ros.evaluation.reference_depth import box_mask, ReferenceDepth
 from face_depth_ros.evaluation.replay_analysis import (
-    FrameScore, score_frame, viewed_frames, ViewedFrame)
+    CameraImages,
+    FrameScore,
+    score_frame,
+    viewed_frames,
+    ViewedFrame,
+)
 from face_depth_ros.evaluation.replay_direct import DirectPlayer
 from face_depth_ros.evaluation.replay_report import ReplayReport
 from face_depth_ros.evaluation.replay_settings import (
-    BACKENDS, OpenPlayer, PlayedFrame, Player, ReplaySettings, TRANSPORTS)
+    BACKENDS,
+    OpenPlayer,
+    PlayedFrame,
+    Player,
+    ReplaySettings,
+    TRANSPORTS,
+)
 from face_depth_ros.evaluation.replay_summary import summarise, to_json
 from face_depth_ros.evaluation.video import VideoInfo, VideoWriter
 from face_depth_ros.predictors.depth_enhancer import METHODS
@@ -55,10 +66,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = ReplaySettings(**vars(options))
         summary = replay(settings, command=command_line('replay', arguments))
     except FaceDepthError as error:
-        print(f'replay: {error}', file=sys.stderr)
+        sys.stderr.write(f'replay: {error}\n')
         return 1
-    print(summary_table(summary))
-    print(f'\n{settings.out}: summary.json, report.html, overlay.mp4, bag/')
+    sys.stdout.write(f'{summary_table(summary)}\n\n{settings.out}: summary.json, report.html, '
+                     'overlay.mp4, bag/\n')
     return 0
 
 
@@ -183,21 +194,22 @@ def _look(bag: Bag, topics: CameraTopics, outputs: Bag, played: list[PlayedFrame
             scores.append(score_frame(view, reference))
             report.look_at(view)
             progress.update()
-            if view.frame is None:
+            if view.images is None:
                 continue
-            size = size or panel_size(view.frame.color.shape[1], view.frame.color.shape[0])
-            video.add(overlay_image(_panels(view, len(played)), scale, size),
+            height, width = view.images.depth.shape
+            size = size or panel_size(width, height)
+            video.add(overlay_image(_panels(view, view.images, len(played)), scale, size),
                       (view.played.stamp_ns - played[0].stamp_ns) * 1e-9)
     return report, scores
 
 
-def _panels(view: ViewedFrame, total: int) -> OverlayPanels:
+def _panels(view: ViewedFrame, images: CameraImages, total: int) -> OverlayPanels:
     played = view.played
     state = f'dropped: {played.cause}' if played.cause else f'latency {played.latency_ms:.1f} ms'
     faces = len(view.detections)
     caption = (f'frame {played.index + 1} of {total}     {faces} face{"s" * (faces != 1)}     '
                f'{state}')
-    return OverlayPanels(view.frame, view.detections,
+    return OverlayPanels(images.color, images.depth, images.focal, view.detections,
                          None if view.output is None else view.output.enhanced, caption)
 
 
@@ -207,9 +219,9 @@ def _depth_scale(bag: Bag, topics: CameraTopics, outputs: Bag,
     faces, everything = [], []
     generator = np.random.default_rng(0)
     for view in viewed_frames(bag, topics, outputs, played):
-        if view.frame is None:
+        if view.images is None:
             continue
-        depth = view.frame.depth
+        depth = view.images.depth
         everything.append(_sample(depth[np.isfinite(depth)], generator))
         boxes = [replace(d.box, side=d.box.side * 0.8) for d in view.detections]
         inside = depth[box_mask(boxes, depth.shape) & np.isfinite(depth)]

@@ -7,10 +7,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from face_depth_ros.core.camera import CameraIntrinsics
 from face_depth_ros.core.errors import FaceDepthError
-from face_depth_ros.core.frames import Detection, Frame, Provenance
+from face_depth_ros.core.frames import Detection, Provenance
 from face_depth_ros.core.metrics import hole_share, roughness
-from face_depth_ros.evaluation.bags import Bag
+from face_depth_ros.evaluation.bags import Bag, FrameMessages
 from face_depth_ros.evaluation.camera_topics import CameraTopics
 from face_depth_ros.evaluation.output_messages import OutputFrame, read_outputs
 from face_depth_ros.evaluation.reference_depth import ReferenceDepth, ReferenceScore
@@ -19,16 +20,36 @@ import numpy as np
 
 
 @dataclass(frozen=True)
+class CameraImages:
+    """
+    The images of one frame.
+
+    :param color: (H, W, 3) uint8 RGB
+    :param depth: metres, (H, W) float32, NaN where invalid
+    :param intrinsics: None without camera_info
+    """
+
+    color: np.ndarray
+    depth: np.ndarray
+    intrinsics: CameraIntrinsics | None
+
+    @property
+    def focal(self) -> float:
+        """Return the focal length in pixels, that of a usual camera where it is not known."""
+        return 0.9 * max(self.depth.shape) if self.intrinsics is None else self.intrinsics.fx
+
+
+@dataclass(frozen=True)
 class ViewedFrame:
     """
     One frame of the input bag beside what came of it.
 
-    :param frame: None when the images could not be decoded
+    :param images: None when they could not be decoded
     :param output: None when the frame was dropped
     """
 
     played: PlayedFrame
-    frame: Frame | None
+    images: CameraImages | None
     output: OutputFrame | None
 
     @property
@@ -76,20 +97,26 @@ def viewed_frames(source: Bag, topics: CameraTopics, outputs: Bag,
         output = None
         if not item.cause:
             output = next((o for o in recorded if o.stamp_ns == item.stamp_ns), None)
-        try:
-            frame = messages.decode()
-        except FaceDepthError:
-            frame = None  # its cause stands in `played`
-        yield ViewedFrame(item, frame, output)
+        yield ViewedFrame(item, _images(messages), output)
+
+
+def _images(messages: FrameMessages) -> CameraImages | None:
+    try:
+        frame = messages.decode()
+    except FaceDepthError:
+        return None  # the cause stands in the played frame
+    if frame.color is None or frame.depth is None:
+        return None
+    return CameraImages(frame.color, frame.depth, frame.intrinsics)
 
 
 def score_frame(view: ViewedFrame, reference: ReferenceDepth | None) -> FrameScore:
     """Measure one frame."""
     score = FrameScore(view.played.index, view.played.stamp_ns,
                        tuple((d.track_id, d.score) for d in view.detections))
-    if view.frame is None or view.output is None or view.output.enhanced is None:
+    if view.images is None or view.output is None or view.output.enhanced is None:
         return score
-    raw, enhanced = view.frame.depth, view.output.enhanced
+    raw, enhanced = view.images.depth, view.output.enhanced
     region = np.zeros(raw.shape, bool)
     if view.output.provenance is not None:
         region = view.output.provenance != Provenance.LEFT_ALONE

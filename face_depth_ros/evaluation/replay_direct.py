@@ -13,8 +13,7 @@ from face_depth_ros.core.model_spec import find_model
 from face_depth_ros.engines import Engine
 from face_depth_ros.evaluation.bags import FrameMessages
 from face_depth_ros.evaluation.output_messages import result_messages
-from face_depth_ros.evaluation.replay_settings import (
-    EngineReport, PlayedFrame, ReplaySettings)
+from face_depth_ros.evaluation.replay_settings import EngineReport, PlayedFrame, ReplaySettings
 from face_depth_ros.predictors.pipeline import Pipeline
 
 _LOG = logging.getLogger(__name__)

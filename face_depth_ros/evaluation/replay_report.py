@@ -10,19 +10,34 @@ from html import escape
 import math
 from typing import Any
 
-from face_depth_ros.core.camera import CameraIntrinsics
 from face_depth_ros.core.face_box import crop_color, crop_depth, FaceBox, transform_points
 from face_depth_ros.core.frames import Detection, Provenance
 from face_depth_ros.evaluation import plots
 from face_depth_ros.evaluation.depth_view import (
-    confidence_picture, DepthScale, error_picture, provenance_picture, PROVENANCE_RGB,
-    shaded_depth)
-from face_depth_ros.evaluation.overlay import draw_faces
-from face_depth_ros.evaluation.reference_depth import ReferenceDepth
-from face_depth_ros.evaluation.replay_analysis import FrameScore, ViewedFrame
+    confidence_picture,
+    DepthScale,
+    error_picture,
+    provenance_picture,
+    PROVENANCE_RGB,
+    shaded_depth,
+)
+from face_depth_ros.evaluation.overlay import draw_faces, overlay_image, OverlayPanels, panel_size
+from face_depth_ros.evaluation.reference_depth import NEAR_MM, ReferenceDepth, ReferenceScore
+from face_depth_ros.evaluation.replay_analysis import CameraImages, FrameScore, ViewedFrame
 from face_depth_ros.evaluation.replay_settings import PlayedFrame
 from face_depth_ros.evaluation.report import (
-    cards, columns, figure, key_values, number, paragraph, picture_grid, Report, Section, table)
+    cards,
+    columns,
+    data_url,
+    figure,
+    key_values,
+    number,
+    paragraph,
+    picture_grid,
+    Report,
+    Section,
+    table,
+)
 from face_depth_ros.evaluation.surface_viewer import surface_viewer, SurfaceView
 import numpy as np
 
@@ -32,6 +47,38 @@ PICTURES = 6
 _CROP = 230
 _CONTEXT = 1.12
 _ERROR_LIMIT_MM = 5.0
+
+
+@dataclass(frozen=True)
+class FaceView:
+    """
+    The largest face of one frame, and all that is drawn of it.
+
+    :param images: what the camera saw
+    :param enhanced: metres, (H, W) float32, NaN where invalid
+    :param provenance: (H, W) uint8 of `Provenance`
+    :param confidence: (H, W) uint8
+    """
+
+    index: int
+    stamp_ns: int
+    face: Detection
+    images: CameraImages
+    enhanced: np.ndarray
+    provenance: np.ndarray
+    confidence: np.ndarray
+
+    @staticmethod
+    def of(view: ViewedFrame) -> FaceView | None:
+        """Return the view of a frame; None without a face or without its images."""
+        images, output = view.images, view.output
+        if images is None or output is None or output.enhanced is None or not view.detections:
+            return None
+        nothing = np.zeros(images.depth.shape, np.uint8)
+        return FaceView(view.played.index, view.played.stamp_ns,
+                        max(view.detections, key=lambda d: d.box.side), images, output.enhanced,
+                        nothing if output.provenance is None else output.provenance,
+                        nothing if output.confidence is None else output.confidence)
 
 
 @dataclass
@@ -45,13 +92,14 @@ class ReplayReport:
     total: int
     scale: DepthScale
     reference: ReferenceDepth | None
-    kept: list[ViewedFrame] = field(default_factory=list)
+    kept: list[FaceView] = field(default_factory=list)
 
     def look_at(self, view: ViewedFrame) -> None:
         """Keep a frame for the pictures if it is one of the evenly spread candidates."""
         stride = max(1, self.total // CANDIDATES)
-        if view.played.index % stride == stride // 2 and view.output is not None:
-            self.kept.append(view)
+        face = FaceView.of(view) if view.played.index % stride == stride // 2 else None
+        if face is not None:
+            self.kept.append(face)
 
     def html(self, summary: dict[str, Any], played: Sequence[PlayedFrame],
              scores: Sequence[FrameScore]) -> str:
@@ -61,12 +109,7 @@ class ReplayReport:
         report = Report('Face depth replay', subtitle)
         report.sections = [
             Section('overview', 'At a glance', [_overview(summary)]),
-            Section('video', 'Overlay', [
-                '<video src="overlay.mp4" controls muted loop playsinline preload="metadata">'
-                '</video>',
-                paragraph('Colour with face boxes, the camera\'s depth, and the published depth. '
-                          'Hue tells the distance, shading the slope of the surface; dark pixels '
-                          'have no depth.', 'note')]),
+            Section('video', 'Overlay', self._video()),
             Section('pictures', 'Before and after', self._pictures()),
             Section('surface', 'The surface', self._surface()),
             Section('accuracy', 'Depth quality', _accuracy(played, scores, summary)),
@@ -77,63 +120,71 @@ class ReplayReport:
         report.sections = [s for s in report.sections if any(s.blocks)]
         return report.html()
 
-    def _chosen(self) -> list[tuple[ViewedFrame, Detection]]:
-        """Evenly spread frames with a face, each with its largest one."""
-        faces = [(v, max(v.detections, key=lambda d: d.box.side)) for v in self.kept
-                 if v.frame is not None and v.detections and v.output.enhanced is not None]
-        if len(faces) <= PICTURES:
-            return faces
-        return [faces[round(i)] for i in np.linspace(0, len(faces) - 1, PICTURES)]
+    def _chosen(self) -> list[FaceView]:
+        """Evenly spread frames of those kept."""
+        if len(self.kept) <= PICTURES:
+            return self.kept
+        return [self.kept[round(i)] for i in np.linspace(0, len(self.kept) - 1, PICTURES)]
+
+    def _video(self) -> list[str]:
+        poster = ''
+        if self.kept:
+            view = self.kept[len(self.kept) // 2]
+            height, width = view.images.depth.shape
+            panels = OverlayPanels(view.images.color, view.images.depth, view.images.focal,
+                                   (view.face,), view.enhanced, f'frame {view.index + 1}')
+            picture = overlay_image(panels, self.scale, panel_size(width, height))
+            poster = f' poster="{data_url(picture)}"'
+        return [f'<video src="overlay.mp4"{poster} controls muted loop playsinline '
+                'preload="metadata"></video>',
+                paragraph("Colour with face boxes, the camera's depth, and the published depth. "
+                          'Hue tells the distance, shading the slope of the surface; dark pixels '
+                          'have no depth.', 'note')]
 
     def _pictures(self) -> list[str]:
         chosen = self._chosen()
         if not chosen:
             return [paragraph('No face was found in the frames looked at.')]
-        has_reference = self.reference is not None
         headings = ['colour', 'camera depth', 'enhanced depth', 'provenance', 'confidence']
-        if has_reference:
+        if self.reference is not None:
             headings += ['camera error', 'enhanced error']
-        rows = [self._row(view, face, has_reference) for view, face in chosen]
         legend = ''.join(
             f'<span><i style="background:rgb{rgb}"></i>{escape(kind.name.lower())}</span>'
             for kind, rgb in PROVENANCE_RGB.items() if kind != Provenance.LEFT_ALONE)
-        blocks = [figure(plots.depth_scale_bar(self.scale), 'One scale for all depth pictures.'),
-                  f'<div class="legend">provenance: {legend}</div>',
-                  picture_grid(headings, rows)]
-        if has_reference:
+        blocks = [columns(figure(plots.depth_scale_bar(self.scale),
+                                 'One scale for all depth pictures.'),
+                          f'<div class="legend">provenance: {legend}</div>'),
+                  picture_grid(headings, [self._row(view) for view in chosen])]
+        if self.reference is not None:
             blocks.append(paragraph(
-                f'Errors against the reference, from blue (-{_ERROR_LIMIT_MM:g} mm, too near) over '
-                f'white (0) to red (+{_ERROR_LIMIT_MM:g} mm, too far); dark where either is '
-                'unknown.', 'note'))
+                f'Errors against the reference, from blue ({-_ERROR_LIMIT_MM:g} mm, too near) '
+                f'over white (0) to red (+{_ERROR_LIMIT_MM:g} mm, too far); dark where either '
+                'is unknown.', 'note'))
         return blocks
 
-    def _row(self, view: ViewedFrame, face: Detection,
-             has_reference: bool) -> tuple[str, list[np.ndarray]]:
-        frame, output = view.frame, view.output
-        box = replace(face.box, side=face.box.side * _CONTEXT)
-        crops = {'raw': crop_depth(frame.depth, box, _CROP),
-                 'enhanced': crop_depth(output.enhanced, box, _CROP)}
-        focal = _focal(frame.intrinsics, frame.depth.shape) * _CROP / box.side
-        pictures = [_face_picture(frame.color, face, box),
-                    *(shaded_depth(crop, self.scale, focal) for crop in crops.values()),
-                    provenance_picture(_nearest_crop(output.provenance, box)),
-                    confidence_picture(_nearest_crop(output.confidence, box))]
-        label = f'{view.played.index}  {face.track_id}'
-        if has_reference:
-            found = self.reference.at(view.played.stamp_ns)
+    def _row(self, view: FaceView) -> tuple[str, list[np.ndarray]]:
+        box = replace(view.face.box, side=view.face.box.side * _CONTEXT)
+        crops = [crop_depth(depth, box, _CROP) for depth in (view.images.depth, view.enhanced)]
+        focal = view.images.focal * _CROP / box.side
+        pictures = [_face_picture(view.images.color, view.face, box),
+                    *(shaded_depth(crop, self.scale, focal) for crop in crops),
+                    provenance_picture(_nearest_crop(view.provenance, box)),
+                    confidence_picture(_nearest_crop(view.confidence, box))]
+        label = f'{view.index + 1}: {view.face.track_id}'
+        if self.reference is not None:
+            found = self.reference.at(view.stamp_ns)
             truth = np.full((_CROP, _CROP), np.nan) if found is None else crop_depth(
                 np.where(found[1], found[0], np.float32(np.nan)), box, _CROP)
-            pictures += [error_picture(1e3 * (crop - truth), _ERROR_LIMIT_MM)
-                         for crop in crops.values()]
-            yaw = self.reference.yaw_at(view.played.stamp_ns)
-            label += '' if yaw is None else f'  yaw {yaw:.0f}°'
+            pictures += [error_picture(1e3 * (crop - truth), _ERROR_LIMIT_MM) for crop in crops]
+            yaw = self.reference.yaw_at(view.stamp_ns)
+            label += '' if yaw is None else f', yaw {yaw:.0f}°'
         return label, pictures
 
     def _surface(self) -> list[str]:
         views = [
-            SurfaceView(f'{v.played.index}', v.frame.color, v.frame.depth, v.output.enhanced,
-                        d.box, v.frame.intrinsics)
-            for v, d in self._chosen()[1::2] if v.frame.intrinsics is not None]
+            SurfaceView(f'{v.index + 1}', v.images.color, v.images.depth, v.enhanced, v.face.box,
+                        v.images.intrinsics)
+            for v in self._chosen()[1::2] if v.images.intrinsics is not None]
         return [surface_viewer(views)]
 
 
@@ -144,7 +195,7 @@ def _overview(summary: dict[str, Any]) -> str:
          f'{summary["frames_dropped"]} dropped'),
         (f'{summary["frames_with_face"]}', 'frames with a face',
          f'{len(summary["tracks"])} track{"s" * (len(summary["tracks"]) != 1)}'),
-        (f'{number(latency["p50"])} ms', 'median latency', f'95 %: {number(latency["p95"])} ms'),
+        (f'{latency["p50"]:.1f} ms', 'median latency', f'95 %: {latency["p95"]:.1f} ms'),
     ]
     if math.isfinite(faces['holes_raw']):
         items.append((f'{100 * faces["holes_raw"]:.1f} %', 'of the face had no depth',
@@ -164,31 +215,41 @@ def _overview(summary: dict[str, Any]) -> str:
 def _accuracy(played: Sequence[PlayedFrame], scores: Sequence[FrameScore],
               summary: dict[str, Any]) -> list[str]:
     times = _times(played)
-    blocks = []
-    if 'reference' in summary:
-        r = summary['reference']
-        raw = [s.reference.rmse_raw_mm if s.reference else math.nan for s in scores]
-        new = [s.reference.rmse_enhanced_mm if s.reference else math.nan for s in scores]
-        blocks.append(figure(plots.lines(times, {'camera': raw, 'enhanced': new}, 'seconds',
-                                         'RMSE to the reference, mm'),
-                             'Against the reference, on measured pixels of the face where the '
-                             'reference holds.'))
-        blocks.append(paragraph(
-            f'{r["frames_compared"]} frames compared: mean RMSE {number(r["rmse_raw_mm"])} mm from '
-            f'the camera, {number(r["rmse_enhanced_mm"])} mm enhanced; largest change of one frame '
-            f'{number(r["worst_change_mm"])} mm, {r["frames_worse_by_0.3_mm"]} frames worse by '
-            f'more than 0.3 mm; box centre on the head in {r["frames_box_on_head"]} frames.'))
+    blocks = _reference_plots(times, scores, summary) if 'reference' in summary else []
     holes = {'camera': [100 * s.holes_raw for s in scores],
              'enhanced': [100 * s.holes_enhanced for s in scores]}
     rough = {'camera': [s.roughness_raw_mm for s in scores],
              'enhanced': [s.roughness_enhanced_mm for s in scores]}
-    blocks.append(columns(
+    return [*blocks, columns(
         figure(plots.lines(times, holes, 'seconds', 'holes in the face, %'),
                'Share of the pixels published as face that have no depth.'),
         figure(plots.lines(times, rough, 'seconds', 'roughness, mm'),
                'Mean deviation of a pixel from its eight neighbours, on pixels that the camera '
-               'measured.')))
-    return blocks
+               'measured.'))]
+
+
+def _reference_plots(times: Sequence[float], scores: Sequence[FrameScore],
+                     summary: dict[str, Any]) -> list[str]:
+    r = summary['reference']
+    none = ReferenceScore.unknown()
+    found = [s.reference or none for s in scores]
+    everywhere = {'camera': [f.rmse_raw_mm for f in found],
+                  'enhanced': [f.rmse_enhanced_mm for f in found]}
+    near = {'camera': [f.near_rmse_raw_mm for f in found],
+            'enhanced': [f.near_rmse_enhanced_mm for f in found]}
+    return [
+        paragraph(
+            f'{r["frames_compared"]} frames against the reference, on measured pixels of the face '
+            f'where it holds: mean RMSE {number(r["rmse_raw_mm"])} mm from the camera, '
+            f'{number(r["rmse_enhanced_mm"])} mm enhanced. Largest change of one frame '
+            f'{r["worst_change_mm"]:+.3f} mm; {r["frames_worse_by_0.3_mm"]} frames worse by more '
+            f'than 0.3 mm. Box centre on the head in {r["frames_box_on_head"]} frames.'),
+        columns(
+            figure(plots.lines(times, everywhere, 'seconds', 'RMSE, mm'),
+                   'All measured pixels of the face, flying ones among them.'),
+            figure(plots.lines(times, near, 'seconds', 'RMSE, mm'),
+                   f'Only pixels where the camera is within {NEAR_MM:g} mm of the reference: what '
+                   'enhancement does to good measurements.'))]
 
 
 def _speed(played: Sequence[PlayedFrame], summary: dict[str, Any]) -> list[str]:
@@ -217,9 +278,8 @@ def _run(summary: dict[str, Any]) -> list[str]:
         f'{k}: {v}' for k, v in summary['dropped_by_cause'].items()) or 'none'
     models = {name: {**entry, 'sha256': summary['models'][name][:16] + '…'}
               for name, entry in summary['engines'].items()}
-    return [columns(key_values(flat),
-                    table(summary['outputs'], 'topic')
-                    + (table(models, 'model') if models else ''))]
+    return [table(summary['outputs'], 'topic'), table(models, 'model') if models else '',
+            key_values(flat)]
 
 
 def _times(played: Sequence[PlayedFrame]) -> list[float]:
@@ -234,10 +294,8 @@ def _face_picture(color: np.ndarray, face: Detection, box: FaceBox) -> np.ndarra
     return draw_faces(picture, [replace(face, box=inner, landmarks=landmarks)], labels=False)
 
 
-def _nearest_crop(image: np.ndarray | None, box: FaceBox) -> np.ndarray:
+def _nearest_crop(image: np.ndarray, box: FaceBox) -> np.ndarray:
     """Crop of an image of labels, (S, S) uint8: nearest pixel, 0 outside."""
-    if image is None:
-        return np.zeros((_CROP, _CROP), np.uint8)
     y, x = np.mgrid[:_CROP, :_CROP] + 0.5
     points = transform_points(box.image_from_crop(_CROP), np.stack([x, y], axis=-1))
     column, row = np.floor(points[..., 0]).astype(int), np.floor(points[..., 1]).astype(int)
@@ -245,7 +303,3 @@ def _nearest_crop(image: np.ndarray | None, box: FaceBox) -> np.ndarray:
     inside = (column >= 0) & (row >= 0) & (column < width) & (row < height)
     values = image[np.clip(row, 0, height - 1), np.clip(column, 0, width - 1)]
     return np.where(inside, values, 0).astype(np.uint8)
-
-
-def _focal(intrinsics: CameraIntrinsics | None, shape: tuple[int, ...]) -> float:
-    return 0.9 * max(shape) if intrinsics is None else intrinsics.fx

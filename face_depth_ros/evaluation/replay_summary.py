@@ -15,8 +15,7 @@ from face_depth_ros.core.metrics import percentiles
 from face_depth_ros.evaluation.origin import commit, machine
 from face_depth_ros.evaluation.reference_depth import ReferenceDepth
 from face_depth_ros.evaluation.replay_analysis import FrameScore
-from face_depth_ros.evaluation.replay_settings import (
-    EngineReport, PlayedFrame, ReplaySettings)
+from face_depth_ros.evaluation.replay_settings import EngineReport, PlayedFrame, ReplaySettings
 import numpy as np
 
 WORSE_BY_MM = 0.3
@@ -94,6 +93,8 @@ def _against_reference(reference: ReferenceDepth, scores: Sequence[FrameScore]) 
         'frames_compared': len(compared),
         'rmse_raw_mm': _mean([r.rmse_raw_mm for r in compared]),
         'rmse_enhanced_mm': _mean([r.rmse_enhanced_mm for r in compared]),
+        'near_rmse_raw_mm': _mean([r.near_rmse_raw_mm for r in compared]),
+        'near_rmse_enhanced_mm': _mean([r.near_rmse_enhanced_mm for r in compared]),
         'worst_change_mm': max(change, default=float('nan')),
         'frames_worse_by_0.3_mm': sum(1 for c in change if c > WORSE_BY_MM),
         'frames_box_on_head': sum(1 for r in found if r.on_head),

@@ -151,12 +151,16 @@ def picture_grid(headings: Sequence[str], rows: Sequence[tuple[str, Sequence[np.
 
 def image(picture: np.ndarray, description: str, quality: int = 88) -> str:
     """Return an embedded JPEG of an (h, w, 3) uint8 RGB picture."""
+    height, width = picture.shape[:2]
+    return (f'<img src="{data_url(picture, quality)}" width="{width}" height="{height}" '
+            f'alt="{escape(description, quote=True)}">')
+
+
+def data_url(picture: np.ndarray, quality: int = 88) -> str:
+    """Return an (h, w, 3) uint8 RGB picture as the URL of a JPEG."""
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, 'JPEG', quality=quality, subsampling=0)
-    data = base64.b64encode(buffer.getvalue()).decode('ascii')
-    height, width = picture.shape[:2]
-    return (f'<img src="data:image/jpeg;base64,{data}" width="{width}" height="{height}" '
-            f'alt="{escape(description, quote=True)}">')
+    return 'data:image/jpeg;base64,' + base64.b64encode(buffer.getvalue()).decode('ascii')
 
 
 def number(value: object) -> str:

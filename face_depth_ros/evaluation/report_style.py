@@ -9,7 +9,8 @@ STYLE = """
   --accent:#0b7285; --ours:#e7f5f6; }
 * { box-sizing:border-box; }
 body { margin:0; background:var(--page); color:var(--ink);
-  font:15px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
+  font:15px/1.55 system-ui, -apple-system, "Segoe UI", Roboto,
+    "DejaVu Sans", sans-serif; }
 header { background:#12202f; color:#fff; padding:34px max(24px, calc(50vw - 640px)) 0; }
 header h1 { margin:0; font-size:29px; font-weight:650; letter-spacing:-.01em; }
 header p { margin:6px 0 20px; color:#a9bacb; }
@@ -23,11 +24,12 @@ h2 { margin:0 0 12px; font-size:20px; font-weight:650; }
 h3 { margin:22px 0 8px; font-size:16px; }
 p { margin:0 0 12px; max-width:85ch; }
 p.note { color:var(--soft); font-size:13.5px; }
-.cards { display:grid; grid-template-columns:repeat(auto-fit, minmax(155px, 1fr)); gap:14px;
+.cards { display:grid; grid-template-columns:repeat(auto-fit, minmax(148px, 1fr)); gap:14px;
   margin-bottom:16px; }
 .card { border:1px solid var(--line); border-left:4px solid var(--accent); border-radius:8px;
   padding:12px 16px; display:flex; flex-direction:column; }
-.card b { font-size:25px; font-weight:650; line-height:1.25; font-variant-numeric:tabular-nums; }
+.card b { font-size:22px; white-space:nowrap; font-weight:650;
+  line-height:1.25; font-variant-numeric:tabular-nums; }
 .card span { font-size:13.5px; }
 .card small { color:var(--soft); font-size:12.5px; }
 .scroll { overflow-x:auto; }
@@ -41,10 +43,12 @@ tr.ours { background:var(--ours); }
 tr.ours td, tr.ours th { font-weight:700; }
 table.pairs td { text-align:left; white-space:normal; overflow-wrap:anywhere; }
 table.pairs th { color:var(--soft); font-weight:500; vertical-align:top; }
+table.pictures { width:100%; table-layout:fixed; min-width:900px; }
+table.pictures th:first-child { width:92px; white-space:normal; }
 table.pictures th, table.pictures td { border:0; padding:3px; text-align:center; }
 table.pictures tbody th { font-weight:400; color:var(--soft); font-size:12.5px;
   text-align:right; padding-right:10px; }
-table.pictures img { display:block; border-radius:6px; max-width:100%; height:auto; }
+table.pictures img { display:block; border-radius:6px; width:100%; height:auto; }
 figure { margin:0 0 8px; }
 figure svg, figure img, figure canvas, video { max-width:100%; height:auto; display:block; }
 figcaption { color:var(--soft); font-size:13px; max-width:85ch; margin-top:4px; }

@@ -10,6 +10,7 @@ import logging
 import os
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import av
 from av.codec.codec import UnknownCodecError
@@ -62,7 +63,7 @@ class VideoWriter:
             raise SettingsError('the video is not open; use `with VideoWriter(path) as video:`')
         height, width = image.shape[:2]
         if self._stream is None:
-            self._stream = self._add_stream(width, height)
+            self._stream = _add_stream(self._container, width, height)
         if (self._stream.width, self._stream.height) != (width, height):
             raise SettingsError(
                 f'a video frame is {width} x {height}, expected {self._stream.width} x '
@@ -72,14 +73,6 @@ class VideoWriter:
         frame.pts, frame.time_base = self._last_tick, Fraction(1, _TICKS_PER_S)
         self._container.mux(self._stream.encode(frame))
 
-    def _add_stream(self, width: int, height: int) -> av.VideoStream:
-        if width % 2 or height % 2:
-            raise SettingsError(f'a video frame is {width} x {height}, expected even sides')
-        encoder = available_encoder()
-        stream = self._container.add_stream(encoder, rate=30, options=_ENCODERS[encoder])
-        stream.width, stream.height, stream.pix_fmt = width, height, 'yuv420p'
-        stream.time_base = stream.codec_context.time_base = Fraction(1, _TICKS_PER_S)
-        return stream
 
 
 @dataclass(frozen=True)
@@ -98,9 +91,21 @@ class VideoInfo:
         with av.open(str(path)) as container:
             stream = container.streams.video[0]
             frames = sum(1 for _ in container.decode(stream))
-            duration = float(stream.duration * stream.time_base) if stream.duration else 0.0
+            ticks, tick = stream.duration, stream.time_base
+            duration = float(ticks * tick) if ticks is not None and tick is not None else 0.0
             return VideoInfo(stream.codec_context.name, stream.width, stream.height, frames,
                              duration)
+
+
+def _add_stream(container: av.container.OutputContainer, width: int,
+                height: int) -> av.VideoStream:
+    if width % 2 or height % 2:
+        raise SettingsError(f'a video frame is {width} x {height}, expected even sides')
+    encoder = available_encoder()
+    stream: Any = container.add_stream(encoder, rate=30, options=_ENCODERS[encoder])
+    stream.width, stream.height, stream.pix_fmt = width, height, 'yuv420p'
+    stream.time_base = stream.codec_context.time_base = Fraction(1, _TICKS_PER_S)
+    return stream
 
 
 def available_encoder() -> str:

@@ -9,8 +9,17 @@ import math
 from face_depth_ros.core.errors import InvalidImageError
 from face_depth_ros.core.face_box import FaceBox
 from face_depth_ros.core.metrics import (
-    box_iou, BoxError, Distribution, hole_share, landmark_nme, mask_iou, mean_absolute_error,
-    percentiles, rmse, roughness)
+    box_iou,
+    BoxError,
+    Distribution,
+    hole_share,
+    landmark_nme,
+    mask_iou,
+    mean_absolute_error,
+    percentiles,
+    rmse,
+    roughness,
+)
 import numpy as np
 import pytest
 from scipy import ndimage, stats
