@@ -88,6 +88,12 @@ class PersonModel:
         self.library = AppearanceLibrary(assets, self.head.device)
         self.assets = assets
         self._drawn = np.nonzero(~self.head.slots('none', 'eyelash', 'tongue_unused'))[0]
+        self._triangles = torch.as_tensor(self.head.triangles[self._drawn],
+                                          device=self.device).long()
+        self._uv = self._tensor(self.head.uv[self.head.uv_triangles[self._drawn]])
+        self._labels = self.head.triangle_label[self._drawn].astype(np.int64) + 1
+        brows = np.isin(self._labels, [FINE['left_brow'], FINE['right_brow']])
+        self._labels[brows] = FINE['skin']  # the texture's overlay tells brows more finely
         self._lashes = np.nonzero(self.head.slots('eyelash'))[0]
         outer = self.head.slots('face', 'head')
         self._outer = torch.as_tensor(self.head.triangles[outer], device=self.device).long()
@@ -96,6 +102,7 @@ class PersonModel:
         self._outer_vertices = torch.unique(self._outer)
         self._hair = lru_cache(maxsize=None)(lambda name: HairStyle(assets, self.head, name))
         self._glasses = lru_cache(maxsize=None)(lambda name: Glasses(assets, self.head, name))
+        self._strands = lru_cache(maxsize=32)(self._make_strands)
         self._textures = lru_cache(maxsize=16)(self._make_textures)
 
     @property
@@ -134,21 +141,17 @@ class PersonModel:
         return torch.as_tensor(np.asarray(values, np.float32), device=self.device)
 
     def _head_surface(self, points: torch.Tensor, look: Appearance, level: float) -> Surface:
-        slots = [self.head.slot_names[slot] for slot in self.head.triangle_slot[self._drawn]]
-        names, index = np.unique(slots, return_inverse=True)
+        names, index = self.head.slot_names, self.head.triangle_slot[self._drawn]
         flat = self.library.flat_colors(look)
         colors = np.stack([flat.get(name, np.zeros(3)) for name in names])[index]
         texture = np.array([_TEXTURED.index(name) if name in _TEXTURED else -1
                             for name in names])[index]
         gloss = np.array([_GLOSS.get(name, look.gloss) for name in names])[index]
-        labels = self.head.triangle_label[self._drawn].astype(np.int64) + 1
-        brows = np.isin(labels, [FINE['left_brow'], FINE['right_brow']])
-        labels[brows] = FINE['skin']  # the texture's overlay tells brows more finely
         normals = vertex_normals(points, self._inner)
         outer = vertex_normals(points, self._outer)
         normals[self._outer_vertices] = outer[self._outer_vertices]
-        return make_surface(points, self.head.triangles[self._drawn], label=labels, albedo=colors,
-                            uv=self.head.uv[self.head.uv_triangles[self._drawn]], texture=texture,
+        return make_surface(points, self._triangles, label=self._labels, albedo=colors,
+                            uv=self._uv, texture=texture,
                             textures=self._textures(look, level)[:3], gloss=gloss,
                             normals=normals)
 
@@ -168,16 +171,21 @@ class PersonModel:
                       level: float) -> Surface:
         style = self._hair(look.hair)
         points = pose.to_optical(style.vertices(identity))[0]
-        image = style.levels.at_width(30.0 * level)
-        alpha = image[..., 3:] / 255.0
-        brightness = image[..., :3].mean(axis=2, keepdims=True)
-        mean = (brightness * alpha).sum() / max(float(alpha.sum()), 1.0)
-        strands = np.clip(brightness / max(float(mean), 1.0), 0.2, 2.5)
-        color = np.clip(to_linear(np.array(look.hair_rgb, np.float32)) * strands ** 1.5, 0.0, 1.0)
-        texture = Texture(as_planes(color, self.device), alpha=as_planes(alpha, self.device))
+        strands, alpha = self._strands(look.hair, level)
+        color = (self._tensor(to_linear(np.array(look.hair_rgb)))[:, None, None] * strands)
+        texture = Texture(color.clamp(max=1.0), alpha=alpha)
         return make_surface(points, style.triangles, label=FINE['hair'], texture=0,
                             uv=style.uv[style.uv_triangles], textures=(texture,), gloss=0.15,
                             two_sided=True)
+
+    def _make_strands(self, name: str, level: float) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return linear brightness relative to the mean, and alpha, (1, h, w) each."""
+        image = self._hair(name).levels.at_width(30.0 * level)
+        alpha = image[..., 3:] / 255.0
+        brightness = image[..., :3].mean(axis=2, keepdims=True)
+        mean = float((brightness * alpha).sum() / max(float(alpha.sum()), 1.0))
+        strands = np.clip(brightness / max(mean, 1.0), 0.2, 2.5) ** 1.5
+        return as_planes(strands, self.device), as_planes(alpha, self.device)
 
     def _torso_surface(self, pose: HeadPoses, state: PersonState, look: Appearance) -> Surface:
         vertices, triangles = shapes.torso()

@@ -11,7 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from face_depth_ros.core.errors import SettingsError
-from face_depth_ros.synthesis.rasterizer_compiled import rasterize_compiled
+from face_depth_ros.synthesis.rasterizer_compiled import (barycentrics_compiled,
+                                                          rasterize_compiled)
 import numpy as np
 import torch
 
@@ -69,25 +70,25 @@ def rasterize(vertices: torch.Tensor, triangles: torch.Tensor, height: int, widt
 def barycentrics(vertices: torch.Tensor, triangles: torch.Tensor,
                  image: RasterImage) -> torch.Tensor:
     """
-    Return the weights of the three corners in each pixel, with perspective.
+    Return the weights of the three corners in each pixel in which something is, with perspective.
 
     :param vertices: (B, V, 3), triangles: (T, 3), as drawn
-    :returns: (B, H, W, 3) float32, NaN where nothing is
+    :returns: (N, 3) float32, in the order of `image.triangle >= 0`
     """
-    batch, height, width = image.triangle.shape
-    device = vertices.device
     hit = image.triangle >= 0
     item, row, column = hit.nonzero(as_tuple=True)
-    corners = triangles.to(device).long()[image.triangle[hit].long()]  # (N, 3)
+    corners = triangles.to(vertices.device).long()[image.triangle[hit].long()]  # (N, 3)
+    if vertices.device.type == 'cpu':
+        return torch.from_numpy(barycentrics_compiled(
+            vertices.float().numpy(), corners.numpy(), item.numpy(), row.numpy(),
+            column.numpy()))
     points = vertices[item[:, None], corners].double()  # (N, 3, 3)
     x, y, z = points.unbind(dim=2)  # each (N, 3)
     dx, dy = x - (column[:, None] + 0.5), y - (row[:, None] + 0.5)
     following, last = [1, 2, 0], [2, 0, 1]
     weights = dx[:, following] * dy[:, last] - dx[:, last] * dy[:, following]  # (N, 3)
     weights = weights / z
-    result = torch.full((batch, height, width, 3), torch.nan, device=device)
-    result[hit] = (weights / weights.sum(dim=1, keepdim=True)).float()
-    return result
+    return (weights / weights.sum(dim=1, keepdim=True)).float()
 
 
 def _check(vertices: torch.Tensor, triangles: torch.Tensor, height: int, width: int,

@@ -87,3 +87,25 @@ def _rasterize_image(vertices, triangles, culled, behind, depth, triangle):  # t
                     if z < depth[row, column]:
                         depth[row, column] = z
                         triangle[row, column] = t
+
+
+@numba.njit(nogil=True, cache=True)
+def barycentrics_compiled(vertices, corners, item, row, column):  # type: ignore
+    """
+    Weights of the corners in given pixels; see rasterizer.barycentrics.
+
+    :param vertices: (B, V, 3) float32; corners: (N, 3) int64; item, row, column: (N,) int64
+    :returns: (N, 3) float32
+    """
+    weights = np.empty((len(item), 3), np.float32)
+    for n in range(len(item)):
+        x, y = column[n] + 0.5, row[n] + 0.5
+        a, b, c = (vertices[item[n], corners[n, 0]], vertices[item[n], corners[n, 1]],
+                   vertices[item[n], corners[n, 2]])
+        ax, ay, bx, by, cx, cy = a[0] - x, a[1] - y, b[0] - x, b[1] - y, c[0] - x, c[1] - y
+        w0 = (bx * cy - cx * by) / a[2]
+        w1 = (cx * ay - ax * cy) / b[2]
+        w2 = (ax * by - bx * ay) / c[2]
+        total = w0 + w1 + w2
+        weights[n, 0], weights[n, 1], weights[n, 2] = w0 / total, w1 / total, w2 / total
+    return weights
