@@ -1,0 +1,54 @@
+# Copyright 2026 face_depth_ros contributors
+# SPDX-License-Identifier: MIT
+"""What must hold between a depth image, its camera_info and the colour image."""
+
+from __future__ import annotations
+
+from face_depth_ros.core.errors import InvalidCameraInfoError, InvalidDepthError
+from face_depth_ros.nodes.camera_info_messages import CameraInfoFrame
+import numpy as np
+
+
+def check_sizes(depth: np.ndarray, info: CameraInfoFrame,
+                color_info: CameraInfoFrame | None) -> None:
+    """
+    Check that depth lies on the pixel grid of the colour image.
+
+    :param depth: (H, W)
+    :param info: that of the depth image
+    :param color_info: that of the colour image, None when it is not published
+    :raises InvalidDepthError: depth and colour differ in size
+    :raises InvalidCameraInfoError: not calibrated, or of another size than the depth image
+    """
+    height, width = depth.shape
+    if color_info is not None and color_info.message.width and color_info.message.height:
+        color_size = (color_info.message.width, color_info.message.height)
+        if color_size != (width, height):
+            raise InvalidDepthError(
+                f'depth is {width} x {height}, colour {color_size[0]} x {color_size[1]}; expected '
+                'depth aligned to colour (realsense-ros: align_depth.enable:=true, and remap to '
+                'aligned_depth_to_color)', cause='sizes_differ')
+    intrinsics = info.intrinsics()
+    if (intrinsics.width, intrinsics.height) != (width, height):
+        raise InvalidCameraInfoError(
+            f'depth is {width} x {height}, its camera_info says {intrinsics.width} x '
+            f'{intrinsics.height}; remap both to topics of the same stream',
+            cause='camera_info_size')
+
+
+def depth_warnings(wire: np.ndarray, depth: np.ndarray) -> list[tuple[str, str]]:
+    """
+    Return (cause, message) of a depth image in which nothing is measured.
+
+    :param wire: (H, W) uint16 or float32, as it came
+    :param depth: metres, (H, W) float32, NaN where invalid
+    """
+    if np.isfinite(depth).any():
+        return []
+    if wire.dtype == np.uint16:
+        what = f'{int((wire == 0).sum())} zeros, {int((wire == 65535).sum())} saturated'
+    else:
+        what = f'{int(np.isnan(wire).sum())} NaN, {int(np.isinf(wire).sum())} infinite'
+    return [('depth_all_invalid', (
+        f'none of the {wire.size} depth pixels is valid ({what}); the frame is passed on as it '
+        'is; check that the camera is not covered and its emitter is on'))]

@@ -1,0 +1,349 @@
+# Copyright 2026 face_depth_ros contributors
+# SPDX-License-Identifier: MIT
+"""
+What every node of the package is: parameters, lazy inputs, a mailbox, outputs, diagnostics.
+
+A subclass declares its topics and says how to open its predictor and how to turn one job into the
+values of its outputs. Entities change only on the executor's thread, frames are worked on only on
+the mailbox's thread, engines are loaded only on the transitions' thread.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+import threading
+import time
+import traceback
+from typing import Any, Generic, TypeVar
+
+from face_depth_ros.core.errors import FaceDepthError
+from face_depth_ros.nodes import parameters
+from face_depth_ros.nodes.diagnostics import (
+    Diagnostics,
+    input_problems,
+    PERIOD_S,
+    Problem,
+    recent_problems,
+    topic_values,
+    work_values,
+)
+from face_depth_ros.nodes.handoff import Exchange
+from face_depth_ros.nodes.mailbox import Mailbox
+from face_depth_ros.nodes.managed_node import ManagedNode
+from face_depth_ros.nodes.predictor_slot import PredictorSlot
+from face_depth_ros.nodes.qos_events import MATCHED_EVENTS
+from face_depth_ros.nodes.topic_adapters import Adapter
+from face_depth_ros.nodes.topic_input import Arrival, TopicInput
+from face_depth_ros.nodes.topic_output import publish_together, TopicOutput
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.clock import Clock, ClockType
+from rclpy.parameter import Parameter
+
+S = TypeVar('S', bound=parameters.NodeSettings)
+P = TypeVar('P')
+JobT = TypeVar('JobT')
+
+POLL_PERIOD_S = 0.1
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """
+    What one frame gave.
+
+    :param values: pairs (output, value), published together or not at all
+    :param warnings: pairs (cause, message) of what was left out
+    """
+
+    values: Sequence[tuple[TopicOutput[Any], Any]]
+    warnings: Sequence[Problem] = ()
+
+
+@dataclass(frozen=True)
+class _Ticket(Generic[JobT]):
+    """A job in the mailbox, and the epoch in which it came."""
+
+    epoch: int
+    arrived: float
+    job: JobT
+
+
+class WorkerNode(ManagedNode, Generic[S, P, JobT]):
+    """
+    A node that works only while it is active and somebody wants its outputs.
+
+    :param settings_type: the schema of its parameters
+    :param exchange: hand-off of the container that it is loaded in, None when alone
+    :param matched_events: whether demand comes as events; False polls it ten times a second
+    :param kwargs: of `rclpy.node.Node`
+    """
+
+    takes_handoff = True
+
+    def __init__(self, node_name: str, settings_type: type[S], *,
+                 exchange: Exchange | None = None, matched_events: bool = MATCHED_EVENTS,
+                 **kwargs: Any) -> None:
+        super().__init__(node_name, **kwargs)
+        self._settings_type = settings_type
+        parameters.declare(self, settings_type)
+        self.settings: S = parameters.read(self, settings_type)
+        self.add_on_set_parameters_callback(self._on_set_parameters)
+        self._exchange, self._matched_events = exchange, matched_events
+        self.inputs: list[TopicInput[Any]] = []
+        self.outputs: list[TopicOutput[Any]] = []
+        self._active = self._wanted = self._ready = self._closed = False
+        self._epoch, self._last_stamp = 0, -1
+        self._publishing = threading.Lock()
+        self._slot: PredictorSlot[P] = PredictorSlot()
+        self._running = self.settings
+        self._mailbox: Mailbox[_Ticket[JobT]] = Mailbox(self._work, f'{self.get_name()} worker')
+        self._diagnostics = Diagnostics(self)
+
+    @abstractmethod
+    def open_predictor(self, settings: S) -> P:
+        """
+        Open what works on the frames; may take long.
+
+        :raises FaceDepthError: a model or backend is missing or broken
+        """
+
+    @abstractmethod
+    def process(self, predictor: P, job: JobT) -> Outcome:
+        """
+        Turn one job into the values of the outputs; on the worker's thread.
+
+        :raises FaceDepthError: the frame cannot be worked on; it is counted by its cause
+        """
+
+    def report_values(self, predictor: P | None) -> dict[str, object]:
+        """Return what diagnostics show of the predictor, None while there is none."""
+        return {}
+
+    def apply_settings(self, old: S, new: S) -> None:
+        """Follow a change of parameters; on the executor's thread."""
+
+    def reset(self) -> None:
+        """Forget what was remembered of earlier frames; on activation, while nothing works."""
+
+    def add_input(self, topic: str, adapter: Adapter[Any],
+                  receive: Callable[[Arrival[Any]], None], required: bool = True) -> TopicInput:
+        """Declare an input; `receive` is called only while the node works."""
+        def receive_if_active(arrival: Arrival[Any]) -> None:
+            if self._active:
+                receive(arrival)
+
+        new: TopicInput[Any] = TopicInput(
+            self, topic, adapter, health=self.health, receive=receive_if_active,
+            exchange=self._exchange, on_change=self._reconcile_soon, required=required)
+        self.inputs.append(new)
+        return new
+
+    def add_output(self, topic: str, adapter: Adapter[Any]) -> TopicOutput[Any]:
+        """Declare an output."""
+        new: TopicOutput[Any] = TopicOutput(
+            self, topic, adapter, health=self.health, exchange=self._exchange,
+            on_demand=self._reconcile_soon, matched_events=self._matched_events)
+        self.outputs.append(new)
+        return new
+
+    def start(self) -> None:
+        """Begin; the last thing that a subclass' constructor does."""
+        clock = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(PERIOD_S, self._publish_diagnostics, clock=clock)
+        if not self._matched_events:
+            self.create_timer(POLL_PERIOD_S, self._reconcile, clock=clock)
+        self._first = self.create_timer(0.0, self._on_first_spin, clock=clock)
+        if self.settings.autostart:
+            self.autostart()
+
+    def submit(self, job: JobT, arrived: float) -> None:
+        """Leave a job for the worker; it replaces the one that waits."""
+        self._mailbox.put(_Ticket(self._epoch, arrived, job))
+
+    def begin_epoch(self) -> None:
+        """Results of jobs that came before this call are dropped from now on."""
+        with self._publishing:
+            self._epoch += 1
+
+    def in_order(self, stamp_ns: int) -> bool:
+        """
+        Whether a frame is worked on, by its stamp; what is odd about it is counted.
+
+        A repeated stamp is refused; one that runs back begins anew, as when a bag loops.
+        """
+        last, self._last_stamp = self._last_stamp, stamp_ns
+        if stamp_ns == last:
+            self.health.count('stamp_repeated', (
+                f'a frame has the stamp {stamp_ns} ns of the one before it and is left out; check '
+                "the camera driver's clock"))
+            return False
+        if stamp_ns < last:
+            self.health.count('stamp_backward', (
+                f'stamps ran back from {last} to {stamp_ns} ns, as when a bag starts over; '
+                'starting anew'), problem=False)
+            self.begin_epoch()
+        return True
+
+    def load(self) -> None:
+        """Open the predictor for the parameters as they are now."""
+        self.settings = parameters.read(self, self._settings_type)
+        self._slot.fill(lambda: self.open_predictor(self.settings))
+        self._running = self.settings
+
+    def release(self) -> None:
+        """Close the predictor."""
+        self._slot.clear()
+
+    def between_frames(self, action: Callable[[P], None]) -> None:
+        """Do something to the predictor soon, while it works on no frame."""
+        def act() -> None:
+            with self._slot.use() as predictor:
+                if predictor is not None:
+                    action(predictor)
+
+        self.in_background(act)
+
+    def exchange_predictor(self, names: Sequence[str]) -> None:
+        """
+        Open a predictor for changed parameters in the background; the old one works until then.
+
+        :param names: the parameters that changed; they go back when it cannot be opened
+        """
+        self.in_background(lambda: self._exchange_predictor(names))
+
+    def start_work(self) -> None:
+        """Begin to listen, as soon as somebody wants the outputs."""
+        with self._slot.use():
+            self.reset()
+        self.health.forget_problems()
+        self._last_stamp = -1
+        self._active = True
+        self._reconcile_soon()
+
+    def stop_work(self) -> None:
+        """Publish nothing more, and stop listening."""
+        self._active = False
+        self.begin_epoch()
+        self._mailbox.clear()
+        self._reconcile_soon()
+
+    def destroy_node(self) -> None:
+        """Stop, release and leave every topic."""
+        if not self._closed:
+            self._closed = True
+            self.stop_work()
+            self.close_transitions()
+            self._mailbox.close()
+            for i in self.inputs:
+                i.close()
+            for o in self.outputs:
+                o.close()
+            self.release()
+        super().destroy_node()
+
+    def _work(self, ticket: _Ticket[JobT]) -> None:
+        """Work on one job and publish all that comes of it, or nothing."""
+        begin = time.monotonic()
+        try:
+            with self._slot.use() as predictor:
+                if predictor is None or ticket.epoch != self._epoch:
+                    return
+                outcome = self.process(predictor, ticket.job)
+            with self._publishing:
+                if ticket.epoch != self._epoch:
+                    self.health.count('result_outdated', (
+                        'a result was dropped: stamps ran back, or the node was deactivated, '
+                        'while it was worked on'), problem=False)
+                    return
+                with self.health.stage('publish'):
+                    publish_together(outcome.values)
+        except FaceDepthError as error:
+            self.health.count(error.cause, str(error))
+            return
+        except Exception as error:  # noqa: BLE001  (the next frame must still be worked on)
+            self.get_logger().error(traceback.format_exc(), once=True)
+            self.health.count('internal_error', f'a frame was left out: {error!r}')
+            return
+        now = time.monotonic()
+        self.health.add_time('work', now - begin)
+        self.health.add_time('latency', now - ticket.arrived)
+        self.health.good_frame()
+        for cause, message in outcome.warnings:
+            self.health.count(cause, message)
+
+    def _exchange_predictor(self, names: Sequence[str]) -> None:
+        wanted = self.settings
+
+        def differs(other: S) -> bool:
+            return any(getattr(wanted, n) != getattr(other, n) for n in names)
+
+        if self._closed or not self._slot.filled or not differs(self._running):
+            return
+        try:
+            self._slot.fill(lambda: self.open_predictor(wanted))
+            self._running = wanted
+        except Exception as error:  # noqa: BLE001  (the old predictor must go on)
+            cause = error.cause if isinstance(error, FaceDepthError) else 'internal_error'
+            self.health.count(cause, f'{", ".join(names)} stay as they were: {error}')
+            self.set_parameters([Parameter(n, value=getattr(self._running, n)) for n in names])
+
+    def _on_set_parameters(self, changed: Sequence[Any]) -> SetParametersResult:
+        result = parameters.check_change(self._settings_type, changed,
+                                         self.state_label == 'unconfigured')
+        if result.successful:
+            self.on_executor(self._take_settings)
+        return result
+
+    def _take_settings(self) -> None:
+        """Follow the parameters as they are now."""
+        if self._closed:
+            return
+        old, self.settings = self.settings, parameters.read(self, self._settings_type)
+        if old != self.settings:
+            self.apply_settings(old, self.settings)
+
+    def _reconcile_soon(self) -> None:
+        self.on_executor(self._reconcile)
+
+    def _on_first_spin(self) -> None:
+        self.destroy_timer(self._first)
+        self._reconcile()
+
+    def _reconcile(self) -> None:
+        """Open or close the inputs as demand and state ask for."""
+        if self._closed:
+            return
+        wanted = self._active and any(o.demand for o in self.outputs)
+        for i in self.inputs:
+            if wanted:
+                i.open()
+            else:
+                i.close()
+        if self._wanted and not wanted:
+            self._mailbox.clear()
+        self._wanted = wanted
+        ready = wanted and all(i.publishers for i in self.inputs if i.required)
+        if ready != self._ready:
+            self._ready = ready
+            self._publish_diagnostics()
+
+    def _publish_diagnostics(self) -> None:
+        if self._closed:
+            return
+        report = self.health.report()
+        problems: list[Problem] = []
+        if self._wanted:
+            problems = input_problems(self.inputs, self.settings.silence_timeout)
+            problems += recent_problems(report)
+        values = {'state': self.state_label, 'wanted': self._wanted, 'ready': self._ready,
+                  'problems': ' '.join(dict.fromkeys(name for name, _ in problems)),
+                  **self.report_values(self._slot.present),
+                  **work_values(report, self._mailbox.dropped,
+                                self._diagnostics.rate(report.frames)),
+                  **topic_values(self.inputs, self.outputs)}
+        good = self.state_label
+        if good == 'active':
+            good = 'working' if self._wanted else 'idle: nobody subscribes to its outputs'
+        self._diagnostics.publish(self.failure, problems, good, values)
