@@ -27,24 +27,30 @@ class HeadBank:
 
     :param rgba: (N, S, S, 4) uint8, RGB times alpha, and alpha
     :param landmarks: (N, 5, 2) float32, from the box centre, in sides of the box
+    :param visible: (N, 5) bool, landmarks that nothing hides
     :param yaw_deg: (N,) float32, positive when the subject turns to its left
+    :param bald: (N,) bool, no hair is seen
     :param expansion: S / side of the box
     """
 
     rgba: np.ndarray
     landmarks: np.ndarray
+    visible: np.ndarray
     yaw_deg: np.ndarray
+    bald: np.ndarray
     expansion: float = BANK_EXPANSION
 
     def __post_init__(self) -> None:
         count = len(self.rgba)
         square = self.rgba.ndim == 4 and self.rgba.shape[1] == self.rgba.shape[2]
         if (not count or not square or self.rgba.shape[3] != 4 or self.rgba.dtype != np.uint8
-                or self.landmarks.shape != (count, 5, 2) or self.yaw_deg.shape != (count,)):
+                or self.landmarks.shape != (count, 5, 2) or self.visible.shape != (count, 5)
+                or self.yaw_deg.shape != (count,) or self.bald.shape != (count,)):
             raise SettingsError(
                 f'a head bank holds images {self.rgba.shape} {self.rgba.dtype}, landmarks '
-                f'{self.landmarks.shape} and yaws {self.yaw_deg.shape}; expected (N, S, S, 4) '
-                'uint8, (N, 5, 2) and (N,) with N > 0: render it again')
+                f'{self.landmarks.shape}, {self.visible.shape}, yaws {self.yaw_deg.shape} and '
+                f'hair {self.bald.shape}; expected (N, S, S, 4) uint8, (N, 5, 2), (N, 5), (N,) '
+                'and (N,) with N > 0: render it again')
 
     @property
     def faces(self) -> np.ndarray:
@@ -60,8 +66,8 @@ class HeadBank:
         """Write the bank; the folder is made."""
         folder.mkdir(parents=True, exist_ok=True)
         np.save(folder / 'heads.npy', self.rgba)
-        np.savez(folder / 'heads.npz', landmarks=self.landmarks, yaw_deg=self.yaw_deg,
-                 expansion=np.float64(self.expansion))
+        np.savez(folder / 'heads.npz', landmarks=self.landmarks, visible=self.visible,
+                 yaw_deg=self.yaw_deg, bald=self.bald, expansion=np.float64(self.expansion))
 
     @staticmethod
     def load(folder: Path) -> HeadBank:
@@ -73,8 +79,8 @@ class HeadBank:
         try:
             rgba = np.load(folder / 'heads.npy', mmap_mode='r')
             with np.load(folder / 'heads.npz') as data:
-                return HeadBank(rgba, data['landmarks'], data['yaw_deg'],
-                                float(data['expansion']))
+                return HeadBank(rgba, *(data[key] for key in (
+                    'landmarks', 'visible', 'yaw_deg', 'bald')), float(data['expansion']))
         except (OSError, ValueError, KeyError) as error:
             raise SettingsError(
                 f'no usable head bank in {folder} ({error}); render one with `python -m '

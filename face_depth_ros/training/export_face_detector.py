@@ -1,0 +1,125 @@
+# Copyright 2026 face_depth_ros contributors
+# SPDX-License-Identifier: MIT
+"""
+Turn a checkpoint of the face detector into models/face_detector.{onnx,yaml}.
+
+    python -m face_depth_ros.training.export_face_detector runs/face_detector/last.pt models
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+import platform
+from typing import Any
+
+from face_depth_ros.core.model_spec import ModelSpec
+from face_depth_ros.networks.face_detector import (build_face_detector, ExportedFaceDetector,
+                                                   FaceDetectorConfig, SIDE_UNIT_PX,
+                                                   SIZE_MULTIPLE, STRIDE)
+from face_depth_ros.training.detection_scene import PADDING_GREY
+from face_depth_ros.training.export import export_onnx, measure_parity, OPSET, write_spec
+import torch
+
+NAME = 'face_detector'
+CONFIDENCE_THRESHOLD = 0.45
+WORKING_SIZE = 320
+SMALLEST_FACE_PX = 24
+OUTPUTS = ('score', 'box', 'landmarks')
+
+
+def main() -> None:
+    """Export from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('checkpoint', type=Path)
+    parser.add_argument('folder', type=Path)
+    arguments = parser.parse_args()
+    spec = export_checkpoint(arguments.checkpoint, arguments.folder)
+    print(f'{spec.onnx} {spec.sha256[:12]} parity {spec.parity}')
+
+
+def export_checkpoint(checkpoint: Path, folder: Path) -> ModelSpec:
+    """Write the ONNX file and the spec, measure the parity, write that into the spec."""
+    content = torch.load(checkpoint, map_location='cpu', weights_only=True)
+    config = {name: tuple(value) if isinstance(value, (list, tuple)) else value
+              for name, value in content['config'].items()}
+    network = build_face_detector(FaceDetectorConfig(**config))
+    network.load_state_dict(content['average'])
+    module = ExportedFaceDetector(network).eval()
+    example = fixed_inputs()
+    dynamic = {'image': {2: 'height', 3: 'width'}} | {
+        name: {2: 'rows', 3: 'columns'} for name in OUTPUTS}
+    digest = export_onnx(module, example, folder / f'{NAME}.onnx', OUTPUTS, dynamic)
+    mapping = spec_mapping(content, digest)
+    spec = write_spec(folder / f'{NAME}.yaml', mapping)
+    differences = measure_parity(module, example, spec, ('fp32', 'bf16'))
+    mapping['parity'] = {
+        'max_abs': max(differences['fp32'].values()),
+        'unit': 'of each output, torch float32 against the CPU engine',
+        'by_precision': differences}
+    return write_spec(folder / f'{NAME}.yaml', mapping)
+
+
+def fixed_inputs() -> dict[str, torch.Tensor]:
+    """Return two fixed images: smooth blobs in colour, and noise."""
+    generator = torch.Generator().manual_seed(0)
+    coarse = torch.rand(1, 3, 8, 10, generator=generator) * 255.0
+    smooth = torch.nn.functional.interpolate(coarse, size=(256, 320), mode='bilinear')
+    noise = torch.rand(1, 3, 256, 320, generator=generator) * 255.0
+    return {'image': torch.cat([smooth, noise])}
+
+
+def spec_mapping(content: dict[str, Any], digest: str) -> dict[str, Any]:
+    """Return the spec of a checkpoint; the parity is measured after."""
+    settings, state = content['settings'], content['state']
+
+    def maps(channels: int) -> dict[str, Any]:
+        return {'dtype': 'float32', 'shape': [-1, channels, -1, -1], 'layout': 'NCHW'}
+
+    return {
+        'name': NAME, 'task': 'face detection',
+        'source': 'own network, networks/face_detector.py; the idea of centre maps from Zhou et '
+                  'al., "Objects as Points" (arXiv:1904.07850)',
+        'license': 'MIT; trained on renders of the ICT-FaceKit head model (MIT) with skins, hair '
+                   'and lights under CC0 alone',
+        'onnx': f'{NAME}.onnx', 'sha256': digest, 'opset': OPSET,
+        'inputs': [
+            {'name': 'image', **maps(3), 'unit': '1', 'range': [0.0, 255.0],
+             'meaning': f'RGB; height and width are multiples of {SIZE_MULTIPLE}, padded right '
+                        f'and below with {PADDING_GREY}'}],
+        'outputs': [
+            {'name': 'score', **maps(1), 'unit': '1', 'range': [0.0, 1.0],
+             'meaning': 'a face has its centre in this cell; cells of 8 x 8 pixels'},
+            {'name': 'box', **maps(5), 'unit': '1', 'range': None,
+             'meaning': 'centre x, y from the middle of the cell in cells; log(side / 32 px); '
+                        'sine and cosine of the roll, not of unit length'},
+            {'name': 'landmarks', **maps(10), 'unit': 'sides of the box', 'range': None,
+             'meaning': 'x, y from the box centre along the image axes: right eye, left eye, '
+                        'nose tip, right and left mouth corner'}],
+        'normalisation': {'inside_the_network': '(image - 127.5) / 64',
+                          'size_multiple': SIZE_MULTIPLE, 'pad_value': PADDING_GREY,
+                          'stride': STRIDE, 'side_unit_px': SIDE_UNIT_PX},
+        'precisions': ['fp32', 'bf16', 'fp16'],
+        'trained': {
+            'command': 'python -m face_depth_ros.training.train_face_detector '
+                       f'--max-minutes {settings["max_minutes"]:g} '
+                       f'--threads {settings["threads"]}',
+            'commit': content['commit'], 'seed': settings['seed'],
+            'data': 'images composed anew at each use from a bank of rendered heads of the train '
+                    'split (training/render_head_bank.py, training/detection_scene.py)',
+            'hardware': f'CPU, {platform.machine()}, {settings["precision"]}',
+            'minutes': round(state['minutes'], 1), 'samples': state['samples']},
+        'parity': {'max_abs': None},
+        'metrics': {'validation': content['metrics'],
+                    'protocol': 'composed images with people and places never trained on, '
+                                'threshold 0.4, see training/detection_scoring.py'},
+        'limits': {'working_size': WORKING_SIZE, 'confidence_threshold': CONFIDENCE_THRESHOLD,
+                   'smallest_face_px': SMALLEST_FACE_PX,
+                   'input': 'faces from 24 px at the working size to the whole image, up to '
+                            'profile, rolls mostly within 60 degrees of upright'},
+    }
+
+
+if __name__ == '__main__':
+    main()
