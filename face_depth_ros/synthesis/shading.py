@@ -262,9 +262,10 @@ def _lamp_shadow(surface: Surface, seen: Fragments, lights: Lights) -> torch.Ten
     front = rasterize(to_map(surface.points)[None], surface.triangles, _SHADOW_SIZE, _SHADOW_SIZE,
                       cull_back_faces=False).depth[0].nan_to_num(nan=1e3)
     place = to_map(seen.point)
+    bias = max(_SHADOW_BIAS_M, 2.0 / scale)
     lit = torch.zeros(len(place), device=place.device)
     for dx, dy in ((-0.4, -0.9), (0.9, -0.4), (0.4, 0.9), (-0.9, 0.4)):
         column = (place[:, 0] + dx).long().clamp(0, _SHADOW_SIZE - 1)
         row = (place[:, 1] + dy).long().clamp(0, _SHADOW_SIZE - 1)
-        lit += (place[:, 2] <= front[row, column] + _SHADOW_BIAS_M).float()
+        lit += (place[:, 2] <= front[row, column] + bias).float()
     return lit / 4.0
