@@ -26,6 +26,8 @@ from rclpy.parameter import Parameter
 
 SettingsT = TypeVar('SettingsT')
 
+_ROS_TYPES = {bool: 'bool', int: 'integer', float: 'double', str: 'string'}
+
 
 class Change(Enum):
     """When a parameter may change."""
@@ -143,7 +145,7 @@ def problem(f: Field[Any], info: ParameterInfo, value: Any) -> str:
 
 def table(settings_type: type) -> list[tuple[str, str, str, str, str, str]]:
     """Return rows (name, type, default, allowed values, changeable, description)."""
-    return [(f.name, type(f.default).__name__, _value_text(f.default),
+    return [(f.name, _ROS_TYPES[type(f.default)], _value_text(f.default),
              ' '.join(info.choices) or _range_text(info), info.change.value, info.description)
             for f, info in schema(settings_type)]
 

@@ -1,0 +1,92 @@
+# Copyright 2026 face_depth_ros contributors
+# SPDX-License-Identifier: MIT
+"""
+Tables of topics and parameters for the README, and config/face_depth.yaml, from the schemas.
+
+python -m face_depth_ros.nodes.describe topics | parameters | yaml
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+import sys
+
+from face_depth_ros.nodes import parameters
+from face_depth_ros.nodes.depth_enhancer import DepthEnhancerNode
+from face_depth_ros.nodes.face_detector import FaceDetectorNode
+
+NODES = (FaceDetectorNode, DepthEnhancerNode)
+
+TOPICS = (
+    ('color/image_raw', 'sensor_msgs/Image', 'in', 'face_detector',
+     'colour image; with `color_transport: compressed` its topic `/compressed`'),
+    ('detections', 'vision_msgs/Detection2DArray', 'out', 'face_detector',
+     'faces of one colour image, empty when nobody is there: id = track, bbox = centre, side and '
+     'roll, results[0] = ("face", score)'),
+    ('depth/image_raw', 'sensor_msgs/Image', 'in', 'depth_enhancer',
+     '16UC1 mm or 32FC1 m, aligned to colour; with `depth_transport: compressedDepth` its topic '
+     '`/compressedDepth`'),
+    ('depth/camera_info', 'sensor_msgs/CameraInfo', 'in', 'depth_enhancer',
+     'calibration of the depth image: that of its stamp, else the latest'),
+    ('color/camera_info', 'sensor_msgs/CameraInfo', 'in, optional', 'depth_enhancer',
+     'only to check that colour and depth are of one size'),
+    ('detections', 'vision_msgs/Detection2DArray', 'in', 'depth_enhancer',
+     'faces of the stamp of the depth image'),
+    ('depth_enhanced/image_raw', 'sensor_msgs/Image', 'out', 'depth_enhancer',
+     'whole depth image in the encoding of the input, faces enhanced'),
+    ('depth_enhanced/camera_info', 'sensor_msgs/CameraInfo', 'out', 'depth_enhancer',
+     'calibration under the same stamp'),
+    ('depth_enhanced/confidence', 'sensor_msgs/Image', 'out', 'depth_enhancer',
+     'mono8, 0 to 255 = 0 to 1, 0 outside faces'),
+    ('depth_enhanced/provenance', 'sensor_msgs/Image', 'out', 'depth_enhancer',
+     'mono8: 0 left alone, 1 measured, 2 corrected, 3 filled'),
+    ('/diagnostics', 'diagnostic_msgs/DiagnosticArray', 'out', 'all', '1 Hz, and when readiness '
+     'changes'),
+)
+"""Topic, type, direction, node, content."""
+
+
+def topics_table() -> str:
+    """Return the topics as Markdown."""
+    return _markdown(('topic', 'type', 'direction', 'node', 'content'), TOPICS)
+
+
+def parameters_table() -> str:
+    """Return the parameters of all nodes as Markdown."""
+    rows = [(node.default_name, *row) for node in NODES
+            for row in parameters.table(node.settings_type)]
+    return _markdown(('node', 'parameter', 'type', 'default', 'values', 'may change', 'meaning'),
+                     rows)
+
+
+def parameters_yaml() -> str:
+    """Return a parameter file with all parameters at their defaults."""
+    lines = ['# Copyright 2026 face_depth_ros contributors', '# SPDX-License-Identifier: MIT',
+             '# All parameters of all nodes at their defaults, whatever their namespace.',
+             '# Made by: python -m face_depth_ros.nodes.describe yaml']
+    for node in NODES:
+        lines += [f'/**/{node.default_name}:', '  ros__parameters:']
+        for name, kind, default, values, change, meaning in parameters.table(node.settings_type):
+            allowed = f' [{values}]' if values else ''
+            quoted = f'"{default}"' if kind == 'string' else default
+            lines += [f'    # {meaning}{allowed}; {change}', f'    {name}: {quoted}']
+    return '\n'.join(lines)
+
+
+def main() -> int:
+    """Print what was asked for."""
+    texts = {'topics': topics_table, 'parameters': parameters_table, 'yaml': parameters_yaml}
+    parser = argparse.ArgumentParser(description=__doc__.split('\n')[1])
+    parser.add_argument('what', choices=texts)
+    sys.stdout.write(texts[parser.parse_args().what]() + '\n')
+    return 0
+
+
+def _markdown(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = ['| ' + ' | '.join(row) + ' |' for row in (header, ('---',) * len(header), *rows)]
+    return '\n'.join(lines)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
