@@ -18,8 +18,9 @@ from typing import Union
 import cv2
 from face_depth_ros.core.errors import InvalidImageError
 import numpy as np
+import numpy.typing as npt
 
-Bytes = Union[bytes, bytearray, memoryview, 'array.array[int]', np.ndarray]
+Bytes = Union[bytes, bytearray, memoryview, 'array.array[int]', npt.NDArray[np.uint8]]
 """What image data comes as; every element is one byte."""
 
 
@@ -187,7 +188,7 @@ def _as_bytes(data: Bytes) -> np.ndarray:
     """Return a view as (N,) uint8."""
     if isinstance(data, np.ndarray):
         data = np.ascontiguousarray(data)
-    view = memoryview(data)
+    view = memoryview(data)  # type: ignore[arg-type]  # arrays are buffers
     if view.itemsize != 1:
         raise InvalidImageError(f'image data must be single bytes, got elements of '
                                 f'{view.itemsize} bytes', cause='image_length')
@@ -202,8 +203,8 @@ def _decode_file(raw: np.ndarray, format: str) -> np.ndarray:  # noqa: A002
         image = None  # a header that promises an impossible size
     if image is None:
         raise InvalidImageError(
-            f'compressed image of {raw.size} bytes, format {format!r}, cannot be decoded; expected '
-            'a whole JPEG or PNG file', cause='image_compression')
+            f'compressed image of {raw.size} bytes, format {format!r}, cannot be decoded; '
+            'expected a whole JPEG or PNG file', cause='image_compression')
     return image
 
 
@@ -216,8 +217,9 @@ def _file_to_rgb(image: np.ndarray, stored_as_rgb: bool) -> np.ndarray:
     if image.dtype == np.uint16:
         image = (image >> 8).astype(np.uint8)
     if image.dtype != np.uint8 or image.shape[2] not in (3, 4):
-        raise InvalidImageError(f'compressed image has shape {image.shape} {image.dtype}, expected '
-                                '8 or 16 bits with 1, 3 or 4 channels', cause='image_compression')
+        raise InvalidImageError(f'compressed image has shape {image.shape} {image.dtype}, '
+                                'expected 8 or 16 bits with 1, 3 or 4 channels',
+                                cause='image_compression')
     if image.shape[2] == 4:
         return cv2.cvtColor(image, cv2.COLOR_RGBA2RGB if stored_as_rgb else cv2.COLOR_BGRA2RGB)
     return image if stored_as_rgb else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)

@@ -47,6 +47,8 @@ class Engine(ABC):
         self.inputs, self.outputs, self.max_batch = inputs, outputs, max_batch
         self.choice = ''
         """Which backend was chosen and why not the other; one line, set by `open_engine`."""
+        self.origin = 'compiled'
+        """Where the optimised network came from; TensorRT: 'cache', 'built' or 'rebuilt'."""
         self._mutex = threading.Lock()
         self._closed = False
 
@@ -134,10 +136,10 @@ def check_against_spec(spec: ModelSpec, inputs: tuple[TensorInfo, ...],
                 'export the model again or correct the spec')
 
 
-def wanted_precisions(spec: ModelSpec, precision: str, supported: tuple[str, ...],
-                      device: str) -> list[str]:
+def choose_precision(spec: ModelSpec, precision: str, supported: tuple[str, ...],
+                     device: str) -> str:
     """
-    Precisions to try, fastest first; one if it was asked for by name.
+    Precision to run in: the one asked for, or for 'auto' the fastest allowed.
 
     :param supported: what the device can, fastest first
     :raises EngineError: asked for one that the spec or the device does not allow
@@ -145,7 +147,7 @@ def wanted_precisions(spec: ModelSpec, precision: str, supported: tuple[str, ...
     allowed = [p for p in supported if p in spec.precisions]
     if precision == 'auto':
         if allowed:
-            return allowed
+            return allowed[0]
         raise EngineError(
             f'model {spec.name} may run in {", ".join(spec.precisions)}, but {device} can only '
             f'{", ".join(supported)}; use another backend', cause='precision')
@@ -157,7 +159,7 @@ def wanted_precisions(spec: ModelSpec, precision: str, supported: tuple[str, ...
         raise EngineError(
             f'{device} cannot run {precision}, it can {", ".join(supported)}; use one of these '
             'or auto', cause='precision')
-    return [precision]
+    return precision
 
 
 def _fits(shape: tuple[int, ...], expected: tuple[int, ...]) -> bool:

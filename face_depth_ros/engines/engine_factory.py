@@ -9,7 +9,7 @@ import importlib.util
 import logging
 from types import ModuleType
 
-from face_depth_ros.core.errors import BackendUnavailableError, SettingsError
+from face_depth_ros.core.errors import BackendUnavailableError, EngineError, SettingsError
 from face_depth_ros.core.model_spec import ModelSpec
 from face_depth_ros.engines.engine import BACKENDS, Engine
 
@@ -28,7 +28,8 @@ _CLASSES = {'openvino': 'OpenVinoEngine', 'tensorrt': 'TensorRtEngine'}
 _logged: set[str] = set()
 
 
-def open_engine(spec: ModelSpec, backend: str = 'auto', precision: str = 'auto') -> Engine:
+def open_engine(spec: ModelSpec, backend: str = 'auto', precision: str = 'auto', *,
+                max_batch: int | None = None) -> Engine:
     """
     Load a model for inference, warmed up.
 
@@ -36,20 +37,27 @@ def open_engine(spec: ModelSpec, backend: str = 'auto', precision: str = 'auto')
         are there, else OpenVINO on the CPU
     :param precision: 'fp32', 'fp16', 'bf16', 'int8', or 'auto' = the fastest that the device has
         and the spec allows
+    :param max_batch: largest batch of one run, larger ones are run in parts; None = the backend's
     :returns: its `choice` says which backend was taken and why not the other
     :raises BackendUnavailableError: the backend cannot be used on this machine
-    :raises SettingsError: no such backend
+    :raises SettingsError: no such backend, or `max_batch` below 1
     :raises EngineError: the network cannot be built, or not in this precision
     :raises ModelFileError: the ONNX file is missing, corrupted, or not the spec's
     """
+    if max_batch is not None and max_batch < 1:
+        raise SettingsError(f'max_batch is {max_batch}, expected at least 1')
     name, reason = choose_backend(backend)
-    engine: Engine = getattr(_load(name), _CLASSES[name])(spec, precision)
+    engine: Engine = getattr(_load(name), _CLASSES[name])(spec, precision, max_batch=max_batch)
     engine.choice = f'{name} ({engine.precision}) on {engine.device}: {reason}'
     message = f'model {spec.name} runs in {engine.choice}'
     if message not in _logged:
         _logged.add(message)
         _LOG.info(message)
-    engine.warm_up()
+    try:
+        engine.warm_up()
+    except EngineError:
+        engine.close()
+        raise
     return engine
 
 

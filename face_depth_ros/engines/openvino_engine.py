@@ -4,8 +4,8 @@
 Inference on the CPU with OpenVINO.
 
 One compiled model with a dynamic batch serves every batch size: against one compiled for each
-size no difference was measurable (medians of 25 interleaved runs, batch 1, 2 and 4), and a new size
-then costs 15 ms instead of 60 to 90. A model cache is not used: it saves less than 0.1 s.
+size no difference was measurable (medians of 25 interleaved runs, batch 1, 2 and 4), and a new
+size then costs 15 ms instead of 60 to 90. A model cache is not used: it saves less than 0.1 s.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ from typing import Any
 from face_depth_ros.core.errors import EngineError, ModelFileError
 from face_depth_ros.core.model_spec import ModelSpec
 from face_depth_ros.engines.cpu_cores import usable_cores
-from face_depth_ros.engines.engine import (check_against_spec, Engine, TensorInfo,
-                                           wanted_precisions)
+from face_depth_ros.engines.engine import check_against_spec, choose_precision, Engine, TensorInfo
 import numpy as np
 import openvino as ov
 
@@ -33,19 +32,20 @@ class OpenVinoEngine(Engine):
 
     :param precision: 'auto' = the fastest that the CPU has and the spec allows. A spec allows int8
         only where its ONNX file is quantised
+    :param max_batch: largest batch of one run; larger ones are run in parts; None = no limit
     :param threads: None = the physical cores that this process may use
     :raises ModelFileError: missing, corrupted, or not readable as ONNX
     :raises ModelSpecError: the network is not what its spec says
     :raises EngineError: a precision that cannot be had
     """
 
-    def __init__(self, spec: ModelSpec, precision: str = 'auto', *,
+    def __init__(self, spec: ModelSpec, precision: str = 'auto', *, max_batch: int | None = None,
                  threads: int | None = None) -> None:
         core = ov.Core()
         device = str(core.get_property('CPU', 'FULL_DEVICE_NAME')).strip()
         capabilities = core.get_property('CPU', 'OPTIMIZATION_CAPABILITIES')
         supported = tuple(p for p, c in _CAPABILITIES.items() if c in capabilities)
-        wanted = wanted_precisions(spec, precision, supported, device)[0]
+        wanted = choose_precision(spec, precision, supported, device)
         model = _read(core, spec)
         check_against_spec(spec, _tensors(model.inputs), _tensors(model.outputs))
         self.threads = usable_cores() if threads is None else threads
@@ -57,7 +57,7 @@ class OpenVinoEngine(Engine):
                 f'model {spec.name} was asked to run in {precision} on {device} but runs in '
                 f'{runs}; use precision auto or {runs}', cause='precision')
         super().__init__(spec.name, 'openvino', runs, f'{device}, {self.threads} threads',
-                         _tensors(model.inputs), _tensors(model.outputs))
+                         _tensors(model.inputs), _tensors(model.outputs), max_batch)
 
     def _run(self, inputs: dict[str, np.ndarray], batch: int) -> dict[str, np.ndarray]:
         try:

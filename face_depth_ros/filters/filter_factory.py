@@ -52,7 +52,8 @@ def make_filter(name: str) -> DepthFilter:
         module = importlib.import_module(_MODULE)
     except ImportError as error:
         raise FilterError(
-            f'filter {name} needs the package pyrealsense2, which does not load: {error}; a missing '
-            'libusb comes with: apt-get install libusb-1.0-0', cause='filter_package') from error
+            f'filter {name} needs the package pyrealsense2, which does not load: {error}; a '
+            'missing libusb comes with: apt-get install libusb-1.0-0',
+            cause='filter_package') from error
     made: DepthFilter = module.RealSenseFilter(name)
     return made
