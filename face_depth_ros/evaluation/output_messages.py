@@ -13,7 +13,13 @@ from face_depth_ros.core.face_box import FaceBox
 from face_depth_ros.core.frames import Detection, Frame, FrameResult
 from face_depth_ros.core.image_decoding import decode_image, encode_image
 from face_depth_ros.evaluation.bag_types import CAMERA_INFO, DETECTIONS, IMAGE, message_types
-from face_depth_ros.evaluation.bags import Bag, BagMessage, decode_depth_message, FrameMessages
+from face_depth_ros.evaluation.bags import (
+    Bag,
+    BagMessage,
+    decode_color_message,
+    decode_depth_message,
+    FrameMessages,
+)
 import numpy as np
 
 NAMESPACE = '/face_depth'
@@ -83,6 +89,25 @@ def result_messages(source: FrameMessages, frame: Frame,
     return outputs
 
 
+def image_messages(source: FrameMessages) -> tuple[bytes, bytes]:
+    """
+    Return a frame's colour and depth as serialised sensor_msgs/Image, as the nodes take them.
+
+    What is an Image in the bag stays as it is, byte for byte; a CompressedImage is decoded.
+
+    :raises InvalidImageError: a compressed image cannot be decoded
+    """
+    color, depth = source.color.cdr, source.depth.cdr
+    if source.color.msgtype != IMAGE:
+        color = _message_bytes(_image(source.color.message.header,
+                                      decode_color_message(source.color), 'rgb8'), IMAGE)
+    if source.depth.msgtype != IMAGE:
+        metres, encoding = decode_depth_message(source.depth)
+        depth = _message_bytes(_image(source.depth.message.header,
+                                      metres_to_depth(metres, encoding), encoding), IMAGE)
+    return color, depth
+
+
 def read_outputs(bag: Bag) -> Iterator[OutputFrame]:
     """Return the outputs in a bag, frame by frame in the order of writing."""
     group: dict[str, BagMessage] = {}
@@ -131,7 +156,11 @@ def _wire(encoding: str) -> str:
 
 def _message(topic: str, message: Any) -> OutputMessage:
     msgtype = OUTPUT_TYPES[topic]
-    return OutputMessage(topic, msgtype, bytes(message_types().serialize_cdr(message, msgtype)))
+    return OutputMessage(topic, msgtype, _message_bytes(message, msgtype))
+
+
+def _message_bytes(message: Any, msgtype: str) -> bytes:
+    return bytes(message_types().serialize_cdr(message, msgtype))
 
 
 def _image(header: Any, array: np.ndarray, encoding: str) -> Any:

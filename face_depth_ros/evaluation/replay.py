@@ -89,7 +89,7 @@ def replay(settings: ReplaySettings, *, command: str = 'replay',
         player = (open_player or _open_transport)(settings)
         try:
             played = _play(bag, topics, player, settings, folder / 'bag')
-            engines = player.engines()
+            engines, stages = player.engines(), player.stages()
         finally:
             player.close()
         unmatched = dict(bag.join_drops)
@@ -101,7 +101,7 @@ def replay(settings: ReplaySettings, *, command: str = 'replay',
         summary = summarise(settings, played, scores, engines, types,
                             input_sha256=bag.sha256(), command=command,
                             wall_s=time.monotonic() - started, unmatched=unmatched,
-                            reference=reference)
+                            stages=stages, reference=reference)
         summary['video'] = vars(VideoInfo.read(folder / 'overlay.mp4'))
         write_complete(folder / 'report.html', report.html(summary, played, scores))
         write_complete(folder / SUMMARY_FILE, to_json(summary))

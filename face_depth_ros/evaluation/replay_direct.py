@@ -56,6 +56,10 @@ class DirectPlayer:
         return PlayedFrame(source.index, source.stamp_ns, log_ns, (ended - started) * 1e3, '',
                            stages, outputs, result.detections)
 
+    def stages(self) -> dict[str, dict[str, float]]:
+        """Return nothing: every frame carries its own."""
+        return {}
+
     def engines(self) -> tuple[EngineReport, ...]:
         """Return the networks of the pipeline."""
         engines = (self._pipeline.detector.engine, self._pipeline.enhancer.engine)

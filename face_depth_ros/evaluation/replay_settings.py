@@ -76,7 +76,7 @@ class PlayedFrame:
     :param cause: why there was no result, '' when there was one
     :param stage_ms: milliseconds per stage
     :param outputs: what was published for it
-    :param landmarks: per track id, where the transport tells them
+    :param detections: as the detector found them, where the transport tells (with landmarks)
     """
 
     index: int
@@ -109,6 +109,9 @@ class Player(Protocol):
 
     def play(self, frames: Iterable[FrameMessages]) -> Iterator[PlayedFrame]:
         """Play frames and report each once, in order."""
+
+    def stages(self) -> dict[str, dict[str, float]]:
+        """Return {stage: {p50, p95}} in ms where frames do not carry their own, else {}."""
 
     def engines(self) -> tuple[EngineReport, ...]:
         """Return the networks that ran."""

@@ -26,19 +26,21 @@ def summarise(settings: ReplaySettings, played: Sequence[PlayedFrame],
               scores: Sequence[FrameScore], engines: Sequence[EngineReport],
               outputs: Mapping[str, Mapping[str, Any]], *, input_sha256: str, command: str,
               wall_s: float, unmatched: Mapping[str, int],
+              stages: Mapping[str, Mapping[str, float]],
               reference: ReferenceDepth | None = None) -> dict[str, Any]:
     """
     Return the content of summary.json.
 
     :param scores: one per played frame
     :param outputs: {topic: {type, count}} of the recorded bag
+    :param stages: {stage: {p50, p95}} in ms that no frame carries
     :param unmatched: messages of the input bag without a partner of equal stamp, by cause
     """
     done = [p for p in played if not p.cause]
-    stages: dict[str, list[float]] = {}
+    durations: dict[str, list[float]] = {}
     for frame in done:
         for stage, duration in frame.stage_ms.items():
-            stages.setdefault(stage, []).append(duration)
+            durations.setdefault(stage, []).append(duration)
     summary = {
         'frames_in': len(played),
         'frames_processed': len(done),
@@ -48,7 +50,8 @@ def summarise(settings: ReplaySettings, played: Sequence[PlayedFrame],
         'backend': _common(e.backend for e in engines),
         'precision': _common(e.precision for e in engines),
         'latency_ms': percentiles(p.latency_ms for p in done if p.latency_ms is not None),
-        'stage_ms': {name: percentiles(v, (50, 95)) for name, v in stages.items()},
+        'stage_ms': {name: percentiles(v, (50, 95)) for name, v in durations.items()}
+        | {name: dict(v) for name, v in stages.items()},
         'outputs': {topic: dict(entry) for topic, entry in outputs.items()},
         'models': {e.name: e.sha256 for e in engines},
         'input_sha256': input_sha256,
