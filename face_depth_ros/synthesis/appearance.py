@@ -113,8 +113,8 @@ class AppearanceLibrary:
         """Return linear colours of the slots without a texture, (3,) each."""
         flat = self._flat[look.skins[look.blend > 0.5]]
         if look.plain_skin is not None:
-            return {slot: to_linear(np.array(look.plain_skin)) for slot in _FLAT_SLOTS}
-        return {slot: to_linear(np.array(flat[slot], np.float64)) for slot in _FLAT_SLOTS}
+            return {slot: to_linear(look.plain_skin) for slot in _FLAT_SLOTS}
+        return {slot: to_linear(flat[slot]) for slot in _FLAT_SLOTS}
 
     def skin_textures(self, look: Appearance, pixels_per_cm: float) -> tuple[Texture, Texture]:
         """
@@ -138,7 +138,7 @@ class AppearanceLibrary:
         """Return the eyeball's texture; a mannequin's is faint."""
         iris = to_linear(self._iris[look.iris].at_width(5.7 * pixels_per_cm))
         if look.plain_skin is not None:
-            plain = to_linear(np.array(look.plain_skin, np.float32))
+            plain = to_linear(look.plain_skin)
             iris = plain * (0.8 + 0.2 * iris.mean(axis=2, keepdims=True))
         return Texture(as_planes(iris, self.device))
 
@@ -155,7 +155,7 @@ class AppearanceLibrary:
         skin = to_linear(skin) * np.array(look.skin_gain, np.float32)
         if look.plain_skin is not None:
             contrast = skin.mean(axis=2, keepdims=True) / skin.mean()
-            plain = to_linear(np.array(look.plain_skin, np.float32))
+            plain = to_linear(look.plain_skin)
             skin = plain * (0.75 + 0.25 * contrast)
         if look.scalp_tint > 0:
             mask = self._scalp[part].at_width(width)[..., None] / 255.0 * look.scalp_tint

@@ -1,6 +1,6 @@
 # Copyright 2026 face_depth_ros contributors
 # SPDX-License-Identifier: MIT
-"""The folder of the morphable head, skins, hair, glasses and lights: where it is, what it holds."""
+"""The folder of the head model, skins, hair, glasses and lights: where it is, what it holds."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class FaceAssets:
     folder: Path
 
     def names(self, kind: str, extension: str) -> list[str]:
-        """Return the sorted file stems of one kind, e.g. ('hair', 'npz'); empty if there are none."""
+        """Return the sorted file stems of one kind, such as ('hair', 'npz'); or none."""
         return sorted(path.stem for path in (self.folder / kind).glob(f'*.{extension}'))
 
     def skins(self) -> list[str]:

@@ -81,7 +81,7 @@ def clutter_color(camera: CameraIntrinsics, generator: np.random.Generator,
     color = np.broadcast_to(base + (0.6 * base + 0.4 * end - base) * ramp,
                             (height, width, 3)).astype(np.float32).copy()
     for _ in range(pieces):
-        centre = generator.uniform((0, 0), (width, height))
+        centre = generator.uniform(0.0, 1.0, 2) * (width, height)
         size = np.exp(generator.uniform(np.log(0.02), np.log(0.35), 2)) * width
         paint = tuple(float(v) for v in generator.uniform(0.0, 1.0, 3) ** 1.5)
         if generator.random() < 0.3:
@@ -92,8 +92,8 @@ def clutter_color(camera: CameraIntrinsics, generator: np.random.Generator,
             corners = cv2.boxPoints((tuple(centre), tuple(size), angle))
             cv2.fillPoly(color, [corners.astype(np.int32)], paint, cv2.LINE_AA)
     grain = generator.normal(1.0, 0.05, (height // 2 + 1, width // 2 + 1)).astype(np.float32)
-    grain = cv2.resize(grain, (width, height), interpolation=cv2.INTER_LINEAR)
-    return _blurred(np.clip(color * grain[..., None], 0.0, 2.0),
+    fine = cv2.resize(grain, (width, height), interpolation=cv2.INTER_LINEAR)
+    return _blurred(np.clip(color * fine[..., None], 0.0, 2.0),
                     float(generator.uniform(0.0, 2.0)))
 
 

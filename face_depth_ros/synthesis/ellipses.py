@@ -76,7 +76,7 @@ def _mask_torch(ellipses: Ellipses, height: int, width: int) -> torch.Tensor:
 
 
 @numba.njit(nogil=True, cache=True)
-def _mask_compiled(centres, axes, angles, drawn, mask):  # type: ignore
+def _mask_compiled(centres, axes, angles, drawn, mask):
     batch, height, width = mask.shape
     for item in range(batch):
         for k in range(centres.shape[1]):

@@ -8,8 +8,15 @@ from dataclasses import dataclass
 
 from face_depth_ros.synthesis.assets import FaceAssets
 from face_depth_ros.synthesis.expressions import ExpressionTable
-from face_depth_ros.synthesis.head_pose import (BOX_SIDE_M, HeadPoses, PoseRange, project,
-                                                sample_poses, to_canonical_crop)
+from face_depth_ros.synthesis.head_pose import (
+    BOX_SIDE_M,
+    DEFAULT_POSES,
+    HeadPoses,
+    PoseRange,
+    project,
+    sample_poses,
+    to_canonical_crop,
+)
 from face_depth_ros.synthesis.identity_splits import sample_identities
 from face_depth_ros.synthesis.morphable_head import landmarks_5, MorphableHead
 from face_depth_ros.synthesis.rasterizer import rasterize
@@ -71,7 +78,7 @@ class FaceDepthRenderer:
     """
 
     def __init__(self, assets: FaceAssets, device: torch.device | str = 'cpu',
-                 split: str = 'train', size: int = 256, limits: PoseRange = PoseRange()) -> None:
+                 split: str = 'train', size: int = 256, limits: PoseRange = DEFAULT_POSES) -> None:
         self.assets = assets
         self._around: Surroundings | None = None
         self.head = MorphableHead(assets, device)

@@ -7,16 +7,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from face_depth_ros.core.camera import CameraIntrinsics
-from face_depth_ros.synthesis.appearance import Appearance
-from face_depth_ros.synthesis.head_pose import (BOX_SIDE_M, head_rotation, HeadPoses, PoseRange,
-                                                sample_poses)
+from face_depth_ros.synthesis.head_pose import (
+    BOX_SIDE_M,
+    DEFAULT_POSES,
+    head_rotation,
+    HeadPoses,
+    PoseRange,
+    sample_poses,
+)
 from face_depth_ros.synthesis.identity_splits import sample_identities
 from face_depth_ros.synthesis.labels import MASK_OF_FINE
-from face_depth_ros.synthesis.lighting import load_environments, sample_lights
+from face_depth_ros.synthesis.lighting import Lights, load_environments, sample_lights
 from face_depth_ros.synthesis.morphable_head import landmarks_5
 from face_depth_ros.synthesis.person import Person, PersonModel, PersonState
-from face_depth_ros.synthesis.shading import pixels_of, render_color, render_labels
-from face_depth_ros.synthesis.surface import Surface
+from face_depth_ros.synthesis.shading import render_color, render_labels
 from face_depth_ros.synthesis.textures import to_srgb
 import numpy as np
 import torch
@@ -68,7 +72,7 @@ class HeadCropRenderer:
     """
 
     def __init__(self, model: PersonModel, split: str = 'train', size: int = 160,
-                 expansion: float = 1.6, limits: PoseRange = PoseRange(),
+                 expansion: float = 1.6, limits: PoseRange = DEFAULT_POSES,
                  mannequins: float = 0.0) -> None:
         self.model, self.split, self.size = model, split, size
         self.side, self.limits, self.mannequins = size / expansion, limits, mannequins
@@ -86,9 +90,11 @@ class HeadCropRenderer:
         poses = upright(sample_poses(batch, generator, self.limits))
         crops = [self._one(coefficients[i], expressions[i], poses.rotation[i].numpy(),
                            poses.position[i].numpy(), generator) for i in range(batch)]
-        stacked = [np.stack(column) for column in zip(*crops)]
+        rgba, mask, fine, depth, points_5, points_68, seen_5, seen_68 = (
+            np.stack(column) for column in zip(*crops, strict=True))
         yaw = torch.atan2(poses.rotation[:, 0, 2], -poses.rotation[:, 2, 2]).numpy()
-        return HeadCrops(*stacked, yaw=yaw, side=self.side, identities=identities)
+        return HeadCrops(rgba, mask, fine, depth, points_5, points_68, seen_5, seen_68, yaw,
+                         self.side, identities)
 
     def _one(self, identity: np.ndarray, expression: np.ndarray, rotation: np.ndarray,
              position: np.ndarray, generator: np.random.Generator) -> tuple[np.ndarray, ...]:
@@ -102,7 +108,7 @@ class HeadCropRenderer:
         return self._images(Person(identity, look), state, camera, lights)
 
     def _images(self, person: Person, state: PersonState, camera: CameraIntrinsics,
-                lights) -> tuple[np.ndarray, ...]:
+                lights: Lights) -> tuple[np.ndarray, ...]:
         density = self.side / (BOX_SIDE_M * 100.0) * _SUPERSAMPLING
         parts = self.model.surfaces(person, state, density)
         fine_camera = camera.scaled(camera.width * _SUPERSAMPLING,
@@ -113,9 +119,9 @@ class HeadCropRenderer:
         pixels = project_points(points, camera)
         visible = visible_points(pixels, points[:, 2], labels.depth).cpu().numpy()
         fine = labels.label.cpu().numpy()
-        pixels = pixels.cpu().numpy()
+        places = pixels.cpu().numpy()
         return (straight_rgba(image.color, image.alpha), MASK_OF_FINE[fine], fine,
-                labels.depth.cpu().numpy(), pixels[:5], pixels[5:], visible[:5], visible[5:])
+                labels.depth.cpu().numpy(), places[:5], places[5:], visible[:5], visible[5:])
 
 
 def upright(poses: HeadPoses) -> HeadPoses:

@@ -47,6 +47,9 @@ class PoseRange:
                                 'farthest: nearer, the head would cut the image plane')
 
 
+DEFAULT_POSES = PoseRange()
+
+
 @dataclass(frozen=True)
 class HeadPoses:
     """
@@ -111,7 +114,7 @@ def head_rotation(yaw: torch.Tensor, pitch: torch.Tensor, roll: torch.Tensor) ->
 
 
 def sample_poses(count: int, generator: np.random.Generator,
-                 limits: PoseRange = PoseRange(),
+                 limits: PoseRange = DEFAULT_POSES,
                  device: torch.device | str = 'cpu') -> HeadPoses:
     """
     Draw poses.
@@ -126,7 +129,8 @@ def sample_poses(count: int, generator: np.random.Generator,
             else normal[2] * limits.roll_sigma)
     angles = np.deg2rad(np.stack([yaw, normal[1] * limits.pitch_sigma, roll]))
     slope = generator.uniform(-limits.max_off_axis, limits.max_off_axis, (count, 2))
-    depth = np.exp(generator.uniform(*np.log(limits.distance_m), count))
+    nearest, farthest = np.log(limits.distance_m)
+    depth = np.exp(generator.uniform(nearest, farthest, count))
     position = np.concatenate([slope, np.ones((count, 1))], axis=1) * depth[:, None]
     yaw_t, pitch_t, roll_t = torch.as_tensor(angles, dtype=torch.float32, device=device)
     return HeadPoses(head_rotation(yaw_t, pitch_t, roll_t),

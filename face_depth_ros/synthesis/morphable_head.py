@@ -47,7 +47,8 @@ class MorphableHead:
         self._neutral = self._tensor(self.neutral_cm)
         self._shapes = self._tensor(shapes.reshape(len(shapes), -1))  # (157, V * 3)
         self._eyes = [(slice(*(int(v) for v in span)), self._tensor(centre))
-                      for span, centre in zip(data['eye_vertex_range'], data['eye_centre'])]
+                      for span, centre in zip(data['eye_vertex_range'], data['eye_centre'],
+                                              strict=True)]
 
     def _tensor(self, values: np.ndarray) -> torch.Tensor:
         return torch.as_tensor(np.asarray(values, np.float32), device=self.device)
@@ -85,7 +86,7 @@ class MorphableHead:
         vertices = self._neutral + (weights @ self._shapes).view(len(weights), -1, 3)  # (B, V, 3)
         if gaze is None:
             gaze = vertices.new_zeros(len(vertices), 2)
-        for (span, centre), side in zip(self._eyes, (1.0, -1.0)):
+        for (span, centre), side in zip(self._eyes, (1.0, -1.0), strict=True):
             eye = vertices[:, span]
             pivot = centre + (eye - self._neutral[span]).mean(dim=1, keepdim=True)  # (B, 1, 3)
             turn = _gaze_rotation(gaze[:, 0] - side * _VERGENCE_RAD, gaze[:, 1])

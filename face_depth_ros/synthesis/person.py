@@ -172,7 +172,7 @@ class PersonModel:
         style = self._hair(look.hair)
         points = pose.to_optical(style.vertices(identity))[0]
         strands, alpha = self._strands(look.hair, level)
-        color = (self._tensor(to_linear(np.array(look.hair_rgb)))[:, None, None] * strands)
+        color = (self._tensor(to_linear(look.hair_rgb))[:, None, None] * strands)
         texture = Texture(color.clamp(max=1.0), alpha=alpha)
         return make_surface(points, style.triangles, label=FINE['hair'], texture=0,
                             uv=style.uv[style.uv_triangles], textures=(texture,), gloss=0.15,
@@ -185,25 +185,26 @@ class PersonModel:
         brightness = image[..., :3].mean(axis=2, keepdims=True)
         mean = float((brightness * alpha).sum() / max(float(alpha.sum()), 1.0))
         strands = np.clip(brightness / max(mean, 1.0), 0.2, 2.5) ** 1.5
-        return as_planes(strands, self.device), as_planes(alpha, self.device)
+        return (as_planes(np.asarray(strands), self.device),
+                as_planes(np.asarray(alpha), self.device))
 
     def _torso_surface(self, pose: HeadPoses, state: PersonState, look: Appearance) -> Surface:
         vertices, triangles = shapes.torso()
-        pivot = self._tensor(shapes.TORSO_PIVOT_CM)
+        pivot = self._tensor(np.array(shapes.TORSO_PIVOT_CM))
         turn = pose.rotation[0]
         if state.torso_rotation is not None:
             turn = self._tensor(state.torso_rotation)
         neck = pose.to_optical(pivot[None, None])[0, 0]
         points = ((self._tensor(vertices) - pivot) * 0.01) @ turn.T + neck
         return make_surface(points, triangles, label=FINE['body'],
-                            albedo=to_linear(np.array(look.cloth_rgb)))
+                            albedo=to_linear(look.cloth_rgb))
 
 
 def _glasses_surfaces(glasses: Glasses, points: torch.Tensor,
                       look: Appearance) -> tuple[Surface, Surface]:
     """Return frame and lenses."""
     frame = make_surface(points, glasses.triangles[~glasses.is_lens], label=FINE['glasses_frame'],
-                         albedo=to_linear(np.array(look.frame_rgb)), gloss=0.4, two_sided=True)
+                         albedo=to_linear(look.frame_rgb), gloss=0.4, two_sided=True)
     tint = torch.ones(3, 2, 2, device=points.device) * 0.5
     alpha = torch.full((1, 2, 2), _LENS_ALPHA, device=points.device)
     lens = make_surface(points, glasses.triangles[glasses.is_lens], label=FINE['glasses_lens'],

@@ -11,8 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from face_depth_ros.core.errors import SettingsError
-from face_depth_ros.synthesis.rasterizer_compiled import (barycentrics_compiled,
-                                                          rasterize_compiled)
+from face_depth_ros.synthesis.rasterizer_compiled import barycentrics_compiled, rasterize_compiled
 import numpy as np
 import torch
 
@@ -104,8 +103,9 @@ def _check(vertices: torch.Tensor, triangles: torch.Tensor, height: int, width: 
         raise SettingsError(f'triangles have the shape {tuple(triangles.shape)}, expected (T, 3)')
     if height < 1 or width < 1:
         raise SettingsError(f'the image is {width} x {height} pixels, expected both > 0')
-    if len(triangles) and not 0 <= int(triangles.min()) <= int(triangles.max()) < vertices.shape[1]:
-        raise SettingsError(f'triangles name vertices outside 0 to {vertices.shape[1] - 1}')
+    count = vertices.shape[1]
+    if len(triangles) and not (int(triangles.min()) >= 0 and int(triangles.max()) < count):
+        raise SettingsError(f'triangles name vertices outside 0 to {count - 1}')
 
 
 def _rasterize_torch(vertices: torch.Tensor, triangles: torch.Tensor, height: int, width: int,

@@ -47,7 +47,7 @@ def rasterize_compiled(vertices: np.ndarray, triangles: np.ndarray, height: int,
 
 
 @numba.njit(nogil=True, cache=True, fastmath=False)
-def _rasterize_image(vertices, triangles, culled, behind, depth, triangle):  # type: ignore
+def _rasterize_image(vertices, triangles, culled, behind, depth, triangle):
     """Fill one image; in double precision, so that shared edges leave no cracks."""
     height, width = depth.shape
     limited = behind.size > 0
@@ -90,7 +90,7 @@ def _rasterize_image(vertices, triangles, culled, behind, depth, triangle):  # t
 
 
 @numba.njit(nogil=True, cache=True)
-def barycentrics_compiled(vertices, corners, item, row, column):  # type: ignore
+def barycentrics_compiled(vertices, corners, item, row, column):
     """
     Weights of the corners in given pixels; see rasterizer.barycentrics.
 

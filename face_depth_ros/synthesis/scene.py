@@ -102,7 +102,7 @@ def render_scene(model: PersonModel, camera: CameraIntrinsics,
     return SceneFrame(to_srgb(color).cpu().numpy(), depth.cpu().numpy(), heads.cpu().numpy(),
                       MASK_OF_FINE[labels], labels,
                       [_face(part, state, camera, depth)
-                       for part, (_, state) in zip(parts, people)])
+                       for part, (_, state) in zip(parts, people, strict=True)])
 
 
 def held_sheet(model: PersonModel, image: np.ndarray, position: np.ndarray, rotation: np.ndarray,
@@ -177,10 +177,10 @@ def _face(part: PersonSurfaces, state: PersonState, camera: CameraIntrinsics,
     points = torch.cat([landmarks_5(part.landmarks[None])[0], part.landmarks])  # (73, 3)
     pixels = project_points(points, camera)
     visible = visible_points(pixels, points[:, 2], depth).cpu().numpy()
-    pixels = pixels.cpu().numpy()
+    places = pixels.cpu().numpy()
     pose = HeadPoses(torch.as_tensor(np.asarray(state.rotation, np.float32))[None],
                      torch.as_tensor(np.asarray(state.position, np.float32))[None])
     box = pose.boxes(camera.fx, (camera.cx, camera.cy))[0].tolist()
     yaw = float(np.arctan2(state.rotation[0, 2], -state.rotation[2, 2]))
-    return FaceInScene(FaceBox(*box), pixels[:5], pixels[5:], visible[:5], visible[5:], yaw,
+    return FaceInScene(FaceBox(*box), places[:5], places[5:], visible[:5], visible[5:], yaw,
                        float(state.position[2]))

@@ -137,7 +137,8 @@ def at_sensor_resolution(depth: torch.Tensor, ratio: torch.Tensor) -> torch.Tens
     """
     Sample a crop as coarsely as a sensor does that sees the face from afar.
 
-    The result keeps its size; an image with ratio 0.5 uses its upper left quarter, the rest is NaN.
+    The result keeps its size: with a ratio of 0.5 it fills the upper left quarter, the rest is
+    NaN.
 
     :param depth: (B, H, W) metres
     :param ratio: (B,) sensor pixels per crop pixel, at most 1

@@ -9,6 +9,7 @@ lamp; then hair, lashes and lenses in front of them, layer by layer from the nea
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from face_depth_ros.core.camera import CameraIntrinsics
@@ -96,7 +97,7 @@ def render_color(opaque: Surface, clear: Surface, camera: CameraIntrinsics,
     color[seen.pixel] = _lit(opaque, seen, albedo, lights, light) * shade
     coverage = (raster.triangle[0] >= 0).float().flatten()
     front, through = torch.zeros_like(color), torch.ones_like(coverage)
-    for part, surface_seen, in _clear_layers(clear, camera, raster.depth):
+    for part, surface_seen in _clear_layers(clear, camera, raster.depth):
         tint, alpha = _albedo(clear, surface_seen)
         weight = through[surface_seen.pixel] * alpha
         lit = _lit(clear, surface_seen, tint, lights, torch.ones_like(alpha), wrap=0.5)
@@ -136,7 +137,8 @@ def _draw(surface: Surface, pixels: torch.Tensor, camera: CameraIntrinsics,
                      cull_back_faces=~surface.two_sided, behind=behind)
 
 
-def _clear_layers(clear: Surface, camera: CameraIntrinsics, solid: torch.Tensor):
+def _clear_layers(clear: Surface, camera: CameraIntrinsics,
+                  solid: torch.Tensor) -> Iterator[tuple[int, Fragments]]:
     """Yield (number, fragments) of each layer that lies before the solid depth (1, H, W)."""
     if not len(clear.triangles):
         return
@@ -218,7 +220,8 @@ def _lit(surface: Surface, seen: Fragments, albedo: torch.Tensor, lights: Lights
     diffuse = lights.diffuse(seen.normal)
     shine = torch.zeros_like(albedo)
     view = functional.normalize(-seen.point, dim=1)
-    for number, (direction, color) in enumerate(zip(lights.lamp_directions, lights.lamp_rgb)):
+    lamps = zip(lights.lamp_directions, lights.lamp_rgb, strict=True)
+    for number, (direction, color) in enumerate(lamps):
         strength = ((seen.normal @ direction + wrap) / (1.0 + wrap)).clamp(min=0.0)
         middle = functional.normalize(view + direction, dim=1)
         peak = (seen.normal * middle).sum(dim=1).clamp(min=0.0) ** _SHINE_EXPONENT

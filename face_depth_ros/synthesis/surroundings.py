@@ -8,13 +8,13 @@ Together with the true face this is the scene that a depth camera observes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from face_depth_ros.synthesis import shapes
 from face_depth_ros.synthesis.accessories import Glasses, HairStyle
 from face_depth_ros.synthesis.assets import FaceAssets
-from face_depth_ros.synthesis.head_pose import head_rotation, HeadPoses, project
-from face_depth_ros.synthesis.head_pose import to_canonical_crop
+from face_depth_ros.synthesis.head_pose import head_rotation, HeadPoses, project, to_canonical_crop
 from face_depth_ros.synthesis.morphable_head import MorphableHead
 from face_depth_ros.synthesis.rasterizer import rasterize
 import numpy as np
@@ -78,7 +78,9 @@ class Surroundings:
                      generator: np.random.Generator) -> None:
         """Draw hair and glasses, all images of one style together."""
         batch = len(identity)
-        for share, styles in ((self.share.hair, self.hair), (self.share.glasses, self.glasses)):
+        groups: tuple[tuple[float, Sequence[HairStyle | Glasses]], ...] = (
+            (self.share.hair, self.hair), (self.share.glasses, self.glasses))
+        for share, styles in groups:
             draws = generator.random(batch)
             style_of = generator.integers(0, max(len(styles), 1), batch)
             for index, style in enumerate(styles):

@@ -29,9 +29,9 @@ class Texture:
     overlay: torch.Tensor | None = None
 
 
-def to_linear(color: np.ndarray | torch.Tensor) -> np.ndarray | torch.Tensor:
-    """Convert sRGB in [0, 255] to linear light in [0, 1]."""
-    return (color / 255.0) ** _GAMMA
+def to_linear(color: np.ndarray | tuple[float, ...]) -> np.ndarray:
+    """Convert sRGB in [0, 255] to linear light in [0, 1], float32."""
+    return (np.asarray(color, np.float32) / np.float32(255.0)) ** np.float32(_GAMMA)
 
 
 def to_srgb(linear: torch.Tensor) -> torch.Tensor:
