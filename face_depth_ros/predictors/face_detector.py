@@ -1,6 +1,6 @@
 # Copyright 2026 face_depth_ros contributors
 # SPDX-License-Identifier: MIT
-"""Colour image in, faces out: any resolution is brought to the network's working size and back."""
+"""Colour image in, faces out: any resolution is brought to the network's input size and back."""
 
 from __future__ import annotations
 
@@ -13,9 +13,6 @@ from face_depth_ros.core.model_spec import find_model, ModelSpec
 from face_depth_ros.engines import open_engine
 import numpy as np
 
-SMALLEST_WORKING_SIZE = 64
-LARGEST_WORKING_SIZE = 2048
-
 
 class FaceDetector:
     """
@@ -26,25 +23,21 @@ class FaceDetector:
     :param precision: of the engine
     :param confidence_threshold: smallest score of a face, 0 to 1; None = the spec's
     :param max_faces: at most so many faces a frame, the best
-    :param working_size: longer side of the image that the network sees, pixels; None = the
-        spec's. Larger finds smaller faces and takes longer; images are never enlarged
     :raises SettingsError: a setting out of its range
     :raises FaceDepthError: the model or the backend is missing
     """
 
     def __init__(self, model: str = 'face_detector', backend: str = 'auto',
                  precision: str = 'auto', confidence_threshold: float | None = None,
-                 max_faces: int = 16, working_size: int | None = None) -> None:
+                 max_faces: int = 16) -> None:
         spec = find_model(model)
-        self._multiple, self._pad = _whole(spec, 'size_multiple'), _whole(spec, 'pad_value')
+        self._size = _input_size(spec)
+        self._pad = _number(spec, 'pad_value')
         self._stride, self._side_unit = _whole(spec, 'stride'), _number(spec, 'side_unit_px')
         if confidence_threshold is None:
             confidence_threshold = _number(spec, 'confidence_threshold')
-        if working_size is None:
-            working_size = _whole(spec, 'working_size')
         self.confidence_threshold = confidence_threshold
         self.max_faces = max_faces
-        self.working_size = working_size
         self.engine = open_engine(spec, backend, precision)
 
     @property
@@ -69,18 +62,6 @@ class FaceDetector:
             raise SettingsError(f'max_faces is {value}, expected at least 1')
         self._max_faces = int(value)
 
-    @property
-    def working_size(self) -> int:
-        """Longer side of the image that the network sees, pixels; may be set between frames."""
-        return self._working_size
-
-    @working_size.setter
-    def working_size(self, value: int) -> None:
-        if not SMALLEST_WORKING_SIZE <= value <= LARGEST_WORKING_SIZE:
-            raise SettingsError(f'working_size is {value}, expected {SMALLEST_WORKING_SIZE} to '
-                                f'{LARGEST_WORKING_SIZE}')
-        self._working_size = int(value)
-
     def detect(self, color: np.ndarray) -> tuple[Detection, ...]:
         """
         Find the faces of one image.
@@ -103,20 +84,18 @@ class FaceDetector:
 
     def prepare(self, color: np.ndarray) -> tuple[np.ndarray, float, float]:
         """
-        Shrink to the working size and pad to whole cells.
+        Shrink to fit the network's input, never enlarge, and pad right and below.
 
         :param color: (H, W, 3) uint8
-        :returns: the network's input (1, 3, H', W') float32 0 to 255, and image pixels per pixel
-            of it in x and in y
+        :returns: the input (1, 3, H', W') float32 0 to 255, and image pixels per pixel of it in x
+            and in y
         """
         height, width = color.shape[:2]
-        shrink = min(1.0, self.working_size / max(height, width))
+        shrink = min(1.0, self._size[0] / height, self._size[1] / width)
         new_h, new_w = (max(1, round(size * shrink)) for size in (height, width))
         if (new_h, new_w) != (height, width):
             color = cv2.resize(color, (new_w, new_h), interpolation=cv2.INTER_AREA)
-        padded_h, padded_w = (-(-size // self._multiple) * self._multiple
-                              for size in (new_h, new_w))
-        tensor = np.full((1, 3, padded_h, padded_w), self._pad, np.float32)
+        tensor = np.full((1, 3, *self._size), self._pad, np.float32)
         tensor[0, :, :new_h, :new_w] = color.transpose(2, 0, 1)  # (3, H, W)
         return tensor, width / new_w, height / new_h
 
@@ -134,6 +113,16 @@ def _enlarged(detection: Detection, scale_x: float, scale_y: float) -> Detection
     return Detection(FaceBox(box.center_x * scale_x, box.center_y * scale_y,
                              box.side * (scale_x + scale_y) / 2.0, box.roll),
                      detection.score, landmarks)
+
+
+def _input_size(spec: ModelSpec) -> tuple[int, int]:
+    """Return height and width of the network's input."""
+    shapes = {t.name: t.shape for t in spec.inputs}
+    shape = shapes.get('image', ())
+    if len(shape) != 4 or shape[1] != 3 or min(shape[2:]) < 1:
+        raise ModelSpecError(f'{spec.path}: the inputs are {shapes}, expected image (-1, 3, H, W) '
+                             'with fixed H and W; export the model again')
+    return shape[2], shape[3]
 
 
 def _number(spec: ModelSpec, key: str) -> float:

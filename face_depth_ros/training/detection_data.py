@@ -10,6 +10,7 @@ would have seen without the pause.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import cv2
 from face_depth_ros.core.errors import SettingsError
@@ -28,8 +29,8 @@ _SPREAD = 0.085
 _SIGMA_CELLS = (0.55, 3.0)
 _NEIGHBOURHOOD = 0.4
 """Cells where the peak is higher than this learn the geometry of the face."""
-_FAR_SIDE_YAW_DEG = 45.0
 _HIDDEN_WEIGHT = 0.4
+"""Of landmarks that are hidden or outside the image, against 1."""
 
 
 class DetectionBatches(Dataset):
@@ -80,7 +81,7 @@ def padded(composer: SceneComposer, height: int, width: int,
     scene = composer.compose(height - int(bottom), width - int(right), generator)
     image = cv2.copyMakeBorder(scene.image, 0, int(bottom), 0, int(right), cv2.BORDER_CONSTANT,
                                value=(PADDING_GREY,) * 3)
-    return Scene(image, scene.boxes, scene.landmarks, scene.yaw_deg, scene.seen)
+    return replace(scene, image=image)
 
 
 def make_targets(scene: Scene) -> dict[str, np.ndarray]:
@@ -119,17 +120,6 @@ def make_targets(scene: Scene) -> dict[str, np.ndarray]:
             np.full(len(rows), np.cos(roll))])
         offsets = (scene.landmarks[k] - (x, y)) / side
         maps['landmarks'][:, rows, columns] = offsets.reshape(10, 1)
-        maps['landmark_weight'][:, rows, columns] = np.repeat(
-            _landmark_weights(scene, int(k)), 2)[:, None]
+        weights = np.where(scene.visible[k], 1.0, _HIDDEN_WEIGHT)
+        maps['landmark_weight'][:, rows, columns] = np.repeat(weights, 2)[:, None]
     return maps
-
-
-def _landmark_weights(scene: Scene, k: int) -> np.ndarray:
-    """Weight of each landmark, (5,): less outside the image and on the far side of the head."""
-    height, width = scene.image.shape[:2]
-    x, y = scene.landmarks[k].T
-    weights = np.where((x >= 0) & (y >= 0) & (x < width) & (y < height), 1.0, _HIDDEN_WEIGHT)
-    yaw = scene.yaw_deg[k]
-    if abs(yaw) > _FAR_SIDE_YAW_DEG:  # turned to its left, the left eye and mouth corner hide
-        weights[[1, 4] if yaw > 0 else [0, 3]] *= _HIDDEN_WEIGHT
-    return weights

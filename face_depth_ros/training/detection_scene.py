@@ -15,13 +15,17 @@ import cv2
 from face_depth_ros.core.detection_decoding import circle_overlap
 from face_depth_ros.core.errors import SettingsError
 from face_depth_ros.core.face_box import FaceBox, transform_points
-from face_depth_ros.training.detection_backgrounds import any_color, BackgroundSource, skin_color
+from face_depth_ros.training.detection_backgrounds import any_color, skin_color
 from face_depth_ros.training.detection_colors import degrade, recolor_head
 from face_depth_ros.training.detection_heads import HeadBank
 import numpy as np
 
 PADDING_GREY = 127
 """What surrounds an image that does not fill the network's input."""
+BALD_SHARE = 0.3
+"""So many faces are picked among the bald ones alone: they are rare, in banks and elsewhere."""
+TORSO_SHARE = 0.5
+"""So many heads get shoulders drawn below, over the rendered ones."""
 _MIRRORED = (1, 0, 2, 4, 3)
 """Order of the five landmarks after a reflection: left and right change places."""
 _MAX_PLACED_OVERLAP = 0.12
@@ -63,6 +67,7 @@ class Scene:
     :param image: (H, W, 3) uint8 RGB
     :param boxes: (K, 4) float32: centre x, y, side in pixels, roll in radians
     :param landmarks: (K, 5, 2) float32 pixels
+    :param visible: (K, 5) bool, in the image and not hidden by the head or its hair
     :param yaw_deg: (K,) float32
     :param seen: (K,) bool, False where so little of the face shows that it is neither right nor
         wrong to find it
@@ -71,6 +76,7 @@ class Scene:
     image: np.ndarray
     boxes: np.ndarray
     landmarks: np.ndarray
+    visible: np.ndarray
     yaw_deg: np.ndarray
     seen: np.ndarray
 
@@ -89,8 +95,11 @@ class SceneComposer:
         if backgrounds.ndim != 4 or backgrounds.shape[3] != 3 or backgrounds.dtype != np.uint8:
             raise SettingsError(f'backgrounds are {backgrounds.shape} {backgrounds.dtype}, '
                                 'expected (N, S, S, 3) uint8')
-        if not len(bank.faces):
+        self._faces, self._backs = bank.faces, bank.backs
+        if not len(self._faces):
             raise SettingsError('the head bank shows no face from the front or the side')
+        bald = self._faces[bank.bald[self._faces]]
+        self._bald = bald if len(bald) else self._faces
         self.bank = bank
         self.backgrounds = backgrounds
         self.limits = limits
@@ -106,9 +115,11 @@ class SceneComposer:
                  for number, box in enumerate(boxes)]
         seen = [_seen_share(owner, number, box) >= _SEEN_SHARE for number, box in enumerate(boxes)]
         rows = [(b.center_x, b.center_y, b.side, b.roll) for b in boxes]
-        return Scene(degrade(image, generator), np.array(rows, np.float32).reshape(-1, 4),
-                     np.array([t[0] for t in truth], np.float32).reshape(-1, 5, 2),
-                     np.array([t[1] for t in truth], np.float32), np.array(seen, bool))
+        points = np.array([t[0] for t in truth], np.float32).reshape(-1, 5, 2)
+        inside = ((points >= 0.0) & (points < (width, height))).all(axis=2)  # (K, 5)
+        visible = np.array([t[1] for t in truth], bool).reshape(-1, 5) & inside
+        return Scene(degrade(image, generator), np.array(rows, np.float32).reshape(-1, 4), points,
+                     visible, np.array([t[2] for t in truth], np.float32), np.array(seen, bool))
 
     def _background(self, height: int, width: int, generator: np.random.Generator) -> np.ndarray:
         source = self.backgrounds[generator.integers(len(self.backgrounds))]
@@ -147,9 +158,10 @@ class SceneComposer:
         return boxes
 
     def _add_face(self, image: np.ndarray, owner: np.ndarray, number: int, box: FaceBox,
-                  generator: np.random.Generator) -> tuple[np.ndarray, float]:
-        """Paste a head with a face and note it as owner; returns landmarks in pixels and yaw."""
-        index = int(generator.choice(self.bank.faces))
+                  generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray, float]:
+        """Paste a face and note it as owner; returns landmarks, which are visible, and yaw."""
+        pool = self._bald if generator.random() < BALD_SHARE else self._faces
+        index = int(pool[generator.integers(len(pool))])
         mirrored = bool(generator.random() < 0.5)
         outline = self._paste(image, index, box, mirrored, generator)
         if outline is not None:
@@ -159,11 +171,11 @@ class SceneComposer:
         if generator.random() < 0.14:
             _occlude(image, box, generator)
         points = self.bank.landmarks[index].astype(np.float64)
-        yaw = float(self.bank.yaw_deg[index])
+        visible, yaw = self.bank.visible[index], float(self.bank.yaw_deg[index])
         if mirrored:
             points = points[list(_MIRRORED)] * (-1.0, 1.0)
-            yaw = -yaw
-        return transform_points(box.image_from_crop(1), points + 0.5), yaw
+            visible, yaw = visible[list(_MIRRORED)], -yaw
+        return transform_points(box.image_from_crop(1), points + 0.5), visible, yaw
 
     def _distract(self, image: np.ndarray, generator: np.random.Generator) -> None:
         """Paste what is no face: the back of a head, or a head with its parts exchanged."""
@@ -171,10 +183,10 @@ class SceneComposer:
         side = float(np.exp(generator.uniform(np.log(24.0), np.log(0.8 * max(height, width)))))
         box = FaceBox(generator.uniform(0, width), generator.uniform(0, height), side,
                       math.radians(generator.normal(0.0, self.limits.roll_sigma)))
-        if len(self.bank.backs) and generator.random() < 0.6:
-            self._paste(image, int(generator.choice(self.bank.backs)), box, False, generator)
+        if len(self._backs) and generator.random() < 0.6:
+            self._paste(image, int(generator.choice(self._backs)), box, False, generator)
         else:
-            scrambled = _scramble(self.bank.rgba[generator.choice(self.bank.faces)], generator)
+            scrambled = _scramble(self.bank.rgba[generator.choice(self._faces)], generator)
             _blend(image, scrambled, box, self.bank.expansion)
 
     def _paste(self, image: np.ndarray, index: int, box: FaceBox, mirrored: bool,
@@ -185,7 +197,7 @@ class SceneComposer:
             head = head[:, ::-1]
         _blend(image, recolor_head(np.ascontiguousarray(head), generator), box,
                self.bank.expansion)
-        return _draw_torso(image, box, generator) if generator.random() < 0.75 else None
+        return _draw_torso(image, box, generator) if generator.random() < TORSO_SHARE else None
 
 
 def _apart(box: FaceBox, other: FaceBox) -> bool:

@@ -56,7 +56,7 @@ class Settings:
 
     assets: str = ''
     out: str = 'runs/face_detector/bank'
-    heads: int = 4000
+    heads: int = 3000
     validation_heads: int = 320
     size: int = 208
     mannequins: float = 0.15

@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 import json
 import logging
+import math
 from pathlib import Path
 import time
 from typing import Any
@@ -27,8 +28,14 @@ import cv2
 from face_depth_ros.core.detection_decoding import decode_faces
 from face_depth_ros.core.errors import SettingsError
 from face_depth_ros.core.frames import Detection
-from face_depth_ros.networks.face_detector import (build_face_detector, FaceDetectorConfig,
-                                                   FaceDetectorNet, FaceMaps, SIDE_UNIT_PX, STRIDE)
+from face_depth_ros.networks.face_detector import (
+    build_face_detector,
+    FaceDetectorConfig,
+    FaceDetectorNet,
+    FaceMaps,
+    SIDE_UNIT_PX,
+    STRIDE,
+)
 from face_depth_ros.synthesis.assets import find_assets
 from face_depth_ros.training.detection_backgrounds import BackgroundSource, load_panoramas
 from face_depth_ros.training.detection_data import DetectionBatches, padded
@@ -78,7 +85,7 @@ class Settings:
     warmup_steps: int = 200
     ema_decay: float = 0.998
     box_weight: float = 1.0
-    landmark_weight: float = 4.0
+    landmark_weight: float = 8.0
     seed: int = 20261120
     threads: int = 0
     workers: int = 1
@@ -208,7 +215,8 @@ def learning_rate(settings: Settings, state: TrainingState) -> float:
     progress = min(1.0, max(state.minutes / settings.max_minutes,
                             state.step / settings.max_steps))
     warm = min(1.0, (state.step + 1) / settings.warmup_steps)
-    return settings.learning_rate * warm * (0.01 + 0.99 * 0.5 * (1 + np.cos(np.pi * progress)))
+    return settings.learning_rate * warm * (
+        0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * progress)))
 
 
 def train_one_epoch(fabric: Fabric, settings: Settings,
