@@ -28,7 +28,7 @@ def drawn_bank(size: int = 64, count: int = 6, backs: int = 1) -> HeadBank:
                     (200, 160 - 5 * k, 120, 255), -1)
         if k < count - backs:
             colors = ((255, 0, 0), (0, 0, 255), (120, 90, 70), (150, 40, 40), (150, 40, 40))
-            for point, color in zip(LANDMARKS * side + size / 2.0, colors):
+            for point, color in zip(LANDMARKS * side + size / 2.0, colors, strict=True):
                 cv2.circle(image, tuple(int(v) for v in point), max(1, int(0.06 * side)),
                            (*color, 255), -1)
         images.append(premultiplied(image))

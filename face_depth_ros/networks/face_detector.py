@@ -19,7 +19,7 @@ from typing import NamedTuple
 from face_depth_ros.core.errors import SettingsError
 import torch
 from torch import nn
-import torch.nn.functional as F
+from torch.nn import functional
 
 STRIDE = 8
 """Pixels of the input image along a side of one cell of the output maps."""
@@ -89,12 +89,16 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return (N, C, h, w) from (N, C, h, w)."""
-        return F.relu(x + self.norm(self.second(self.first(x))))
+        return functional.relu(x + self.norm(self.second(self.first(x))))
 
 
 def _stage(inputs: int, outputs: int, blocks: int) -> nn.Sequential:
     return nn.Sequential(ConvUnit(inputs, outputs, stride=2),
                          *(ResidualBlock(outputs) for _ in range(blocks)))
+
+
+def _doubled(x: torch.Tensor) -> torch.Tensor:
+    return functional.interpolate(x, scale_factor=2.0)  # (N, C, 2 h, 2 w)
 
 
 class FaceDetectorNet(nn.Module):
@@ -113,7 +117,8 @@ class FaceDetectorNet(nn.Module):
         self.stem = nn.Sequential(ConvUnit(3, stem[0], stride=2),
                                   ConvUnit(stem[0], stem[1], stride=2))
         self.stages = nn.ModuleList(
-            _stage(a, b, n) for a, b, n in zip((stem[1], *widths), widths, config.blocks))
+            _stage(a, b, n) for a, b, n in zip((stem[1], *widths[:-1]), widths, config.blocks,
+                                                    strict=True))
         self.lateral = nn.ModuleList(nn.Conv2d(width, neck, 1) for width in widths)
         self.merge = ConvUnit(neck, neck)
         self.head = ConvUnit(neck, neck)
@@ -146,9 +151,9 @@ class FaceDetectorNet(nn.Module):
         for stage in self.stages:
             x = stage(x)
             levels.append(x)  # strides 8, 16, 32
-        fine, middle, coarse = (lateral(x) for lateral, x in zip(self.lateral, levels))
-        middle = self.merge(F.relu(middle + F.interpolate(coarse, scale_factor=2.0)))
-        fine = self.head(F.relu(fine + F.interpolate(middle, scale_factor=2.0)))
+        fine, middle, coarse = (lateral(x) for lateral, x in zip(self.lateral, levels, strict=True))
+        middle = self.merge(functional.relu(middle + _doubled(coarse)))
+        fine = self.head(functional.relu(fine + _doubled(middle)))
         return FaceMaps(self.score(fine), self.box(fine), self.landmarks(fine))
 
 

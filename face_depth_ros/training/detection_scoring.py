@@ -80,9 +80,10 @@ def score_detections(scenes: Sequence[Scene], found: Sequence[Sequence[Detection
     false_alarms, empty_alarms, empty = 0, 0, 0
     for scene, detections in zip(scenes, found, strict=True):
         faces = match(scene, detections)
-        scores += [d.score for d, k in zip(detections, faces) if k != -2]
+        pairs = list(zip(detections, faces, strict=True))
+        scores += [d.score for d, k in pairs if k != -2]
         right += [k >= 0 for k in faces if k != -2]
-        sure = [(d, k) for d, k in zip(detections, faces) if d.score >= threshold]
+        sure = [(d, k) for d, k in pairs if d.score >= threshold]
         alarms = sum(k == -1 for _, k in sure)
         false_alarms += alarms
         if not len(scene.boxes):

@@ -13,6 +13,7 @@ times over.
 from __future__ import annotations
 
 import argparse
+import logging
 from pathlib import Path
 import platform
 from typing import Any
@@ -31,6 +32,7 @@ from face_depth_ros.training.detection_scene import PADDING_GREY
 from face_depth_ros.training.export import export_onnx, measure_parity, OPSET, write_spec
 import torch
 
+LOG = logging.getLogger('export_face_detector')
 NAME = 'face_detector'
 CONFIDENCE_THRESHOLD = 0.45
 WORKING_SIZE = 320
@@ -50,7 +52,8 @@ def main() -> None:
     arguments = parser.parse_args()
     spec = export_checkpoint(arguments.checkpoint, arguments.folder, arguments.size,
                              arguments.name)
-    print(f'{spec.onnx} {spec.sha256[:12]} parity {spec.parity}')
+    logging.basicConfig(level=logging.INFO, format='%(message)s')
+    LOG.info('%s %s parity %s', spec.onnx, spec.sha256[:12], spec.parity)
 
 
 def export_checkpoint(checkpoint: Path, folder: Path, size: int = WORKING_SIZE,

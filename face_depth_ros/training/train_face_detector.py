@@ -189,9 +189,10 @@ def make_loader(composer: SceneComposer, settings: Settings, fabric: Fabric,
 
 
 def build(settings: Settings, fabric: Fabric,
-          config: FaceDetectorConfig = FaceDetectorConfig(),
+          config: FaceDetectorConfig | None = None,
           ) -> tuple[Any, FaceDetectorNet, Any, TrainingState]:
     """Return the model, its running average, the optimiser and a fresh state."""
+    config = config or FaceDetectorConfig()
     torch.manual_seed(settings.seed)
     model = build_face_detector(config).to(memory_format=torch.channels_last)
     average = build_face_detector(config).to(fabric.device)

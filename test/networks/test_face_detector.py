@@ -53,7 +53,7 @@ def test_images_of_a_batch_do_not_touch_each_other() -> None:
     images = torch.rand(3, 3, 64, 96) * 255.0
     together = network(images)
     alone = network(images[1:2])
-    for all_maps, own in zip(together, alone):
+    for all_maps, own in zip(together, alone, strict=True):
         torch.testing.assert_close(all_maps[1:2], own, rtol=1e-4, atol=1e-5)
 
 

@@ -47,7 +47,7 @@ def test_centres_lie_in_the_image(scenes: list[Scene]) -> None:
 
 def test_landmarks_lie_in_the_box_as_in_the_bank(scenes: list[Scene]) -> None:
     for scene in scenes:
-        for row, points in zip(scene.boxes, scene.landmarks):
+        for row, points in zip(scene.boxes, scene.landmarks, strict=True):
             box = FaceBox(*(float(v) for v in row))
             inside = transform_points(box.crop_from_image(1), points) - 0.5
             mirrored = LANDMARKS[[1, 0, 2, 4, 3]] * (-1.0, 1.0)

@@ -60,7 +60,7 @@ def test_decoding_the_targets_gives_the_truth(composer: SceneComposer) -> None:
                              side_unit=32.0, threshold=0.99, max_faces=9)
         faces = match(scene, found)
         assert -1 not in faces
-        for k, face in zip(faces, found):
+        for k, face in zip(faces, found, strict=True):
             if k < 0 or (np.floor(scene.boxes[:, :2] / 8) == np.floor(
                     scene.boxes[k, :2] / 8)).all(axis=1).sum() > 1:
                 continue
