@@ -15,6 +15,7 @@ from face_depth_ros.core.frames import Detection
 from face_depth_ros.core.metrics import rmse
 import numpy as np
 
+_NAMES = ('fused_depth.npz', 'true_depth.npz')
 _KEYS = ('depth_mm', 'valid', 'stamp_ns')
 _HEAD_MARGIN_PIXELS = 2
 NEAR_MM = 15.0
@@ -54,7 +55,7 @@ class ReferenceDepth:
     """
     Reference frames of an .npz file, found by stamp.
 
-    Keys: depth_mm (N, H, W) uint16 with 0 = nothing there, valid (N, H, W) bool where it may be
+    Keys: depth_mm (N, H, W) numbers with 0 = nothing there, valid (N, H, W) bool where it may be
     used, stamp_ns (N,).
 
     :raises BagError: not readable, or keys missing or of unequal length
@@ -83,8 +84,8 @@ class ReferenceDepth:
     @staticmethod
     def beside(bag: Path) -> Path | None:
         """Return the reference that lies beside a bag's folder, if one does."""
-        path = bag.absolute().parent / 'reference' / 'fused_depth.npz'
-        return path if path.is_file() else None
+        folder = bag.absolute().parent / 'reference'
+        return next((p for p in (folder / name for name in _NAMES) if p.is_file()), None)
 
     def at(self, stamp_ns: int) -> tuple[np.ndarray, np.ndarray] | None:
         """
