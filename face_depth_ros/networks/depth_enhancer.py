@@ -24,6 +24,11 @@ from torch.nn import functional
 BLOCK = 4
 """Pixels along the side of a block that the stem turns into channels."""
 
+_FINE_GAIN, _FINE_LIMIT = 30.0, 3.0
+"""Noise is a hundredth of the depth range; amplified so far, training sees it from the start."""
+_CORRECTION_GAIN = 0.05
+_STEM_CHANNELS = 2 * BLOCK * BLOCK + 3
+
 
 @dataclass(frozen=True)
 class DepthEnhancerConfig:
@@ -80,7 +85,7 @@ class DepthEnhancer(nn.Module):
         super().__init__()
         self.config = config or DepthEnhancerConfig()
         widths = self.config.widths
-        self.stem = nn.Conv2d(2 * BLOCK * BLOCK, widths[0], 3, padding=1)
+        self.stem = nn.Conv2d(_STEM_CHANNELS, widths[0], 3, padding=1)
         self.encoder = nn.ModuleList(
             nn.Sequential(*(ResidualBlock(w) for _ in range(n)))
             for w, n in zip(widths, self.config.encoder_blocks, strict=True))
@@ -92,7 +97,7 @@ class DepthEnhancer(nn.Module):
             nn.Sequential(*(ResidualBlock(w) for _ in range(n)))
             for w, n in zip(widths[:-1], self.config.decoder_blocks, strict=True))
         self.head = nn.Conv2d(widths[0], 3 * BLOCK * BLOCK, 3, padding=1)
-        nn.init.normal_(self.head.weight, std=1e-3)
+        nn.init.normal_(self.head.weight, std=1e-2)
         nn.init.zeros_(self.head.bias)
 
     def forward(self, depth: torch.Tensor, valid: torch.Tensor) -> EnhancerOutput:
@@ -102,8 +107,7 @@ class DepthEnhancer(nn.Module):
         :param depth: normalised, holes filled by `fill_holes`, (B, 1, H, W) in [0, 1)
         :param valid: 1 where the depth was measured within the slab, else 0, (B, 1, H, W)
         """
-        x = torch.cat([depth - 0.5, valid], dim=1)  # (B, 2, H, W)
-        x = self.stem(functional.pixel_unshuffle(x, BLOCK))  # (B, C, H/4, W/4)
+        x = self.stem(block_features(depth, valid))  # (B, C, H/4, W/4)
         skips = []
         for level, blocks in enumerate(self.encoder):
             x = blocks(x)
@@ -114,7 +118,24 @@ class DepthEnhancer(nn.Module):
             x = functional.interpolate(self.up[level](x), scale_factor=2.0, mode='nearest')
             x = self.decoder[level](x + skips[level])
         x = functional.pixel_shuffle(self.head(functional.relu(x)), BLOCK)  # (B, 3, H, W)
-        return EnhancerOutput(x[:, 0:1], x[:, 1:2] - 4.0, x[:, 2:3])
+        return EnhancerOutput(_CORRECTION_GAIN * x[:, 0:1], x[:, 1:2] - 4.0, x[:, 2:3])
+
+
+def block_features(depth: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+    """
+    Depth by blocks, split into parts of like size: shape, relief and noise.
+
+    :param depth: (B, 1, H, W)
+    :param valid: (B, 1, H, W)
+    :returns: (B, 35, H/4, W/4): each pixel against its block's mean, validity, the block's mean,
+        and that against the means of 3 x 3 and 9 x 9 blocks
+    """
+    mean = functional.avg_pool2d(depth, BLOCK)  # (B, 1, H/4, W/4)
+    relief = [mean - functional.avg_pool2d(mean, k, 1, k // 2, count_include_pad=False)
+              for k in (3, 9)]
+    fine = torch.cat([functional.pixel_unshuffle(depth, BLOCK) - mean, *relief], dim=1)
+    fine = (_FINE_GAIN * fine).clamp(-_FINE_LIMIT, _FINE_LIMIT)  # (B, 18, H/4, W/4)
+    return torch.cat([fine, functional.pixel_unshuffle(valid, BLOCK), 4.0 * mean - 1.0], dim=1)
 
 
 def build_depth_enhancer(config: DepthEnhancerConfig | None = None) -> DepthEnhancer:
