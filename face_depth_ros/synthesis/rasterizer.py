@@ -45,7 +45,7 @@ def rasterize(vertices: torch.Tensor, triangles: torch.Tensor, height: int, widt
     nearer than 1 cm, or behind the camera, is not drawn.
 
     :param vertices: (B, V, 3) float32: x, y in pixels, z in metres
-    :param triangles: (T, 3) integer, counter-clockwise seen from outside in a y-up frame
+    :param triangles: (T, 3) integer, counter-clockwise seen from outside
     :param cull_back_faces: leave out triangles seen from behind; for all, or (T,) bool
     :param behind: (B, H, W) metres; only what lies deeper than this is drawn, nothing where NaN
     :param backend: compiled (CPU tensors only), torch, or auto: by the device of the vertices
