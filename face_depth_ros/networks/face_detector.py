@@ -151,7 +151,8 @@ class FaceDetectorNet(nn.Module):
         for stage in self.stages:
             x = stage(x)
             levels.append(x)  # strides 8, 16, 32
-        fine, middle, coarse = (lateral(x) for lateral, x in zip(self.lateral, levels, strict=True))
+        fine, middle, coarse = (
+            lateral(x) for lateral, x in zip(self.lateral, levels, strict=True))
         middle = self.merge(functional.relu(middle + _doubled(coarse)))
         fine = self.head(functional.relu(fine + _doubled(middle)))
         return FaceMaps(self.score(fine), self.box(fine), self.landmarks(fine))
