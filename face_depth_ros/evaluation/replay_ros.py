@@ -45,6 +45,8 @@ _INPUTS = {'color_info': 'color/camera_info', 'depth_info': 'depth/camera_info',
 _COMPONENTS = {'face_detector': 'face_depth_ros::FaceDetector',
                'depth_enhancer': 'face_depth_ros::DepthEnhancer'}
 _CONTAINER = 'replay_container'
+_TOTALS = ('latency', 'work')
+"""Times in diagnostics that are sums of others."""
 _RELIABLE = QoSProfile(depth=10, reliability=QoSReliabilityPolicy.RELIABLE)
 _START_S = 60.0
 _READY_S = 900.0
@@ -106,16 +108,13 @@ class RosPlayer:
         """Return the nodes' own percentiles per stage, from their newest diagnostics."""
         seen = time.monotonic()
         self._spin_until(lambda: time.monotonic() > seen + 1.2, 1.3)
-        names = [key[:-len('_ms.p50')] for s in self._status.values() for key in s
-                 if key.endswith('_ms.p50')]
-        result = {}
-        for node, status in self._status.items():
-            for key in status:
-                if key.endswith('_ms.p50'):
-                    stage = key[:-len('_ms.p50')]
-                    name = stage if names.count(stage) == 1 else f'{node} {stage}'
-                    result[name] = {q: float(status[f'{stage}_ms.{q}']) for q in ('p50', 'p95')}
-        return result
+        suffix = '_ms.p50'
+        stages = [(node, key[:-len(suffix)]) for node, s in self._status.items() for key in s
+                  if key.endswith(suffix) and key[:-len(suffix)] not in _TOTALS]
+        names = [stage for _, stage in stages]
+        return {stage if names.count(stage) == 1 else f'{node} {stage}':
+                {q: float(self._status[node][f'{stage}_ms.{q}']) for q in ('p50', 'p95')}
+                for node, stage in stages}
 
     def close(self) -> None:
         """End the container and leave the domain."""
