@@ -24,6 +24,14 @@ Bytes = Union[bytes, bytearray, memoryview, 'array.array[int]', npt.NDArray[np.u
 """What image data comes as; every element is one byte."""
 
 
+MAX_PIXELS = 1 << 26
+"""Largest compressed image that is decoded."""
+
+_PNG_HEADER = struct.Struct('>16sII')
+_JPEG_FRAME = struct.Struct('>BBHBHH')
+"""Marker, length, precision, height, width of a frame header."""
+
+
 @dataclass(frozen=True)
 class _Layout:
     """
@@ -197,15 +205,43 @@ def _as_bytes(data: Bytes) -> np.ndarray:
 
 def _decode_file(raw: np.ndarray, format: str) -> np.ndarray:  # noqa: A002
     """Decode a JPEG or PNG file as it is stored: channels in OpenCV's order, any depth."""
+    width, height = _promised_size(raw)
+    if width * height > MAX_PIXELS:
+        raise InvalidImageError(
+            f'compressed image says that it has {width} x {height} pixels, expected at most '
+            f'{MAX_PIXELS} in all; its header is damaged', cause='image_compression')
     try:
-        image = cv2.imdecode(raw, cv2.IMREAD_UNCHANGED) if raw.size else None
+        image = cv2.imdecode(raw, cv2.IMREAD_UNCHANGED) if width and height else None
     except cv2.error:
-        image = None  # a header that promises an impossible size
+        image = None
     if image is None:
         raise InvalidImageError(
             f'compressed image of {raw.size} bytes, format {format!r}, cannot be decoded; '
             'expected a whole JPEG or PNG file', cause='image_compression')
     return image
+
+
+def _promised_size(raw: np.ndarray) -> tuple[int, int]:
+    """
+    Width and height in the header of a JPEG or PNG file; 0, 0 for anything else.
+
+    Asked before decoding, because a damaged header may cost gigabytes and seconds.
+    """
+    head = raw[:_PNG_HEADER.size].tobytes()
+    if head.startswith(b'\x89PNG\r\n\x1a\n') and len(head) == _PNG_HEADER.size:
+        return _PNG_HEADER.unpack(head)[1:]
+    if not head.startswith(b'\xff\xd8'):
+        return 0, 0
+    position = 2
+    while position + _JPEG_FRAME.size <= raw.size:
+        ff, marker, length, _, height, width = _JPEG_FRAME.unpack_from(raw.data, position)
+        if ff != 0xFF:
+            break
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            return width, height
+        # Fill bytes and markers without a segment take one and two bytes.
+        position += 1 if marker == 0xFF else 2 if 0xD0 <= marker <= 0xD8 else 2 + length
+    return 0, 0
 
 
 def _file_to_rgb(image: np.ndarray, stored_as_rgb: bool) -> np.ndarray:
