@@ -18,7 +18,7 @@ skipped, so a second run does nothing; a step that was broken off has no stamp a
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 import contextlib
 from dataclasses import dataclass
@@ -90,7 +90,7 @@ def say(text: str) -> None:
     print(f'[set-up] {text}', flush=True)
 
 
-def run(command: list[str | Path], extra_environment: dict[str, str] | None = None) -> str:
+def run(command: Sequence[str | Path], extra_environment: dict[str, str] | None = None) -> str:
     """
     Run a command to its end.
 
