@@ -158,37 +158,46 @@ def warp_depth(depth: np.ndarray, source_from_target: np.ndarray, height: int,
         raise InvalidDepthError(
             f'depth must be an (H, W) float32 image in metres, got shape {depth.shape} '
             f'{depth.dtype}; decode it with core.depth first')
-    a = source_from_target
-    x0, y0, fx, fy, nearest = _sample_grid(depth, a, height, width)
-    total = np.zeros((height, width), np.float32)
+    if height == 0 or width == 0:
+        return np.empty((height, width), np.float32)
+    source = np.ascontiguousarray(depth)
+    points = _source_points(source_from_target, height, width)
+    corner = np.floor(points)
+    low, high = corner + np.float32(1.0) - points, points - corner
+    nearest = cv2.remap(source, _pixel_map(np.floor(points + np.float32(0.5)), source.shape), None,
+                        cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=np.nan)
+    top_left = _pixel_map(corner, source.shape)
+    shift = np.zeros((height, width), np.float32)  # of the mean from the nearest, weighted
     weight = np.zeros((height, width), np.float32)
-    h, w = depth.shape
-    for dy, wy in ((0, 1.0 - fy), (1, fy)):
-        row = np.clip(y0 + dy, 0, h - 1)
-        for dx, wx in ((0, 1.0 - fx), (1, fx)):
-            value = depth[row, np.clip(x0 + dx, 0, w - 1)]
-            with np.errstate(invalid='ignore'):
-                near = np.abs(value - nearest) <= NEIGHBOUR_RANGE_M
-            k = np.where(near, wy * wx, np.float32(0.0))
-            total += k * np.where(near, value, np.float32(0.0))
-            weight += k
-    with np.errstate(invalid='ignore', divide='ignore'):
-        return np.where(weight > 0, total / weight, np.float32(np.nan)).astype(np.float32)
+    for dx, dy in ((0, 0), (1, 0), (0, 1), (1, 1)):
+        difference = cv2.remap(source, cv2.add(top_left, (dx, dy, 0, 0)), None, cv2.INTER_NEAREST,
+                               borderMode=cv2.BORDER_REPLICATE)
+        difference -= nearest
+        near = cv2.inRange(difference, -NEIGHBOUR_RANGE_M, NEIGHBOUR_RANGE_M)  # 0 for NaN
+        share = cv2.copyTo((high if dx else low)[0] * (high if dy else low)[1], near)
+        weight += share
+        shift += cv2.copyTo(difference, near) * share
+    # The nearest pixel is one of the four, so where it is valid the weight is 0.25 or more.
+    np.divide(shift, weight, out=shift, where=weight > 0)
+    return shift + nearest
 
 
-def _sample_grid(depth: np.ndarray, a: np.ndarray, height: int, width: int) -> tuple[
-        np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Top-left neighbours, fractions, and the nearest pixel's depth of each target pixel."""
-    xs = np.arange(width) + 0.5
-    ys = (np.arange(height) + 0.5)[:, None]
-    px = (a[0, 0] * xs + a[0, 1] * ys + a[0, 2]).astype(np.float32)  # (height, width)
-    py = (a[1, 0] * xs + a[1, 1] * ys + a[1, 2]).astype(np.float32)  # (height, width)
-    h, w = depth.shape
-    inside = (px >= 0) & (py >= 0) & (px < w) & (py < h)
-    nearest = depth[np.clip(py, 0, h - 1).astype(np.int32), np.clip(px, 0, w - 1).astype(np.int32)]
-    nearest = np.where(inside, nearest, np.float32(np.nan))
-    bx, by = np.floor(px - 0.5), np.floor(py - 0.5)
-    return (bx.astype(np.int32), by.astype(np.int32), px - 0.5 - bx, py - 0.5 - by, nearest)
+def _source_points(a: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Return where the target's pixels lie, from pixel centres: x and y, (2, height, width)."""
+    xs, ys = np.arange(width) + 0.5, np.arange(height) + 0.5
+    points = np.empty((2, height, width), np.float32)
+    for i in range(2):
+        np.add(a[i, 0] * xs + (a[i, 2] - 0.5), (a[i, 1] * ys)[:, None], out=points[i],
+               casting='same_kind')
+    return points
+
+
+def _pixel_map(points: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Map of whole pixels as cv2.remap takes it, int16, what is far outside brought near."""
+    result = np.empty((*points.shape[1:], 2), np.int16)
+    for i in range(2):
+        np.clip(points[i], -2, shape[1 - i], out=result[..., i], casting='unsafe')
+    return result
 
 
 def _for_opencv(affine: np.ndarray) -> np.ndarray:
