@@ -11,7 +11,7 @@ from typing import Any
 
 from face_depth_ros.core.depth import depth_to_metres, metres_to_depth
 from face_depth_ros.core.stamp_join import StampJoin
-from face_depth_ros.nodes.camera_info_memory import CameraInfoMemory
+from face_depth_ros.nodes.camera_info_join import CameraInfoJoin, WAIT_S
 from face_depth_ros.nodes.camera_info_messages import CameraInfoFrame
 from face_depth_ros.nodes.depth_checks import check_sizes, depth_warnings
 from face_depth_ros.nodes.detection_messages import DetectionFrame
@@ -21,7 +21,7 @@ from face_depth_ros.nodes.parameters import Change, EngineSettings, parameter
 from face_depth_ros.nodes.process import run_node
 from face_depth_ros.nodes.topic_adapters import CAMERA_INFO, DEPTH, DETECTIONS, IMAGE
 from face_depth_ros.nodes.topic_input import Arrival
-from face_depth_ros.nodes.worker_node import Outcome, WorkerNode
+from face_depth_ros.nodes.worker_node import Outcome, STEADY_CLOCK, WorkerNode
 from face_depth_ros.predictors.depth_enhancer import DepthEnhancer, METHODS, NETWORK
 import numpy as np
 
@@ -74,8 +74,8 @@ class DepthEnhancerNode(WorkerNode[DepthEnhancerSettings, DepthEnhancer, Enhance
         self._open_enhancer = open_enhancer
         self._intake = threading.Lock()
         self._join = StampJoin(('depth', 'detections'))
-        self._infos, self._color_infos = CameraInfoMemory(), CameraInfoMemory()
-        self._without_info: dict[str, Any] | None = None
+        self._infos: CameraInfoJoin[dict[str, Any]] = CameraInfoJoin(self.health.count)
+        self._color_info: CameraInfoFrame | None = None
         transport = self.settings.depth_transport
         self.add_input('depth/image_raw', DEPTH[transport], self._on_depth)
         self.add_input('detections', DETECTIONS, self._on_detections)
@@ -85,6 +85,7 @@ class DepthEnhancerNode(WorkerNode[DepthEnhancerSettings, DepthEnhancer, Enhance
         self._info = self.add_output('depth_enhanced/camera_info', CAMERA_INFO)
         self._confidence = self.add_output('depth_enhanced/confidence', IMAGE)
         self._provenance = self.add_output('depth_enhanced/provenance', IMAGE)
+        self.create_timer(WAIT_S, self._on_wait, clock=STEADY_CLOCK)
         self.start()
 
     def open_predictor(self, settings: DepthEnhancerSettings) -> DepthEnhancer:
@@ -104,8 +105,7 @@ class DepthEnhancerNode(WorkerNode[DepthEnhancerSettings, DepthEnhancer, Enhance
         with self._intake:
             self._join.clear()
             self._infos.clear()
-            self._color_infos.clear()
-            self._without_info = None
+            self._color_info = None
 
     def process(self, predictor: DepthEnhancer, job: EnhanceJob) -> Outcome:
         """Enhance one frame."""
@@ -147,29 +147,25 @@ class DepthEnhancerNode(WorkerNode[DepthEnhancerSettings, DepthEnhancer, Enhance
 
     def _on_info(self, arrival: Arrival[CameraInfoFrame]) -> None:
         with self._intake:
-            self._infos.add(arrival.decode())
-            joined, self._without_info = self._without_info, None
-            if joined is not None:
-                self._pass_on([joined])
+            self._submit(self._infos.add_info(arrival.decode()))
 
     def _on_color_info(self, arrival: Arrival[CameraInfoFrame]) -> None:
         with self._intake:
-            self._color_infos.add(arrival.decode())
+            self._color_info = arrival.decode()
+
+    def _on_wait(self) -> None:
+        with self._intake:
+            self._submit(self._infos.take_overdue())
 
     def _pass_on(self, joined_sets: list[dict[str, Any]]) -> None:
-        """Leave whole sets for the worker; the latest waits for the first camera_info."""
         for joined in joined_sets:
+            self._submit(self._infos.add_frame(joined['depth'].stamp_ns, joined))
+
+    def _submit(self, frames: list[tuple[dict[str, Any], CameraInfoFrame]]) -> None:
+        for joined, info in frames:
             depth = joined['depth']
-            info = self._infos.at(depth.stamp_ns)
-            if info is not None:
-                self.submit(EnhanceJob(depth, joined['detections'], info,
-                                       self._color_infos.at(depth.stamp_ns)), depth.arrived)
-                continue
-            if self._without_info is not None:
-                self.health.count('camera_info_missing', (
-                    'a frame was left out: no camera_info has come for the depth image; check '
-                    'that depth/camera_info is remapped and published'))
-            self._without_info = joined
+            self.submit(EnhanceJob(depth, joined['detections'], info, self._color_info),
+                        depth.arrived)
 
 
 def main() -> int:

@@ -46,6 +46,8 @@ P = TypeVar('P')
 JobT = TypeVar('JobT')
 
 POLL_PERIOD_S = 0.1
+STEADY_CLOCK = Clock(clock_type=ClockType.STEADY_TIME)
+"""Of all timers: they must also run where ROS time stands still."""
 
 
 @dataclass(frozen=True)
@@ -150,11 +152,10 @@ class WorkerNode(ManagedNode, Generic[S, P, JobT]):
 
     def start(self) -> None:
         """Begin; the last thing that a subclass' constructor does."""
-        clock = Clock(clock_type=ClockType.STEADY_TIME)
-        self.create_timer(PERIOD_S, self._publish_diagnostics, clock=clock)
+        self.create_timer(PERIOD_S, self._publish_diagnostics, clock=STEADY_CLOCK)
         if not self._matched_events:
-            self.create_timer(POLL_PERIOD_S, self._reconcile, clock=clock)
-        self._first = self.create_timer(0.0, self._on_first_spin, clock=clock)
+            self.create_timer(POLL_PERIOD_S, self._reconcile, clock=STEADY_CLOCK)
+        self._first = self.create_timer(0.0, self._on_first_spin, clock=STEADY_CLOCK)
         if self.settings.autostart:
             self.autostart()
 

@@ -1,0 +1,97 @@
+# Copyright 2026 face_depth_ros contributors
+# SPDX-License-Identifier: MIT
+"""Small predictors for tests of the nodes' mechanics, and messages to feed them."""
+
+from __future__ import annotations
+
+import threading
+from types import SimpleNamespace
+
+from face_depth_ros.core.errors import ModelFileError
+from face_depth_ros.core.face_box import FaceBox
+from face_depth_ros.core.frames import Detection, EnhancedDepth
+from face_depth_ros.nodes.headers import header_of
+from face_depth_ros.nodes.image_messages import image_to_message, ImageFrame
+import numpy as np
+from sensor_msgs.msg import CameraInfo
+
+WIDTH, HEIGHT = 64, 48
+FRAME_ID = 'camera_color_optical_frame'
+
+
+class FakeDetector:
+    """Finds one face, whose box says the mean red and blue of the image."""
+
+    engine = SimpleNamespace(backend='fake', precision='fp32', device='none', choice='')
+
+    def __init__(self, **settings):
+        self.settings = settings
+        self.confidence_threshold, self.max_faces = 0.25, 16
+        self.closed = False
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def detect(self, color):
+        assert color.dtype == np.uint8 and color.shape[2] == 3 and not self.closed
+        self.gate.wait(30.0)
+        if color.max() == 0:
+            return ()
+        box = FaceBox(float(color[..., 0].mean()) / 8, float(color[..., 2].mean()) / 8, 16.0, 0.25)
+        return (Detection(box, 0.9, np.zeros((5, 2), np.float32)),)
+
+    def close(self):
+        self.closed = True
+
+
+class FakeEnhancer:
+    """Adds one millimetre per detected face; provenance names the method."""
+
+    engine = None
+
+    def __init__(self, **settings):
+        self.settings = settings
+        self.method = settings['method']
+        self.closed = False
+
+    def enhance(self, depth, detections):
+        assert depth.dtype == np.float32 and not self.closed
+        code = 1 if self.method == 'network' else 2
+        return EnhancedDepth(depth + np.float32(0.001 * len(detections)),
+                             np.full(depth.shape, 255 * bool(detections), np.uint8),
+                             np.full(depth.shape, code, np.uint8))
+
+    def close(self):
+        self.closed = True
+
+
+class BrokenPredictor:
+    """Cannot be opened until it is repaired."""
+
+    broken = True
+
+    def __new__(cls, **settings):
+        if BrokenPredictor.broken:
+            raise ModelFileError('model x: cannot read x.onnx (No such file or directory)',
+                                 cause='model_missing')
+        return FakeDetector(**settings)
+
+
+def color_message(stamp_ns, red=160, blue=80, width=WIDTH, height=HEIGHT):
+    image = np.zeros((height, width, 3), np.uint8)
+    image[..., 0], image[..., 2] = red, blue
+    return image_to_message(ImageFrame(stamp_ns, FRAME_ID, 'rgb8', image))
+
+
+def depth_message(stamp_ns, millimetres=700, encoding='16UC1', width=WIDTH, height=HEIGHT):
+    if encoding == '16UC1':
+        image = np.full((height, width), millimetres, np.uint16)
+    else:
+        image = np.full((height, width), millimetres / 1000.0, np.float32)
+    return image_to_message(ImageFrame(stamp_ns, FRAME_ID, encoding, image))
+
+
+def info_message(stamp_ns, width=WIDTH, height=HEIGHT, focal=60.0):
+    info = CameraInfo(header=header_of(stamp_ns, FRAME_ID), width=width, height=height,
+                      distortion_model='plumb_bob')
+    info.k = [focal, 0.0, width / 2, 0.0, focal, height / 2, 0.0, 0.0, 1.0 if focal else 0.0]
+    return info
