@@ -192,10 +192,9 @@ def write_frame(bag: BagWriter, stamp_ns: int, color: np.ndarray, depth: np.ndar
         np.eye(3).reshape(-1), projection.reshape(-1), 0, 0, roi)
     for topic, encoding, array in ((_COLOR, 'rgb8', color),
                                    (_DEPTH, '16UC1', metres_to_depth(depth, '16UC1'))):
-        step = array.strides[0]
         data = np.ascontiguousarray(array).view(np.uint8).reshape(-1)
         image = types['sensor_msgs/msg/Image'](header, CAMERA.height, CAMERA.width, encoding, 0,
-                                               step, data)
+                                               data.size // CAMERA.height, data)
         bag.write_message(f'{topic}/image_raw', 'sensor_msgs/msg/Image', stamp_ns, image)
         bag.write_message(f'{topic}/camera_info', 'sensor_msgs/msg/CameraInfo', stamp_ns, info)
 
