@@ -1,0 +1,102 @@
+# Copyright 2026 face_depth_ros contributors
+# SPDX-License-Identifier: MIT
+"""The one form of all evaluations: `<protocol>.json`, and a section of `report.html`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+import datetime
+from pathlib import Path
+from typing import Any
+
+from face_depth_ros.evaluation.origin import commit, machine
+from face_depth_ros.evaluation.output_folder import write_complete
+from face_depth_ros.evaluation.replay_summary import to_json
+from face_depth_ros.evaluation.report import paragraph, Report, Section, sections_of
+
+REPORT_FILE = 'report.html'
+Rows = dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Table:
+    """
+    Rows of measured columns.
+
+    :param dataset: what it was measured on
+    :param unit: of its numbers, or how the columns differ
+    """
+
+    title: str
+    dataset: str
+    unit: str
+    rows: Rows
+
+
+@dataclass
+class Evaluation:
+    """
+    The result of one protocol.
+
+    :param protocol: its name on the command line
+    :param about: how it was measured
+    :param tables: by id; the first is the main one
+    :param blocks: HTML of plots, pictures and tables
+    :param details: further entries of the JSON
+    """
+
+    protocol: str
+    about: str
+    tables: dict[str, Table]
+    blocks: list[str] = field(default_factory=list)
+    details: dict[str, Any] = field(default_factory=dict)
+
+    def json(self, command: str) -> dict[str, Any]:
+        """Return the content of `<protocol>.json`."""
+        main = next(iter(self.tables.values()))
+        return {
+            'command': command, 'commit': commit(), 'machine': machine(),
+            'date': datetime.datetime.now(datetime.timezone.utc).isoformat(timespec='seconds'),
+            'protocol': self.protocol, 'about': self.about,
+            'tables': {key: vars(table) for key, table in self.tables.items()},
+            'rows': main.rows, **self.details}
+
+    def write(self, folder: Path, command: str) -> Path:
+        """
+        Write the JSON, and this protocol's section of the folder's report; others stay.
+
+        :returns: the path of the JSON
+        """
+        content = self.json(command)
+        path = folder / f'{self.protocol}.json'
+        report_path = folder / REPORT_FILE
+        sections = sections_of(report_path.read_text('utf-8')) if report_path.is_file() else []
+        footer = paragraph(f'{command}  |  commit {content["commit"]}  |  {content["machine"]}  |  '
+                           f'{content["date"]}', 'note')
+        own = Section(self.protocol, next(iter(self.tables.values())).title,
+                      [paragraph(self.about), *self.blocks, footer])
+        kept = [s for s in sections if s.key != self.protocol]
+        page = Report('Evaluation', 'face_depth_ros, with the command that repeats each part',
+                      sorted([*kept, own], key=lambda s: s.key))
+        write_complete(report_path, page.html())
+        write_complete(path, to_json(content))
+        return path
+
+
+def text_table(rows: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return rows as aligned lines for a terminal."""
+    columns = list(dict.fromkeys(c for r in rows.values() for c in r))
+    cells = [['', *columns]] + [
+        [name, *(_short(row.get(c)) for c in columns)] for name, row in rows.items()]
+    widths = [max(len(line[i]) for line in cells) for i in range(len(columns) + 1)]
+    return '\n'.join(
+        '  '.join(text.ljust(w) if i == 0 else text.rjust(w)
+                  for i, (text, w) in enumerate(zip(line, widths, strict=True)))
+        for line in cells)
+
+
+def _short(value: Any) -> str:
+    if value is None:
+        return '-'
+    return f'{value:.4g}' if isinstance(value, float) else str(value)

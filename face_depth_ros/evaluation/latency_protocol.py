@@ -1,0 +1,138 @@
+# Copyright 2026 face_depth_ros contributors
+# SPDX-License-Identifier: MIT
+"""How long the networks take: engine alone and with all that surrounds it, per precision."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+import time
+from typing import Any
+
+from face_depth_ros.core.errors import BackendUnavailableError
+from face_depth_ros.core.face_box import FaceBox
+from face_depth_ros.core.frames import Detection
+from face_depth_ros.core.metrics import percentiles
+from face_depth_ros.core.model_spec import find_model
+from face_depth_ros.engines import Engine
+from face_depth_ros.engines.openvino_graph_cost import graph_cost
+from face_depth_ros.evaluation import plots
+from face_depth_ros.evaluation.depth_pairs import DepthPair, SIZE
+from face_depth_ros.evaluation.evaluation_result import Evaluation, Rows, Table
+from face_depth_ros.evaluation.report import cards, figure, table
+from face_depth_ros.predictors.depth_enhancer import DepthEnhancer
+from face_depth_ros.predictors.face_detector import FaceDetector
+import numpy as np
+
+DETECTOR_WIDTH, DETECTOR_HEIGHT = 320, 240
+_WARM_UP = 8
+_NEAREST_M, _SPAN_M = 0.6, 0.25
+
+
+@dataclass(frozen=True)
+class _Subject:
+    """
+    One network in one precision, ready to run.
+
+    :param whole: the predictor: image in, result out
+    """
+
+    row: str
+    engine: Engine
+    whole: Callable[[], Any]
+
+
+def evaluate_latency(runs: int, pair: DepthPair, color: np.ndarray, *,
+                     backend: str = 'auto') -> Evaluation:
+    """
+    Time detector and enhancer in their best allowed precision and in fp32, in turn.
+
+    :param pair: a face for the enhancer
+    :param color: (240, 320, 3) uint8 RGB for the detector
+    """
+    with ExitStack() as stack:
+        subjects = _open(stack, pair, color, backend)
+        times = {s.row: _Times([], []) for s in subjects}
+        for run in range(_WARM_UP + runs):
+            for subject in subjects:  # in turn, so that a busy machine meets all alike
+                engine_ms, whole_ms = _time_engine(subject.engine), _time(subject.whole)
+                if run >= _WARM_UP:
+                    times[subject.row].engine.append(engine_ms)
+                    times[subject.row].whole.append(whole_ms)
+        rows = {s.row: _row(s, times) for s in subjects}
+    return _evaluation(rows, times, runs)
+
+
+@dataclass(frozen=True)
+class _Times:
+    engine: list[float]
+    whole: list[float]
+
+
+def _open(stack: ExitStack, pair: DepthPair, color: np.ndarray,
+          backend: str) -> list[_Subject]:
+    depth = np.where(pair.degraded < 1.0, pair.degraded * np.float32(_SPAN_M)
+                     + np.float32(_NEAREST_M), np.float32(np.nan)).astype(np.float32)
+    face = (Detection(FaceBox(SIZE / 2, SIZE / 2, SIZE), 1.0),)
+    subjects = []
+    for precision in ('auto', 'fp32'):
+        try:
+            detector = FaceDetector(backend=backend, precision=precision)
+            stack.callback(detector.close)
+            enhancer = DepthEnhancer(backend=backend, precision=precision)
+            stack.callback(enhancer.close)
+        except BackendUnavailableError:
+            if precision == 'auto':
+                raise
+            continue  # an engine without fp32: there is nothing to compare with
+        label = 'fp32' if precision == 'fp32' else 'best ({})'
+        subjects += [
+            _Subject(f'face_detector, {label.format(detector.engine.precision)}', detector.engine,
+                     lambda detector=detector: detector.detect(color)),
+            _Subject(f'depth_enhancer, {label.format(enhancer.engine.precision)}',
+                     enhancer.engine,
+                     lambda enhancer=enhancer: enhancer.enhance(depth, face))]
+    return subjects
+
+
+def _row(subject: _Subject, times: dict[str, _Times]) -> dict[str, Any]:
+    own, name = times[subject.row], subject.engine.name
+    cost = graph_cost(find_model(name))
+    row: dict[str, Any] = {}
+    for part, values in (('engine', own.engine), ('predictor', own.whole)):
+        row |= {f'{part}_{q}_ms': v for q, v in percentiles(values, (50, 95)).items()}
+    single = times.get(f'{name}, fp32')
+    row['ratio_to_fp32'] = None if single is None else float(
+        np.median(own.whole) / np.median(single.whole))
+    return row | {'precision': subject.engine.precision, 'backend': subject.engine.backend,
+                  'macs': cost.macs, 'parameters': cost.parameters}
+
+
+def _evaluation(rows: Rows, times: dict[str, _Times], runs: int) -> Evaluation:
+    title = 'Latency of the networks'
+    result = Evaluation(
+        'latency',
+        f'The detector on a {DETECTOR_WIDTH} x {DETECTOR_HEIGHT} image, the enhancer on one face; '
+        f'{runs} runs of each after warm-up, in turn. "engine" is the network alone, "predictor" '
+        'all from image to result.',
+        {'latency': Table(title, f'one image, one face, {runs} runs', 'ms', rows)})
+    result.blocks = [
+        cards([(f'{row["predictor_p50_ms"]:.1f} ms', name,
+                f'95 %: {row["predictor_p95_ms"]:.1f} ms') for name, row in rows.items()]),
+        table(rows, 'network'),
+        figure(plots.stage_bars({name: percentiles(t.whole, (50, 95))
+                                 for name, t in times.items()}), 'Image to result.')]
+    return result
+
+
+def _time_engine(engine: Engine) -> float:
+    inputs = {t.name: np.zeros([1 if s < 0 else s for s in t.shape], t.dtype)
+              for t in engine.inputs}
+    return _time(lambda: engine(inputs))
+
+
+def _time(work: Callable[[], Any]) -> float:
+    started = time.perf_counter()
+    work()
+    return 1e3 * (time.perf_counter() - started)
