@@ -177,9 +177,11 @@ def warp_depth(depth: np.ndarray, source_from_target: np.ndarray, height: int,
         share = cv2.copyTo((high if dx else low)[0] * (high if dy else low)[1], near)
         weight += share
         shift += cv2.copyTo(difference, near) * share
-    # The nearest pixel is one of the four, so where it is valid the weight is 0.25 or more.
-    np.divide(shift, weight, out=shift, where=weight > 0)
-    return shift + nearest
+    with np.errstate(invalid='ignore'):
+        # The nearest pixel is one of the four: the weight is 0 only where it is invalid.
+        shift /= weight
+    shift += nearest
+    return shift
 
 
 def _source_points(a: np.ndarray, height: int, width: int) -> np.ndarray:
