@@ -22,7 +22,6 @@ import numpy as np
 
 FOLDER = Path(__file__).parent / 'face_scenes'
 SCENES = 12
-SIDES_PX = (40.0, 0.8)
 
 
 def main() -> None:
@@ -30,8 +29,9 @@ def main() -> None:
     generator = np.random.default_rng(77)
     source = BackgroundSource(load_panoramas(find_assets())[-2:])
     backgrounds = np.stack([source.draw(384, generator) for _ in range(40)])
-    composer = SceneComposer(HeadBank.load(Path('runs/face_detector/bank/validation')), backgrounds,
-                             SceneRange(SIDES_PX[0], SIDES_PX[1], negatives=0.25, turned=0.0))
+    bank = HeadBank.load(Path('runs/face_detector/bank/validation'))
+    composer = SceneComposer(bank, backgrounds, SceneRange(
+        side_px=40.0, largest=0.8, negatives=0.25, turned=0.0))
     FOLDER.mkdir(exist_ok=True)
     truth: dict[str, list[dict[str, object]]] = {}
     while len(truth) < SCENES:
