@@ -108,6 +108,9 @@ class FaceDetectorNet(nn.Module):
     :param config: sizes
     """
 
+    mean: torch.Tensor
+    scale: torch.Tensor
+
     def __init__(self, config: FaceDetectorConfig = FaceDetectorConfig()) -> None:
         super().__init__()
         self.config = config
@@ -138,7 +141,7 @@ class FaceDetectorNet(nn.Module):
         for output in (self.score, self.box, self.landmarks):
             nn.init.normal_(output.weight, std=0.01)
         prior = torch.tensor(_SCORE_PRIOR)
-        nn.init.constant_(self.score.bias, float(torch.logit(prior)))
+        nn.init.constant_(self.score.get_parameter('bias'), float(torch.logit(prior)))
 
     def forward(self, image: torch.Tensor) -> FaceMaps:
         """

@@ -125,6 +125,7 @@ def _surface(size: int, generator: np.random.Generator) -> np.ndarray:
     """A plain wall, a gradient, or noise between two colours."""
     first, second = np.array(any_color(generator)), np.array(any_color(generator))
     kind = generator.random()
+    share: np.ndarray
     if kind < 0.2:
         share = np.zeros((size, size, 1), np.float32)
     elif kind < 0.5:

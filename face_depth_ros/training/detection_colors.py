@@ -18,7 +18,7 @@ def recolor_head(head: np.ndarray, generator: np.random.Generator) -> np.ndarray
     :returns: the same form, colours at most alpha
     """
     gain = generator.uniform(0.5, 1.1) * generator.normal(1.0, 0.07, 3)
-    scaled = cv2.multiply(head, (*(float(g) for g in gain), 1.0))
+    scaled = cv2.multiply(head, np.append(gain, 1.0))
     alpha = scaled[..., 3]
     for channel in range(3):
         scaled[..., channel] = np.minimum(scaled[..., channel], alpha)
@@ -100,4 +100,4 @@ def _add_noise(image: np.ndarray, generator: np.random.Generator) -> np.ndarray:
 
 def _compress(image: np.ndarray, quality: int) -> np.ndarray:
     data = cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-    return cv2.imdecode(data, cv2.IMREAD_COLOR)
+    return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))

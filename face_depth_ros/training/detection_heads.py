@@ -79,8 +79,8 @@ class HeadBank:
         try:
             rgba = np.load(folder / 'heads.npy', mmap_mode='r')
             with np.load(folder / 'heads.npz') as data:
-                return HeadBank(rgba, *(data[key] for key in (
-                    'landmarks', 'visible', 'yaw_deg', 'bald')), float(data['expansion']))
+                return HeadBank(rgba, data['landmarks'], data['visible'], data['yaw_deg'],
+                                data['bald'], float(data['expansion']))
         except (OSError, ValueError, KeyError) as error:
             raise SettingsError(
                 f'no usable head bank in {folder} ({error}); render one with `python -m '

@@ -254,9 +254,15 @@ def _draw_torso(image: np.ndarray, box: FaceBox, generator: np.random.Generator)
         offset = np.array([generator.uniform(-0.5, 0.5), 0.0])
         ends = transform_points(box.image_from_crop(1),
                                 np.array([(0.0, top + 0.35), (0.0, 3.0)]) + offset + 0.5)
-        cv2.line(image, *(tuple(int(v) for v in e) for e in ends), any_color(generator),
-                 max(1, int(box.side * generator.uniform(0.02, 0.25))), cv2.LINE_AA)
+        _segment(image, ends, any_color(generator), box.side * generator.uniform(0.02, 0.25))
     return points
+
+
+def _segment(image: np.ndarray, ends: np.ndarray, color: tuple[float, float, float],
+             thickness: float) -> None:
+    """Draw a line between two points (2, 2), in place."""
+    (x0, y0), (x1, y1) = ends.astype(int).tolist()
+    cv2.line(image, (x0, y0), (x1, y1), color, max(1, int(thickness)), cv2.LINE_AA)
 
 
 def _occlude(image: np.ndarray, box: FaceBox, generator: np.random.Generator) -> None:
@@ -268,8 +274,7 @@ def _occlude(image: np.ndarray, box: FaceBox, generator: np.random.Generator) ->
     direction = np.array([np.cos(angle), np.sin(angle)])
     if generator.random() < 0.5:
         ends = transform_points(to_image, np.stack([centre, centre + direction * 1.5]))
-        cv2.line(image, *(tuple(int(v) for v in e) for e in ends), color,
-                 max(1, int(box.side * generator.uniform(0.04, 0.16))), cv2.LINE_AA)
+        _segment(image, ends, color, box.side * generator.uniform(0.04, 0.16))
     else:
         middle = transform_points(to_image, centre + direction * 0.25)
         axes = (generator.uniform(0.06, 0.22, 2) * box.side).astype(int) + 1

@@ -67,7 +67,7 @@ def export_checkpoint(checkpoint: Path, folder: Path, size: int = WORKING_SIZE,
     if size < SIZE_MULTIPLE or size % SIZE_MULTIPLE:
         raise SettingsError(f'the size is {size}, expected a multiple of {SIZE_MULTIPLE}')
     content = torch.load(checkpoint, map_location='cpu', weights_only=True)
-    config = {key: tuple(value) if isinstance(value, (list, tuple)) else value
+    config: dict[str, Any] = {key: tuple(value) if isinstance(value, (list, tuple)) else value
               for key, value in content['config'].items()}
     network = build_face_detector(FaceDetectorConfig(**config))
     network.load_state_dict(content['average'])

@@ -194,7 +194,8 @@ def build(settings: Settings, fabric: Fabric,
     """Return the model, its running average, the optimiser and a fresh state."""
     config = config or FaceDetectorConfig()
     torch.manual_seed(settings.seed)
-    model = build_face_detector(config).to(memory_format=torch.channels_last)
+    model: Any = build_face_detector(config)
+    model = model.to(memory_format=torch.channels_last)
     average = build_face_detector(config).to(fabric.device)
     average.load_state_dict(model.state_dict())
     kernels = [p for p in model.parameters() if p.ndim > 1]
