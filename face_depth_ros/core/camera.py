@@ -57,12 +57,12 @@ class CameraIntrinsics:
         :param k: 9 numbers, row-major 3 x 3 (sensor_msgs/CameraInfo.k)
         :raises InvalidCameraInfoError: a wrong count, zero focal lengths, or no image size
         """
-        k = np.asarray(k, np.float64).reshape(-1)
-        if k.size != 9:
+        matrix = np.asarray(k, np.float64).reshape(-1)
+        if matrix.size != 9:
             raise InvalidCameraInfoError(
-                f'the camera matrix has {k.size} numbers, expected 9 (row-major 3 x 3)')
-        return CameraIntrinsics(int(width), int(height), float(k[0]), float(k[4]),
-                                float(k[2]) + 0.5, float(k[5]) + 0.5)
+                f'the camera matrix has {matrix.size} numbers, expected 9 (row-major 3 x 3)')
+        return CameraIntrinsics(int(width), int(height), float(matrix[0]), float(matrix[4]),
+                                float(matrix[2]) + 0.5, float(matrix[5]) + 0.5)
 
     def to_k(self) -> np.ndarray:
         """Return the ROS and OpenCV camera matrix, (3, 3) float64."""

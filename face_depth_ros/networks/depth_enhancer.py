@@ -7,8 +7,8 @@ Source: our own. The task, the 25 cm normalisation and the depth-only rule are t
 al., "Deep Learning-based Single Image Face Depth Data Enhancement" (section III); the network is
 not. It differs from the paper's U-Nets in that it works on 4 x 4 pixel blocks (pixel unshuffle,
 Shi et al., CVPR 2016), predicts a correction to a smoothly filled input instead of the depth
-itself, and tells geometry (depth everywhere) from support (is there a head at all) and from its
-own expected error. RGB never reaches it, so a picture of a face cannot become a face.
+itself (how much of the blocks' own smoothing to take, and what to add), and tells geometry (depth
+everywhere) from support (is there a head at all) and from its own expected error. RGB never reaches it, so a picture of a face cannot become a face.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class DepthEnhancer(nn.Module):
         self.decoder = nn.ModuleList(
             nn.Sequential(*(ResidualBlock(w) for _ in range(n)))
             for w, n in zip(widths[:-1], self.config.decoder_blocks, strict=True))
-        self.head = nn.Conv2d(widths[0], 3 * BLOCK * BLOCK, 3, padding=1)
+        self.head = nn.Conv2d(widths[0], 4 * BLOCK * BLOCK + 1, 3, padding=1)
         nn.init.normal_(self.head.weight, std=1e-2)
         nn.init.zeros_(self.head.bias)
 
@@ -117,8 +117,18 @@ class DepthEnhancer(nn.Module):
         for level in reversed(range(len(self.down))):
             x = functional.interpolate(self.up[level](x), scale_factor=2.0, mode='nearest')
             x = self.decoder[level](x + skips[level])
-        x = functional.pixel_shuffle(self.head(functional.relu(x)), BLOCK)  # (B, 3, H, W)
-        return EnhancerOutput(_CORRECTION_GAIN * x[:, 0:1], x[:, 1:2] - 4.0, x[:, 2:3])
+        x = self.head(functional.relu(x))  # (B, 65, H/4, W/4)
+        fine, log_error, support, gate = functional.pixel_shuffle(x[:, :-1], BLOCK).split(1, 1)
+        coarse = _upsample(_CORRECTION_GAIN * x[:, -1:])
+        smooth = _upsample(functional.avg_pool2d(depth, BLOCK))
+        correction = torch.sigmoid(gate) * (smooth - depth) + coarse + _CORRECTION_GAIN * fine
+        return EnhancerOutput(correction, log_error - 4.0, support)
+
+
+def _upsample(blocks: torch.Tensor) -> torch.Tensor:
+    """Interpolate (B, C, H/4, W/4) to (B, C, H, W)."""
+    return functional.interpolate(blocks, scale_factor=float(BLOCK), mode='bilinear',
+                                  align_corners=False)
 
 
 def block_features(depth: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
