@@ -66,8 +66,8 @@ class ResidualBlock(nn.Module):
         super().__init__()
         self.first = nn.Conv2d(width, width, 3, padding=1)
         self.second = nn.Conv2d(width, width, 3, padding=1)
-        nn.init.zeros_(self.second.weight)
-        nn.init.zeros_(self.second.bias)
+        for parameter in self.second.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Keep the shape (B, C, H, W)."""
@@ -97,8 +97,8 @@ class DepthEnhancer(nn.Module):
             nn.Sequential(*(ResidualBlock(w) for _ in range(n)))
             for w, n in zip(widths[:-1], self.config.decoder_blocks, strict=True))
         self.head = nn.Conv2d(widths[0], 4 * BLOCK * BLOCK + 1, 3, padding=1)
-        nn.init.normal_(self.head.weight, std=1e-2)
-        nn.init.zeros_(self.head.bias)
+        for parameter in self.head.parameters():
+            nn.init.normal_(parameter, std=1e-2)
 
     def forward(self, depth: torch.Tensor, valid: torch.Tensor) -> EnhancerOutput:
         """

@@ -177,7 +177,8 @@ def open_banks(settings: Settings, folder: Path, fabric: Fabric) -> dict[str, Fa
 def build(settings: Settings, fabric: Fabric) -> Run:
     """Return a fresh run."""
     torch.manual_seed(settings.seed)
-    model = build_depth_enhancer().to(memory_format=torch.channels_last)
+    model: Any = build_depth_enhancer()
+    model = model.to(memory_format=torch.channels_last)
     average = build_depth_enhancer().to(fabric.device)
     average.load_state_dict(model.state_dict())
     optimizer = torch.optim.AdamW(model.parameters(), lr=settings.learning_rate,
@@ -249,7 +250,7 @@ def loss_of(output: EnhancerOutput, batch: EnhancementBatch, settings: Settings)
     count = surface.sum(dim=(1, 2, 3)).clamp_min(1.0)  # (B,)
     error = (batch.depth + output.correction.float() - batch.truth) * surface
     rmse = ((error ** 2).sum(dim=(1, 2, 3)) / count + 1e-8).sqrt().mean()
-    slope = 0.0
+    slope = error.new_zeros(())
     for axis in (2, 3):
         pairs = surface.narrow(axis, 1, surface.shape[axis] - 1) * surface.narrow(
             axis, 0, surface.shape[axis] - 1)
