@@ -14,6 +14,7 @@ from face_depth_ros.core.errors import BagError
 from face_depth_ros.evaluation.bag_types import message_types
 from rosbags.interfaces import Connection
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer, WriterError
+from rosbags.typesys import TypesysError
 
 _METADATA_VERSION: Final = 8
 """The newest that Jazzy's rosbag2 writes."""
@@ -83,7 +84,7 @@ class BagWriter:
         if known is None:
             try:
                 known = self._open().add_connection(topic, msgtype, typestore=message_types())
-            except (WriterError, KeyError) as error:
+            except (WriterError, TypesysError) as error:
                 raise BagError(f'cannot record {topic} as {msgtype}: {error}') from error
             self._connections[topic] = known
             self.counts[topic] = 0

@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 import os
 from pathlib import Path
 import signal
@@ -32,14 +34,16 @@ class ContainerProcess:
 
     :param name: of its node
     :param namespace: of its node, absolute
+    :param environment: variables besides those of this process
     """
 
-    def __init__(self, name: str, namespace: str) -> None:
+    def __init__(self, name: str, namespace: str, environment: Mapping[str, str]) -> None:
         self._log = tempfile.TemporaryFile(mode='w+', encoding='utf-8', errors='replace')
         self._process = subprocess.Popen(
             [sys.executable, '-c', _PROGRAM, '--ros-args', '-r', f'__node:={name}', '-r',
              f'__ns:={namespace}'],
-            stdin=subprocess.DEVNULL, stdout=self._log, stderr=subprocess.STDOUT,
+            env={**os.environ, **environment}, stdin=subprocess.DEVNULL, stdout=self._log,
+            stderr=subprocess.STDOUT,
             # A Ctrl-C is ours to pass on, after the player has let go.
             start_new_session=True)
 
@@ -68,34 +72,60 @@ class ContainerProcess:
         self._log.close()
 
 
-def ros_environment(domain: int) -> dict[str, str]:
+class OwnDomain:
     """
-    Return what must be set before ROS starts: a domain on this machine, segments for images.
+    A ROS domain of this process and its children, free when it was taken; `close` gives it back.
 
-    :param domain: ROS_DOMAIN_ID
-    """
-    return {'ROS_DOMAIN_ID': str(domain), 'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
-            'FASTRTPS_DEFAULT_PROFILES_FILE': str(_dds_profile())}
-
-
-def free_domain() -> int:
-    """
-    Return a ROS domain in which nobody on this machine takes part.
+    Participants listen on UDP ports that follow from the domain (DDSI-RTPS 9.6.1); the TCP port
+    of the domain's first number serves as a lock among those who reserve, until they end.
 
     :raises FaceDepthError: all are taken
     """
-    for i in range(_DOMAINS):
-        domain = 1 + (os.getpid() + i) % _DOMAINS
-        # The first participant of a domain listens on this port (DDSI-RTPS 9.6.1).
-        port = _FIRST_PORT + _PORTS_PER_DOMAIN * domain + _UNICAST_OFFSET
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+
+    def __init__(self) -> None:
+        for i in range(_DOMAINS):
+            domain = 1 + (os.getpid() + i) % _DOMAINS
+            port = _FIRST_PORT + _PORTS_PER_DOMAIN * domain
+            lock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
             try:
-                probe.bind(('', port))
+                lock.bind(('127.0.0.1', port))
+                with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+                    probe.bind(('', port + _UNICAST_OFFSET))
             except OSError:
+                lock.close()
                 continue
-        return domain
-    raise FaceDepthError(f'all ROS domains 1 to {_DOMAINS} are in use on this machine; end some '
-                         'ROS processes and try again', cause='ros_domain')
+            self.number, self._lock = domain, lock
+            return
+        raise FaceDepthError(f'all ROS domains 1 to {_DOMAINS} are in use on this machine; end '
+                             'some ROS processes and try again', cause='ros_domain')
+
+    def environment(self) -> dict[str, str]:
+        """Return what must be set where ROS starts: this domain, this machine, large segments."""
+        values = {'ROS_DOMAIN_ID': str(self.number),
+                  'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
+                  'FASTRTPS_DEFAULT_PROFILES_FILE': str(_dds_profile())}
+        if os.environ.get('ROS_DISTRO') == 'humble':  # does not know the discovery range
+            values['ROS_LOCALHOST_ONLY'] = '1'
+        return values
+
+    def close(self) -> None:
+        """Give the domain back. Closing twice is allowed."""
+        self._lock.close()
+
+
+@contextmanager
+def changed_environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Set variables of this process for a while."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 def _dds_profile() -> Path:

@@ -27,7 +27,7 @@ def enhancement_blocks(scores: EnhancementScores, rows: Rows, unit: str) -> list
     """
     best = scores.best_filter()
     ours = rows[OURS]
-    items = [(f'{scores.ratio():.2f} x', 'lower mean RMSE than the best filter',
+    items = [(f'{scores.ratio():.2f} x', 'mean RMSE of the best filter over ours',
               f'{best} {number(rows[best]["rmse_mean"])}, ours {number(ours["rmse_mean"])}'),
              (number(ours['rmse_mean']), f'mean RMSE of ours, {unit}',
               f'unenhanced {number(rows[NONE]["rmse_mean"])}'),

@@ -72,8 +72,8 @@ class Evaluation:
         path = folder / f'{self.protocol}.json'
         report_path = folder / REPORT_FILE
         sections = sections_of(report_path.read_text('utf-8')) if report_path.is_file() else []
-        footer = paragraph(f'{command}  |  commit {content["commit"]}  |  {content["machine"]}  |  '
-                           f'{content["date"]}', 'note')
+        footer = paragraph('  |  '.join(
+            [command, *(str(content[key]) for key in ('commit', 'machine', 'date'))]), 'note')
         own = Section(self.protocol, next(iter(self.tables.values())).title,
                       [paragraph(self.about), *self.blocks, footer])
         kept = [s for s in sections if s.key != self.protocol]

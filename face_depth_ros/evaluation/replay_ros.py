@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 import logging
-import os
 import time
 
 from composition_interfaces.srv import LoadNode
@@ -20,9 +19,9 @@ from face_depth_ros.core.errors import BagError, FaceDepthError
 from face_depth_ros.evaluation.bag_types import CAMERA_INFO, DETECTIONS, IMAGE
 from face_depth_ros.evaluation.bags import FrameMessages
 from face_depth_ros.evaluation.container_process import (
+    changed_environment,
     ContainerProcess,
-    free_domain,
-    ros_environment,
+    OwnDomain,
 )
 from face_depth_ros.evaluation.frames_in_flight import FramesInFlight
 from face_depth_ros.evaluation.output_messages import image_messages, NAMESPACE, OUTPUT_TYPES
@@ -62,14 +61,15 @@ class RosPlayer:
 
     def __init__(self, settings: ReplaySettings) -> None:
         self._settings = settings
-        self._domain = free_domain()
-        os.environ.update(ros_environment(self._domain))
-        self._process = ContainerProcess(_CONTAINER, NAMESPACE)
+        self._domain = OwnDomain()
+        environment = self._domain.environment()
+        self._process = ContainerProcess(_CONTAINER, NAMESPACE, environment)
         self._context = Context()
-        rclpy.init(context=self._context, domain_id=self._domain,
-                   signal_handler_options=SignalHandlerOptions.NO)
+        with changed_environment(environment):  # read when the context and its node are made
+            rclpy.init(context=self._context, domain_id=self._domain.number,
+                       signal_handler_options=SignalHandlerOptions.NO)
+            self._node = Node('replay', namespace=NAMESPACE, context=self._context)
         self._executor = SingleThreadedExecutor(context=self._context)
-        self._node = Node('replay', namespace=NAMESPACE, context=self._context)
         self._executor.add_node(self._node)
         self._flight = FramesInFlight(tuple(OUTPUT_TYPES.items()), settings.deadline_s)
         self._status: dict[str, dict[str, str]] = {name: {} for name in _COMPONENTS}
@@ -123,6 +123,7 @@ class RosPlayer:
         self._node.destroy_node()
         if self._context.ok():
             rclpy.shutdown(context=self._context)
+        self._domain.close()
 
     def _connect(self) -> None:
         """Make publishers and subscriptions, load the components, wait until nothing is lost."""

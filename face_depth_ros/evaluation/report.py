@@ -170,6 +170,8 @@ def number(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
         return str(value)
     if isinstance(value, (int, np.integer)):
+        if abs(value) >= 10 ** 6:
+            return f'{value / 1e9:.2f} G' if abs(value) >= 10 ** 9 else f'{value / 1e6:.2f} M'
         return f'{int(value):,}'.replace(',', ' ')
     size = abs(float(value))
     if size >= 1000:

@@ -13,7 +13,7 @@ from typing import Any
 from face_depth_ros.core.errors import FaceDepthError
 from face_depth_ros.core.metrics import percentiles
 from face_depth_ros.evaluation import plots
-from face_depth_ros.evaluation.container_process import free_domain, ros_environment
+from face_depth_ros.evaluation.container_process import OwnDomain
 from face_depth_ros.evaluation.evaluation_result import Evaluation, Rows, Table
 from face_depth_ros.evaluation.report import cards, columns, figure, table
 
@@ -58,15 +58,18 @@ def evaluate_transport(frames: int) -> Evaluation:
 
 def _run(frames: int) -> dict[str, Any]:
     """Nodes are run, not imported: evaluation stands beside them, not on them."""
-    environment = {**os.environ, **ros_environment(free_domain())}
+    domain = OwnDomain()
     try:
         done = subprocess.run(
             [sys.executable, '-m', _MODULE, '--frames', str(frames), '--width', str(WIDTH),
              '--height', str(HEIGHT)],
-            env=environment, capture_output=True, text=True, timeout=_TIMEOUT_S)
+            env={**os.environ, **domain.environment()}, capture_output=True, text=True,
+            timeout=_TIMEOUT_S)
     except subprocess.TimeoutExpired as error:
         raise FaceDepthError(f'the benchmark did not end within {_TIMEOUT_S} s',
                              cause='benchmark') from error
+    finally:
+        domain.close()
     if done.returncode != 0:
         last = done.stderr.strip().splitlines()[-1:] or ['nothing on stderr']
         raise FaceDepthError(

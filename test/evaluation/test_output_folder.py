@@ -1,0 +1,76 @@
+# Copyright 2026 face_depth_ros contributors
+# SPDX-License-Identifier: MIT
+"""Outputs appear complete or not at all, and never in place of somebody else's files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from face_depth_ros.core.errors import SettingsError
+from face_depth_ros.evaluation.output_folder import complete_folder, write_complete
+import pytest
+
+
+def fill(path: Path, text: str) -> None:
+    with complete_folder(path, 'mark') as folder:
+        (folder / 'mark').write_text(text)
+
+
+def test_folder_appears_at_the_end_only(tmp_path: Path) -> None:
+    out = tmp_path / 'deep' / 'out'
+    with complete_folder(out, 'mark') as folder:
+        (folder / 'mark').write_text('x')
+        assert not out.exists()
+    assert (out / 'mark').read_text() == 'x'
+    assert [p.name for p in out.parent.iterdir()] == ['out']
+
+
+def test_own_output_is_replaced_whole(tmp_path: Path) -> None:
+    out = tmp_path / 'out'
+    fill(out, 'old')
+    (out / 'left-over').touch()
+    fill(out, 'new')
+    assert [p.name for p in out.iterdir()] == ['mark']
+    assert (out / 'mark').read_text() == 'new'
+    assert [p.name for p in tmp_path.iterdir()] == ['out']
+
+
+def test_failure_keeps_the_old_output(tmp_path: Path) -> None:
+    out = tmp_path / 'out'
+    fill(out, 'old')
+    with pytest.raises(RuntimeError, match='stop'), complete_folder(out, 'mark') as folder:
+        (folder / 'mark').write_text('half')
+        raise RuntimeError('stop')
+    assert (out / 'mark').read_text() == 'old'
+    assert [p.name for p in tmp_path.iterdir()] == ['out']
+
+
+def test_output_without_its_marker_is_not_complete(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match='lack mark'), complete_folder(
+            tmp_path / 'out', 'mark'):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
+def test_foreign_files_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / 'precious').touch()
+    with pytest.raises(SettingsError, match='holds no mark.*not replaced'):
+        fill(tmp_path, 'x')
+    with pytest.raises(SettingsError, match='is a file'):
+        fill(tmp_path / 'precious', 'x')
+    with pytest.raises(SettingsError, match='cannot write beside'):
+        fill(tmp_path / 'precious' / 'below', 'x')
+    assert [p.name for p in tmp_path.iterdir()] == ['precious']
+
+
+def test_an_empty_folder_may_be_filled(tmp_path: Path) -> None:
+    (tmp_path / 'out').mkdir()
+    fill(tmp_path / 'out', 'x')
+    assert (tmp_path / 'out' / 'mark').exists()
+
+
+def test_write_complete_replaces_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    write_complete(tmp_path / 'a' / 'file', 'ä')
+    write_complete(tmp_path / 'a' / 'file', b'new')
+    assert (tmp_path / 'a' / 'file').read_bytes() == b'new'
+    assert len(list((tmp_path / 'a').iterdir())) == 1

@@ -1,0 +1,123 @@
+# Copyright 2026 face_depth_ros contributors
+# SPDX-License-Identifier: MIT
+"""The shipped models on the sample bag: over ROS and without, to the byte the same depth."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from face_depth_ros.core.errors import FaceDepthError
+from face_depth_ros.core.model_spec import find_model
+from face_depth_ros.evaluation.bags import Bag
+from face_depth_ros.evaluation.output_messages import (
+    CONFIDENCE_TOPIC,
+    DETECTIONS_TOPIC,
+    detections_of,
+    ENHANCED_INFO_TOPIC,
+    ENHANCED_TOPIC,
+    PROVENANCE_TOPIC,
+)
+from face_depth_ros.evaluation.replay import main, replay
+from face_depth_ros.evaluation.replay_settings import ReplaySettings
+import numpy as np
+import pytest
+import rgbd_bags
+
+SAMPLE = Path(__file__).resolve().parents[1] / 'data' / 'sample_bag'
+FRAMES = 5
+
+
+def run(out: Path, transport: str) -> dict[str, Any]:
+    """Through the command line, as users do."""
+    assert main([str(SAMPLE), '--out', str(out), '--transport', transport, '--limit',
+                 str(FRAMES), '--deadline-s', '60']) == 0
+    summary: dict[str, Any] = json.loads((out / 'summary.json').read_text())
+    return summary
+
+
+@pytest.fixture(scope='module')
+def direct(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    out = tmp_path_factory.mktemp('direct') / 'out'
+    return out, run(out, 'direct')
+
+
+@pytest.fixture(scope='module')
+def over_ros(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    out = tmp_path_factory.mktemp('ros') / 'out'
+    return out, run(out, 'ros')
+
+
+def check(summary: dict[str, Any]) -> None:
+    assert summary['frames_in'] == summary['frames_processed'] == FRAMES
+    assert summary['models'] == {name: find_model(name).sha256
+                                 for name in ('face_detector', 'depth_enhancer')}
+    assert {'detect', 'track', 'enhance'} <= set(summary['stage_ms'])
+    assert summary['backend'] in ('openvino', 'tensorrt')
+    assert all(entry['count'] == FRAMES for entry in summary['outputs'].values())
+    assert summary['latency_ms']['p50'] > 0
+
+
+def test_direct(direct: tuple[Path, dict[str, Any]]) -> None:
+    check(direct[1])
+
+
+@pytest.mark.ros
+@pytest.mark.slow
+def test_ros(over_ros: tuple[Path, dict[str, Any]]) -> None:
+    check(over_ros[1])
+    assert over_ros[1]['transport'] == 'ros'
+
+
+@pytest.mark.ros
+@pytest.mark.slow
+def test_both_transports_give_the_same(direct: tuple[Path, Any],
+                                       over_ros: tuple[Path, Any]) -> None:
+    with Bag(direct[0] / 'bag') as first, Bag(over_ros[0] / 'bag') as second:
+        for topic in (ENHANCED_TOPIC, CONFIDENCE_TOPIC, PROVENANCE_TOPIC):
+            a, b = list(first.messages({topic})), list(second.messages({topic}))
+            assert len(a) == len(b) == FRAMES
+            for left, right in zip(a, b, strict=True):
+                assert left.stamp_ns == right.stamp_ns
+                assert left.message.encoding == right.message.encoding
+                np.testing.assert_array_equal(left.message.data, right.message.data)
+        for left, right in zip(first.messages({DETECTIONS_TOPIC}),
+                               second.messages({DETECTIONS_TOPIC}), strict=True):
+            assert detections_of(left.message) == detections_of(right.message)
+        for left, right in zip(first.messages({ENHANCED_INFO_TOPIC}),
+                               second.messages({ENHANCED_INFO_TOPIC}), strict=True):
+            assert left.stamp_ns == right.stamp_ns
+            np.testing.assert_array_equal(left.message.k, right.message.k)
+
+
+@pytest.mark.ros
+@pytest.mark.slow
+def test_ros_says_which_model_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv('FACE_DEPTH_MODELS', str(tmp_path / 'models'))
+    (tmp_path / 'models').mkdir()
+    (tmp_path / 'models' / 'face_detector.yaml').write_text('name: face_detector\n')
+    with pytest.raises(FaceDepthError, match='a node cannot work.*face_detector.yaml lacks'):
+        replay(ReplaySettings(SAMPLE, tmp_path / 'out'))
+    assert [p.name for p in tmp_path.iterdir()] == ['models']
+
+
+@pytest.mark.ros
+@pytest.mark.slow
+def test_ros_drops_a_bad_frame_with_its_cause_and_goes_on(tmp_path: Path) -> None:
+    entries = [e for i in range(3) for e in rgbd_bags.frame_entries(i)]
+    bad = entries[5]
+    entries[5] = rgbd_bags.image_entry(bad.topic, bad.stamp_ns, rgbd_bags.color_array(1), 'rgb8')
+    bag = rgbd_bags.write_bag(tmp_path / 'bag', entries)
+    summary = replay(ReplaySettings(bag, tmp_path / 'out', deadline_s=60.0))
+    assert (summary['frames_processed'], summary['frames_dropped']) == (2, 1)
+    assert summary['dropped_by_cause'] == {'depth_encoding': 1}
+
+
+@pytest.mark.ros
+@pytest.mark.slow
+def test_ros_needs_camera_info(tmp_path: Path) -> None:
+    bag = rgbd_bags.write_bag(tmp_path / 'bag', rgbd_bags.frame_entries(0)[:2])
+    with pytest.raises(FaceDepthError, match='no camera_info, which the nodes need'):
+        replay(ReplaySettings(bag, tmp_path / 'out'))
+    assert not (tmp_path / 'out').exists()
