@@ -1,0 +1,158 @@
+# Copyright 2026 face_depth_ros contributors
+# SPDX-License-Identifier: MIT
+"""`evaluate` as a user runs it, on the fixture of the checkout and on a small bag."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from face_depth_ros.core.errors import BagError
+from face_depth_ros.evaluation import bag_pairs, evaluate
+from face_depth_ros.evaluation.bag_pairs import bag_frames, published_rows
+from face_depth_ros.evaluation.enhancement_protocol import COLUMNS, NONE, OURS
+from face_depth_ros.evaluation.reference_depth import ReferenceScore
+from face_depth_ros.filters import ENHANCER_FILTERS
+import numpy as np
+import pytest
+import rgbd_bags
+
+FORM = {'command', 'commit', 'machine', 'date', 'protocol', 'tables', 'rows'}
+TABLE_FORM = {'title', 'dataset', 'unit', 'rows'}
+
+
+def run(*arguments: str) -> None:
+    assert evaluate.main([*arguments]) == 0
+
+
+def result(out: Path, protocol: str) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((out / f'{protocol}.json').read_text())
+    assert set(content) >= FORM
+    assert all(set(table) == TABLE_FORM for table in content['tables'].values())
+    assert content['rows'] == next(iter(content['tables'].values()))['rows']
+    assert content['protocol'] == protocol
+    return content
+
+
+def test_quick_enhancement(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run('enhancement', '--quick', '--pairs', '4', '--out', str(tmp_path / 'out'))
+    content = result(tmp_path / 'out', 'enhancement')
+    rows = content['rows']
+    assert set(rows) == {NONE, *ENHANCER_FILTERS, OURS}
+    assert all(tuple(row) == COLUMNS for row in rows.values())
+    assert content['pairs'] == 4
+    assert content['best_filter'] in ENHANCER_FILTERS
+    assert rows[OURS]['rmse_mean'] < rows[NONE]['rmse_mean']
+    assert 0.5 < rows[OURS]['support_iou'] <= 1.0
+    assert 'Face depth enhancement' in capsys.readouterr().out
+    assert {p.name for p in (tmp_path / 'out').iterdir()} == {'enhancement.json', 'report.html'}
+
+
+def test_protocols_share_a_report(tmp_path: Path) -> None:
+    out = str(tmp_path)
+    run('enhancement', '--quick', '--pairs', '2', '--out', out)
+    run('latency', '--quick', '--out', out)
+    run('enhancement', '--quick', '--pairs', '2', '--out', out)
+    page = (tmp_path / 'report.html').read_text()
+    for heading in ('Face depth enhancement', 'Latency of the networks'):
+        assert page.count(f'<h2>{heading}</h2>') == 1
+    rows = result(tmp_path, 'latency')['rows']
+    assert len(rows) == 4
+    for name, row in rows.items():
+        assert 0 < row['engine_p50_ms'] <= row['engine_p95_ms']
+        assert 0 < row['predictor_p50_ms'] <= row['predictor_p95_ms']
+        assert row['ratio_to_fp32'] == 1.0 if name.endswith(', fp32') else True
+
+
+@pytest.mark.ros
+@pytest.mark.slow
+def test_quick_transport(tmp_path: Path) -> None:
+    run('transport', '--quick', '--out', str(tmp_path))
+    rows = result(tmp_path, 'transport')['rows']
+    assert rows['in process']['hops'] == rows['DDS']['hops'] > 0
+    assert rows['DDS']['p50'] > rows['in process']['p50'] > 0
+
+
+def write_bag_with_reference(folder: Path, offset_mm: int = 2) -> Path:
+    frames = range(3)
+    bag = rgbd_bags.write_bag(folder / 'bag',
+                              [e for i in frames for e in rgbd_bags.frame_entries(i)])
+    depth = np.stack([np.where(rgbd_bags.color_array(i)[..., 0] > 200,
+                               rgbd_bags.FACE_MM + offset_mm, 0) for i in frames])
+    (folder / 'reference').mkdir()
+    np.savez(folder / 'reference' / 'fused_depth.npz', depth_mm=depth.astype(np.uint16),
+             valid=depth > 0, stamp_ns=np.array([rgbd_bags.stamp(i) for i in frames]))
+    return bag
+
+
+@pytest.fixture
+def knowing_pipeline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bag_pairs.Pipeline, 'open',
+                        staticmethod(lambda **_: rgbd_bags.KnowingPipeline()))
+
+
+@pytest.mark.usefixtures('knowing_pipeline')
+def test_bag_with_reference(tmp_path: Path) -> None:
+    bag = write_bag_with_reference(tmp_path)
+    run('enhancement', '--data', str(bag), '--out', str(tmp_path / 'out'))
+    content = result(tmp_path / 'out', 'enhancement')
+    assert list(content['tables']) == ['damaged', 'real']
+    real = content['tables']['real']['rows']
+    assert real['camera']['rmse_mean'] == pytest.approx(2.0, rel=1e-3)
+    assert real['published']['worst_change'] == pytest.approx(0.0, abs=1e-3)
+    assert real['published']['frames'] == content['pairs'] == 3
+    assert content['rows'][NONE]['rmse_mean'] > 5.0  # mm: holes count as 25 cm
+
+
+@pytest.mark.usefixtures('knowing_pipeline')
+def test_damage_is_on_the_crop_and_the_truth_from_the_reference(tmp_path: Path) -> None:
+    seen: list[tuple[int, np.ndarray]] = []
+
+    def damage(crop: np.ndarray, seed: int) -> np.ndarray:
+        seen.append((seed, crop))
+        return np.full_like(crop, np.nan)
+
+    frames = list(bag_frames(write_bag_with_reference(tmp_path), None, damage))
+    assert [seed for seed, _ in seen] == [0, 1, 2]
+    for frame, (_, crop) in zip(frames, seen, strict=True):
+        assert crop.shape == (256, 256)
+        assert (frame.pair.degraded == 1.0).all()
+        # 2 mm behind the nearest surface of the raw crop.
+        np.testing.assert_allclose(frame.pair.truth[frame.pair.face], 0.002 / 0.25, atol=1e-5)
+
+
+@pytest.mark.usefixtures('knowing_pipeline')
+def test_bag_without_reference(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bag = rgbd_bags.write_bag(tmp_path / 'bag', rgbd_bags.frame_entries(0))
+    assert evaluate.main(['enhancement', '--data', str(bag), '--out', str(tmp_path / 'o')]) == 1
+    assert 'has no reference depth beside it' in capsys.readouterr().err
+    assert not (tmp_path / 'o').exists()
+
+
+@pytest.mark.usefixtures('knowing_pipeline')
+def test_reference_of_another_bag(tmp_path: Path) -> None:
+    bag = write_bag_with_reference(tmp_path)
+    path = tmp_path / 'reference' / 'fused_depth.npz'
+    arrays = dict(np.load(path))
+    np.savez(path, **{**arrays, 'stamp_ns': arrays['stamp_ns'] + 1})
+    with pytest.raises(BagError, match='does the reference belong to this bag'):
+        list(bag_frames(bag, None, lambda crop, seed: crop))
+
+
+def test_published_rows() -> None:
+    scores = [ReferenceScore(2.0, 1.0, 1.5, 1.0, 10, 0.0, True),
+              ReferenceScore(4.0, 4.5, 1.5, 1.0, 10, 0.0, True),
+              ReferenceScore(9.0, 9.0, 1.5, 1.0, 0, 0.0, True)]
+    rows = published_rows(scores)
+    assert rows['camera']['rmse_mean'] == 3.0
+    assert rows['published']['rmse_max'] == 4.5
+    assert rows['published']['worst_change'] == 0.5
+    assert rows['camera']['frames'] == 2
+
+
+def test_missing_training_packages_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                             capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(evaluate.importlib.util, 'find_spec', lambda name: None)
+    assert evaluate.main(['enhancement', '--out', str(tmp_path)]) == 1
+    assert 'need torch and numba, which the run time does not have' in capsys.readouterr().err
