@@ -44,3 +44,22 @@ def feeds(batch: int, seed: int = 0) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(seed)
     return {'image': rng.random((batch, 2, 16, 16), np.float32),
             'gain': rng.random((batch, 1), np.float32)}
+
+
+def quantised_model() -> bytes:
+    """Return one convolution between quantise and dequantise nodes: 'image' -> 'out'."""
+    rng = np.random.default_rng(0)
+    array = numpy_helper.from_array
+    tensors = [array(np.float32(1 / 255), 'sx'), array(np.uint8(0), 'zx'),
+               array(np.float32(0.01), 'sw'), array(np.int8(0), 'zw'),
+               array(rng.integers(-60, 60, (32, 2, 3, 3)).astype(np.int8), 'w')]
+    nodes = [helper.make_node('QuantizeLinear', ['image', 'sx', 'zx'], ['q']),
+             helper.make_node('DequantizeLinear', ['q', 'sx', 'zx'], ['d']),
+             helper.make_node('DequantizeLinear', ['w', 'sw', 'zw'], ['dw']),
+             helper.make_node('Conv', ['d', 'dw'], ['out'], pads=[1, 1, 1, 1])]
+    value = helper.make_tensor_value_info
+    graph = helper.make_graph(nodes, 'net',
+                              [value('image', TensorProto.FLOAT, ['n', 2, 16, 16])],
+                              [value('out', TensorProto.FLOAT, ['n', 32, 16, 16])], tensors)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid('', 19)], ir_version=9)
+    return model.SerializeToString()

@@ -20,6 +20,9 @@ import numpy as np
 NEIGHBOUR_RANGE_M = 0.01
 """Depth is interpolated over valid neighbours within this distance of the nearest pixel."""
 
+_NO_FRACTION = np.empty(0, np.uint16)
+"""cv2.remap's second map where the first holds whole pixels."""
+
 
 @dataclass(frozen=True)
 class FaceBox:
@@ -164,15 +167,17 @@ def warp_depth(depth: np.ndarray, source_from_target: np.ndarray, height: int,
     points = _source_points(source_from_target, height, width)
     corner = np.floor(points)
     low, high = corner + np.float32(1.0) - points, points - corner
-    nearest = cv2.remap(source, _pixel_map(np.floor(points + np.float32(0.5)), source.shape), None,
-                        cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=np.nan)
+    pixels = _pixel_map(np.floor(points + np.float32(0.5)), source.shape)
+    nearest = cv2.remap(source, pixels, _NO_FRACTION, cv2.INTER_NEAREST,
+                        borderMode=cv2.BORDER_CONSTANT, borderValue=[np.nan])
     top_left = _pixel_map(corner, source.shape)
     shift = np.zeros((height, width), np.float32)  # of the mean from the nearest, weighted
     weight = np.zeros((height, width), np.float32)
     for dx, dy in ((0, 0), (1, 0), (0, 1), (1, 1)):
-        difference = cv2.remap(source, cv2.add(top_left, (dx, dy, 0, 0)), None, cv2.INTER_NEAREST,
+        pixels = cv2.add(top_left, np.array([dx, dy, 0.0, 0.0]))
+        difference = cv2.remap(source, pixels, _NO_FRACTION, cv2.INTER_NEAREST,
                                borderMode=cv2.BORDER_REPLICATE)
-        difference -= nearest
+        difference = np.subtract(difference, nearest)
         near = cv2.inRange(difference, -NEIGHBOUR_RANGE_M, NEIGHBOUR_RANGE_M)  # 0 for NaN
         share = cv2.copyTo((high if dx else low)[0] * (high if dy else low)[1], near)
         weight += share

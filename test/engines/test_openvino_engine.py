@@ -14,7 +14,7 @@ import onnx
 from onnx.reference import ReferenceEvaluator
 import openvino as ov
 import pytest
-from small_network import conv_model, feeds
+from small_network import conv_model, feeds, quantised_model
 
 TOLERANCE = {'fp32': 1e-5, 'bf16': 6e-2}
 """bfloat16 has 8 bits: 2^-8 of sums up to about 8."""
@@ -60,6 +60,17 @@ def test_int8_of_a_network_that_is_not_quantised(make_spec: Any) -> None:
         assert engine.precision == 'fp32'  # what runs, not what the spec hopes for
     with pytest.raises(EngineError, match='asked to run in int8 .* but runs in fp32'):
         open_engine(spec, 'openvino', 'int8')
+
+
+def test_quantised_network_runs_in_int8(make_spec: Any) -> None:
+    tensors = {key: [vars(t) | {'shape': shape} for t in getattr(make_spec(), key)[:1]]
+               for key, shape in (('inputs', [-1, 2, 16, 16]), ('outputs', [-1, 32, 16, 16]))}
+    spec = make_spec(quantised_model(), precisions=['int8'], **tensors)
+    image = {'image': feeds(3)['image']}
+    expected = ReferenceEvaluator(onnx.load_from_string(quantised_model())).run(['out'], image)[0]
+    with open_engine(spec, 'openvino') as engine:
+        assert engine.precision == 'int8'
+        np.testing.assert_allclose(engine(image)['out'], expected, atol=0.02)
 
 
 def test_says_what_it_has(make_spec: Any) -> None:

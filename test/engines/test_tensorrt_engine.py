@@ -95,6 +95,16 @@ def test_precisions_of_the_releases(monkeypatch: pytest.MonkeyPatch, version: st
     assert ('TF32' in config.flags) == (runs != 'fp32')  # TF32 is not float32
 
 
+def test_key_of_a_plan(fake_gpu: SimpleNamespace, make_spec: MakeSpec) -> None:
+    spec = make_spec()
+    with open_engine(spec, 'tensorrt', 'fp16', max_batch=3) as engine:
+        key = json.loads(engine.plan.path.with_suffix('.json').read_text())['key']
+    assert key['onnx_sha256'] == spec.sha256 and key['tensorrt'] == '10.3.0'
+    assert key['gpu'] == 'Fake Orin (SM 8.7)' and key['precision'] == 'fp16'
+    assert key['shapes'][1] == ['gain', [1, 1], [1, 1], [3, 1]]
+    assert {'FP16', 'tactics=EDGE_MASK_CONVOLUTIONS'} <= set(key['flags'])
+
+
 @pytest.mark.parametrize('version, wanted, message', [
     ('8.6.0', 'bf16', r'TensorRT 8\.6\.0 on Fake Orin \(SM 8\.7\) cannot run bf16'),
     ('11.0.0', 'fp16', r'types of their ONNX files\) cannot run fp16, it can .*fp32')])
