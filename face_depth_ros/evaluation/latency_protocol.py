@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 import time
 from typing import Any
 
@@ -75,7 +76,7 @@ def _open(stack: ExitStack, pair: DepthPair, color: np.ndarray,
     depth = np.where(pair.degraded < 1.0, pair.degraded * np.float32(_SPAN_M)
                      + np.float32(_NEAREST_M), np.float32(np.nan)).astype(np.float32)
     face = (Detection(FaceBox(SIZE / 2, SIZE / 2, SIZE), 1.0),)
-    subjects = []
+    subjects: list[_Subject] = []
     for precision in ('auto', 'fp32'):
         try:
             detector = FaceDetector(backend=backend, precision=precision)
@@ -86,13 +87,11 @@ def _open(stack: ExitStack, pair: DepthPair, color: np.ndarray,
             if precision == 'auto':
                 raise
             continue  # an engine without fp32: there is nothing to compare with
-        label = 'fp32' if precision == 'fp32' else 'best ({})'
-        subjects += [
-            _Subject(f'face_detector, {label.format(detector.engine.precision)}', detector.engine,
-                     lambda detector=detector: detector.detect(color)),
-            _Subject(f'depth_enhancer, {label.format(enhancer.engine.precision)}',
-                     enhancer.engine,
-                     lambda enhancer=enhancer: enhancer.enhance(depth, face))]
+        for engine, whole in ((detector.engine, partial(detector.detect, color)),
+                              (enhancer.engine, partial(enhancer.enhance, depth, face))):
+            if engine is not None:
+                label = 'fp32' if precision == 'fp32' else f'best ({engine.precision})'
+                subjects.append(_Subject(f'{engine.name}, {label}', engine, whole))
     return subjects
 
 

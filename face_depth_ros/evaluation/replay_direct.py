@@ -30,6 +30,9 @@ class DirectPlayer:
         self._pipeline = pipeline or Pipeline.open(
             method=settings.method, backend=settings.backend, precision=settings.precision)
         self._warned: set[str] = set()
+        engines = (self._pipeline.detector.engine, self._pipeline.enhancer.engine)
+        # Now, while the files are those that were loaded.
+        self._engines = tuple(engine_report(e) for e in engines if e is not None)
 
     def play(self, frames: Iterable[FrameMessages]) -> Iterator[PlayedFrame]:
         """Run each frame; one that is refused is reported with its cause."""
@@ -62,8 +65,7 @@ class DirectPlayer:
 
     def engines(self) -> tuple[EngineReport, ...]:
         """Return the networks of the pipeline."""
-        engines = (self._pipeline.detector.engine, self._pipeline.enhancer.engine)
-        return tuple(engine_report(e) for e in engines if e is not None)
+        return self._engines
 
     def close(self) -> None:
         """Release the engines."""

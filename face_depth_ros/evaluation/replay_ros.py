@@ -10,6 +10,7 @@ nodes run in a domain of their own on this machine, so that a robot's topics are
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 import logging
 import time
 
@@ -48,6 +49,7 @@ _TOTALS = ('latency', 'work')
 """Times in diagnostics that are sums of others."""
 _RELIABLE = QoSProfile(depth=10, reliability=QoSReliabilityPolicy.RELIABLE)
 _START_S = 60.0
+_DIAGNOSTICS_PERIOD_S = 1.2
 _READY_S = 900.0
 """A TensorRT engine may have to be built first."""
 
@@ -88,7 +90,7 @@ class RosPlayer:
                 if first_log_ns is None or started is None:
                     first_log_ns, started = source.color.log_ns, time.monotonic()
                 due = started + (source.color.log_ns - first_log_ns) * 1e-9
-                self._spin_until(lambda due=due: time.monotonic() >= due, due - time.monotonic())
+                self._spin_until(lambda: False, due - time.monotonic())
                 yield from self._flight.resolved(in_real_time=True)
             self._send(source)
             if not self._settings.realtime:
@@ -106,8 +108,7 @@ class RosPlayer:
 
     def stages(self) -> dict[str, dict[str, float]]:
         """Return the nodes' own percentiles per stage, from their newest diagnostics."""
-        seen = time.monotonic()
-        self._spin_until(lambda: time.monotonic() > seen + 1.2, 1.3)
+        self._spin_until(lambda: False, _DIAGNOSTICS_PERIOD_S)
         suffix = '_ms.p50'
         stages = [(node, key[:-len(suffix)]) for node, s in self._status.items() for key in s
                   if key.endswith(suffix) and key[:-len(suffix)] not in _TOTALS]
@@ -131,7 +132,7 @@ class RosPlayer:
         for topic, msgtype in OUTPUT_TYPES.items():
             self._node.create_subscription(
                 _MESSAGE_CLASSES[msgtype], topic,
-                lambda cdr, topic=topic: self._flight.receive(topic, cdr), _RELIABLE, raw=True)
+                partial(self._flight.receive, topic), _RELIABLE, raw=True)
         self._publishers = {
             key: self._node.create_publisher(CameraInfo if key.endswith('info') else Image,
                                              f'{NAMESPACE}/{topic}', _RELIABLE)

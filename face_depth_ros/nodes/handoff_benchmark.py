@@ -74,6 +74,11 @@ class HopTimer:
         self._spin_until(lambda: self._arrived is not None)
         return self._check(frame, started)
 
+    @property
+    def arrived(self) -> ImageFrame | None:
+        """The image of the last hop as the receiver has it."""
+        return None if self._arrived is None else self._arrived[1]
+
     def close(self) -> None:
         """Leave the graph."""
         self._executor.shutdown()

@@ -13,8 +13,8 @@ from face_depth_ros.core.model_spec import find_model
 from face_depth_ros.evaluation.bags import Bag
 from face_depth_ros.evaluation.output_messages import (
     CONFIDENCE_TOPIC,
-    DETECTIONS_TOPIC,
     detections_of,
+    DETECTIONS_TOPIC,
     ENHANCED_INFO_TOPIC,
     ENHANCED_TOPIC,
     PROVENANCE_TOPIC,
