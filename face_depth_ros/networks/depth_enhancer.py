@@ -8,7 +8,8 @@ al., "Deep Learning-based Single Image Face Depth Data Enhancement" (section III
 not. It differs from the paper's U-Nets in that it works on 4 x 4 pixel blocks (pixel unshuffle,
 Shi et al., CVPR 2016), predicts a correction to a smoothly filled input instead of the depth
 itself (how much of the blocks' own smoothing to take, and what to add), and tells geometry (depth
-everywhere) from support (is there a head at all) and from its own expected error. RGB never reaches it, so a picture of a face cannot become a face.
+everywhere) from support (is there a head at all) and from its own expected error. RGB never
+reaches it, so a picture of a face cannot become a face.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ class DepthEnhancer:
     :param method: `network`, or the name of one of the hand-crafted filters
     :param model: name or path of the network's ModelSpec
     :param confidence_threshold: least support of a pixel to be published, 0 to 1; None = the
-        spec's
+        spec's, one for measured pixels and one for holes
     """
 
     def __init__(self, method: str = NETWORK, model: str = 'depth_enhancer',
@@ -140,10 +140,9 @@ class DepthEnhancer:
         self._closers.append(engine.close)
         self.engine = engine
         self.max_correction_m = float(spec.limits['max_correction_m'])
-        threshold = self._threshold
-        if threshold is None:
-            threshold = float(spec.limits['support_threshold'])
-        return lambda crop, slab: _network_crop(engine, crop, slab, threshold)
+        keep, fill = (float(spec.limits[name]) if self._threshold is None else self._threshold
+                      for name in ('support_threshold', 'fill_threshold'))
+        return lambda crop, slab: _network_crop(engine, crop, slab, keep, fill)
 
     def _paste(self, original: np.ndarray, result: EnhancedDepth, box: FaceBox,
                crop: EnhancedCrop) -> None:
@@ -170,18 +169,26 @@ class DepthEnhancer:
         np.copyto(result.provenance[region], provenance.astype(np.uint8), where=supported)
 
 
-def _network_crop(engine: Engine, crop: np.ndarray, slab: DepthRange,
-                  threshold: float) -> EnhancedCrop:
-    """Run the network; publish where it believes in a surface."""
+def _network_crop(engine: Engine, crop: np.ndarray, slab: DepthRange, keep: float,
+                  fill: float) -> EnhancedCrop:
+    """
+    Run the network; publish where it believes in a surface.
+
+    :param keep: least support of a measured pixel; below it the measurement stands as it is
+    :param fill: least support of a filled one; smaller, since nothing stands there otherwise, and
+        its confidence says how doubtful it is
+    """
     d = slab.normalise(crop)
     valid = d < 1.0
     filled = fill_holes(d, valid)
     outputs = engine({'depth': filled[None, None], 'valid': valid[None, None].astype(np.float32)})
-    supported = outputs['support'][0, 0] > threshold
+    support = outputs['support'][0, 0]
+    supported = support > np.where(np.isfinite(crop), np.float32(keep), np.float32(fill))
     metres = (filled + outputs['correction'][0, 0]) * np.float32(slab.span) + np.float32(
         slab.nearest)
     return EnhancedCrop(np.where(supported, metres, np.float32(np.nan)),
-                        np.where(supported, outputs['confidence'][0, 0], np.float32(0.0)))
+                        np.where(supported, outputs['confidence'][0, 0] * support,
+                                 np.float32(0.0)))
 
 
 def _filter_crop(depth_filter: Callable[[np.ndarray], np.ndarray], crop: np.ndarray,

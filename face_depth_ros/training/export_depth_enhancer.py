@@ -18,6 +18,7 @@ from face_depth_ros.core.depth import FACE_DEPTH_RANGE_M
 from face_depth_ros.core.model_spec import ModelSpec
 from face_depth_ros.networks.depth_enhancer import build_depth_enhancer, DepthEnhancer, fill_holes
 from face_depth_ros.training.export import export_onnx, measure_parity, OPSET, write_spec
+from face_depth_ros.training.train_depth_enhancer import FILL_THRESHOLD
 import torch
 from torch import nn
 
@@ -126,7 +127,8 @@ def spec_mapping(content: dict[str, Any], digest: str) -> dict[str, Any]:
         'parity': {'max_abs': None},
         'metrics': {'validation': content['metrics'],
                     'unit': 'RMSE in the true face area, 1 = 25 cm; see models/TRAINING.md'},
-        'limits': {'support_threshold': SUPPORT_THRESHOLD, 'max_correction_m': MAX_CORRECTION_M,
+        'limits': {'support_threshold': SUPPORT_THRESHOLD, 'fill_threshold': FILL_THRESHOLD,
+                   'max_correction_m': MAX_CORRECTION_M,
                    'confidence_tolerance_m': CONFIDENCE_TOLERANCE_M,
                    'input': 'one face per crop; depth only; surfaces within 25 cm of the nearest'},
     }

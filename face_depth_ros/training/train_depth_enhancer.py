@@ -42,9 +42,13 @@ import torch
 from torch.nn import functional
 
 LOG = logging.getLogger('train_depth_enhancer')
-SUPPORT_LOGIT = -0.85
-"""Support threshold 0.3: at it the support covers the truth and still agrees by IoU > 0.95."""
+FILL_THRESHOLD = 0.02
+"""
+Least support of a filled pixel.
 
+So low because in the score a hole left open costs far more than a pixel filled beyond the rim;
+the lowest at which support and true face still agree by IoU > 0.95.
+"""
 
 SUPPORT_MISS_WEIGHT = 8.0
 """
@@ -292,7 +296,7 @@ def validate(model: DepthEnhancer, bank: FaceDepthBank, device: torch.device,
         with torch.autocast(device.type, torch.bfloat16):
             output = model(batch.depth, batch.valid)
         surface, count = batch.surface, batch.surface.sum(dim=(1, 2, 3))
-        supported = output.support.float() > SUPPORT_LOGIT
+        supported = output.support.float() > math.log(FILL_THRESHOLD / (1.0 - FILL_THRESHOLD))
         geometry = batch.depth + output.correction.float()
         published = torch.where(supported, geometry, 1.0)
         for name, depth in (('geometry', geometry), ('published', published),

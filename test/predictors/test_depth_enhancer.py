@@ -72,6 +72,17 @@ def test_network_repairs(enhancer: DepthEnhancer) -> None:
     assert (result.confidence[inner] > 0).all()
 
 
+def test_doubt_shows_in_the_confidence(enhancer: DepthEnhancer) -> None:
+    """The rim of a head is doubtful, its middle is not."""
+    depth, truth = ellipsoid()
+    depth[depth > 1.0] = np.nan
+    enhancer.set_method('network')
+    result = enhancer.enhance(depth, [detection()])
+    beyond = np.isnan(truth) & (result.provenance == Provenance.FILLED)
+    middle = np.s_[95:145, 140:180]
+    assert result.confidence[beyond].mean() < 0.6 * result.confidence[middle].mean()
+
+
 def test_input_is_not_touched(enhancer: DepthEnhancer) -> None:
     """Frames are handed on by reference: a read-only input works and stays."""
     depth, _ = ellipsoid()
