@@ -17,6 +17,7 @@ from rclpy.executors import Executor, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
+SPIN_S = 1.0
 EXECUTORS = ('single_threaded', 'events')
 
 
@@ -79,9 +80,10 @@ def _spin_until(stop: threading.Event, executor: Executor, node: Node) -> int:
 
     def spin() -> None:
         try:
-            # not spin(): that of the events executor may not return after a shutdown
+            # not spin(), and not without a timeout: the events executor (Jazzy 7.1) would not
+            # return, nor let any other thread of the process go on
             while not stop.is_set():
-                executor.spin_once()
+                executor.spin_once(SPIN_S)
         except BaseException as error:  # noqa: BLE001  (handed to the main thread)
             failed.append(error)
         finally:
