@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+import cv2
 from face_depth_ros.core.camera import CameraIntrinsics
 from face_depth_ros.core.errors import FaceDepthError
 from face_depth_ros.core.frames import Detection, Provenance
@@ -17,6 +18,9 @@ from face_depth_ros.evaluation.output_messages import OutputFrame, read_outputs
 from face_depth_ros.evaluation.reference_depth import ReferenceDepth, ReferenceScore
 from face_depth_ros.evaluation.replay_settings import PlayedFrame
 import numpy as np
+
+_STEP_M = 0.03
+"""Neighbours further apart than this lie on two surfaces."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,7 @@ class FrameScore:
     :param faces: track id and score of each face
     :param holes_raw: share of these pixels that the camera left open
     :param holes_enhanced: the same after enhancement
-    :param roughness_raw_mm: mean deviation from the eight neighbours
+    :param roughness_raw_mm: mean deviation from the eight neighbours, away from steps
     :param roughness_enhanced_mm: the same after enhancement, on the same pixels
     :param reference: against true depth, where there is one
     """
@@ -120,11 +124,21 @@ def score_frame(view: ViewedFrame, reference: ReferenceDepth | None) -> FrameSco
     region = np.zeros(raw.shape, bool)
     if view.output.provenance is not None:
         region = view.output.provenance != Provenance.LEFT_ALONE
-    both = region & np.isfinite(raw)
+    smooth = region & ~_near_step(raw) & ~_near_step(enhanced)
     return replace(
         score, holes_raw=hole_share(raw, region), holes_enhanced=hole_share(enhanced, region),
-        roughness_raw_mm=1e3 * roughness(raw, both),
+        roughness_raw_mm=1e3 * roughness(raw, smooth),
         # On the neighbourhoods that the raw image has too, so that both are over one set.
-        roughness_enhanced_mm=1e3 * roughness(np.where(np.isfinite(raw), enhanced, np.nan), both),
+        roughness_enhanced_mm=1e3 * roughness(np.where(np.isfinite(raw), enhanced, np.nan),
+                                              smooth),
         reference=None if reference is None else reference.score(
             view.played.stamp_ns, raw, enhanced, view.detections))
+
+
+def _near_step(depth: np.ndarray) -> np.ndarray:
+    """Whether the valid pixels of a 3 x 3 neighbourhood lie further apart than noise does."""
+    valid = np.isfinite(depth)
+    kernel = np.ones((3, 3), np.uint8)
+    highest = cv2.dilate(np.where(valid, depth, np.float32(-1e3)).astype(np.float32), kernel)
+    lowest = cv2.erode(np.where(valid, depth, np.float32(1e3)).astype(np.float32), kernel)
+    return highest - lowest > _STEP_M

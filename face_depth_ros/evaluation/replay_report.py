@@ -129,7 +129,7 @@ class ReplayReport:
     def _video(self) -> list[str]:
         poster = ''
         if self.kept:
-            view = self.kept[len(self.kept) // 2]
+            view = max(self.kept, key=lambda v: v.face.box.side * v.face.score)
             height, width = view.images.depth.shape
             panels = OverlayPanels(view.images.color, view.images.depth, view.images.focal,
                                    (view.face,), view.enhanced, f'frame {view.index + 1}')
@@ -207,7 +207,7 @@ def _overview(summary: dict[str, Any]) -> str:
         reference = summary['reference']
         items.append((f'{reference["rmse_enhanced_mm"]:.2f} mm', 'RMSE to the reference',
                       f'{reference["rmse_raw_mm"]:.2f} mm before'))
-    items.append((f'{summary["backend"]} {summary["precision"]}', 'engine',
+    items.append((summary['precision'], f'arithmetic of {summary["backend"]}',
                   f'{summary["transport"]} transport'))
     return cards(items)
 
@@ -225,7 +225,7 @@ def _accuracy(played: Sequence[PlayedFrame], scores: Sequence[FrameScore],
                'Share of the pixels published as face that have no depth.'),
         figure(plots.lines(times, rough, 'seconds', 'roughness, mm'),
                'Mean deviation of a pixel from its eight neighbours, on pixels that the camera '
-               'measured.'))]
+               'measured, away from steps of the surface.'))]
 
 
 def _reference_plots(times: Sequence[float], scores: Sequence[FrameScore],
