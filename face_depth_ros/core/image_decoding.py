@@ -89,6 +89,15 @@ def decode_image(data: Bytes, encoding: str, width: int, height: int, step: int,
     return image
 
 
+def check_image_fields(data: Bytes, encoding: str, width: int, height: int, step: int) -> None:
+    """
+    Check a sensor_msgs/Image that another library will decode.
+
+    :raises InvalidImageError: as `decode_image`
+    """
+    _check_fields(data, _layout(encoding), encoding, width, height, step)
+
+
 def decode_color(data: Bytes, encoding: str, width: int, height: int, step: int,
                  is_bigendian: int | bool = False) -> np.ndarray:
     """
