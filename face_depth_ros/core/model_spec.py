@@ -92,6 +92,19 @@ class ModelSpec:
             raise ModelSpecError(f'{path} holds a {type(data).__name__}, expected a mapping')
         return _from_mapping(path, data)
 
+    def limit(self, name: str) -> float:
+        """
+        Return a number of `limits`.
+
+        :raises ModelSpecError: not there, or no number
+        """
+        value = self.limits.get(name)
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise ModelSpecError(
+                f'model {self.name}: {self.path} gives {value!r} for limits: {name}, expected a '
+                'number; export the model again with this version of the package')
+        return float(value)
+
     def read_onnx(self) -> bytes:
         """
         Return the ONNX file's bytes, checked against the spec's hash.

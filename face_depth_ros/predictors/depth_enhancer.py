@@ -136,12 +136,12 @@ class DepthEnhancer:
             self._closers.append(depth_filter.close)
             return lambda crop, slab: _filter_crop(depth_filter, crop, slab)
         spec = find_model(self._model)
+        self.max_correction_m = spec.limit('max_correction_m')
+        keep, fill = (spec.limit(name) if self._threshold is None else self._threshold
+                      for name in ('support_threshold', 'fill_threshold'))
         engine = open_engine(spec, backend=self._backend, precision=self._precision)
         self._closers.append(engine.close)
         self.engine = engine
-        self.max_correction_m = float(spec.limits['max_correction_m'])
-        keep, fill = (float(spec.limits[name]) if self._threshold is None else self._threshold
-                      for name in ('support_threshold', 'fill_threshold'))
         return lambda crop, slab: _network_crop(engine, crop, slab, keep, fill)
 
     def _paste(self, original: np.ndarray, result: EnhancedDepth, box: FaceBox,

@@ -128,3 +128,12 @@ def test_installed_share_is_searched(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.delenv('FACE_DEPTH_MODELS', raising=False)
     monkeypatch.setenv('AMENT_PREFIX_PATH', str(tmp_path))
     assert find_model('installed').path.parent == folder
+
+
+def test_limits_are_numbers(tmp_path: Path) -> None:
+    spec = ModelSpec.load(write(tmp_path, data(limits={'threshold': 0.3, 'input': 'one face'})))
+    assert spec.limit('threshold') == 0.3
+    with pytest.raises(ModelSpecError, match="gives 'one face' for limits: input, expected a num"):
+        spec.limit('input')
+    with pytest.raises(ModelSpecError, match='gives None for limits: absent'):
+        spec.limit('absent')
