@@ -1,0 +1,140 @@
+# Copyright 2026 face_depth_ros contributors
+# SPDX-License-Identifier: MIT
+"""The launch file, run by the real launch_ros; skipped where that is not importable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+import contextlib
+import os
+from pathlib import Path
+import signal
+import subprocess
+import sys
+
+from composition_interfaces.srv import ListNodes
+from face_depth_ros.nodes.image_messages import depth_from_message
+from fake_predictors import color_message, depth_message, info_message
+import pytest
+from rcl_interfaces.srv import GetParameters
+from ros_graph import DEADLINE_S, Graph
+from sensor_msgs.msg import CameraInfo, Image
+
+launch_ros = pytest.importorskip(
+    'launch_ros', reason='launch_ros is not importable: it comes with a ROS distribution, or from '
+    'its sources on PYTHONPATH')
+pytestmark = pytest.mark.ros
+
+FILE = Path(__file__).resolve().parents[2] / 'launch' / 'face_depth.launch.py'
+RUNNER = """
+import sys
+from launch import LaunchDescription, LaunchService
+from launch.actions import IncludeLaunchDescription
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+arguments = dict(a.split(':=', 1) for a in sys.argv[2:])
+service = LaunchService()
+service.include_launch_description(LaunchDescription([IncludeLaunchDescription(
+    PythonLaunchDescriptionSource(sys.argv[1]), launch_arguments=arguments.items())]))
+sys.exit(service.run())
+"""
+
+
+@contextlib.contextmanager
+def launched(graph: Graph, **arguments: str) -> Iterator[subprocess.Popen]:
+    """Run the launch file; ctrl-c must end it and all that it started."""
+    arguments = {'namespace': graph.namespace.strip('/'),
+                 'color_topic': graph.topic('camera/color/image_raw'),
+                 'color_info_topic': graph.topic('camera/color/camera_info'),
+                 'depth_topic': graph.topic('camera/depth/image_raw'),
+                 'depth_info_topic': graph.topic('camera/depth/camera_info'), **arguments}
+    environment = {k: v for k, v in os.environ.items() if 'DEFAULT_PROFILES_FILE' not in k}
+    started = subprocess.Popen(
+        [sys.executable, '-c', RUNNER, str(FILE),
+         *(f'{k}:={v}' for k, v in arguments.items())],
+        env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        start_new_session=True)
+    try:
+        yield started
+    finally:
+        for sign in (signal.SIGINT, signal.SIGKILL):
+            with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
+                os.killpg(started.pid, sign)
+                started.communicate(timeout=DEADLINE_S)
+
+
+def nodes_of(graph: Graph, container: str) -> list[str]:
+    return graph.probe.call(ListNodes, graph.topic(f'{container}/_container/list_nodes'),
+                            ListNodes.Request()).full_node_names
+
+
+def parameters_of(graph: Graph, node: str, *names: str) -> list[str]:
+    values = graph.probe.call(GetParameters, graph.topic(f'{node}/get_parameters'),
+                              GetParameters.Request(names=names)).values
+    return [v.string_value for v in values]
+
+
+def test_both_components_come_up_and_a_frame_goes_through(graph):
+    with launched(graph, precision='fp32', method='De-M2') as process:
+        for name, kind in (('color/image_raw', Image), ('color/camera_info', CameraInfo),
+                           ('depth/image_raw', Image), ('depth/camera_info', CameraInfo)):
+            graph.probe.publisher(kind, graph.topic(f'camera/{name}'))
+        graph.subscribe(Image, 'depth_enhanced/image_raw')
+        graph.wait_ready('face_detector', 'depth_enhancer')
+        assert nodes_of(graph, 'face_depth_container') == [
+            graph.topic('face_detector'), graph.topic('depth_enhancer')]
+        assert parameters_of(graph, 'face_detector', 'precision', 'backend', 'model') == [
+            'fp32', 'auto', 'face_detector']
+        assert parameters_of(graph, 'depth_enhancer', 'method') == ['De-M2']
+        container = int(subprocess.run(
+            ['pgrep', '-P', str(process.pid)], capture_output=True, text=True,
+            check=True).stdout.split()[0])
+        assert f'{FILE.parents[1]}/config/fastdds.xml' in Path(
+            f'/proc/{container}/environ').read_text(encoding='utf-8')
+        status = graph.wait_status('depth_enhancer', lambda _, v: True)
+        assert status[f'input.{graph.topic("detections")}'].startswith('hand-off')
+        for topic, message in (('color/camera_info', info_message(5)),
+                               ('depth/camera_info', info_message(5)),
+                               ('color/image_raw', color_message(5)),
+                               ('depth/image_raw', depth_message(5))):
+            graph.probe.publish(graph.topic(f'camera/{topic}'), message)
+        answer = graph.wait_stamp('depth_enhanced/image_raw', 5)
+        assert depth_from_message(answer).array.shape == (48, 64)
+
+
+def test_one_component_in_a_container_of_another_name_without_hand_off(graph, tmp_path):
+    own = tmp_path / 'own.yaml'
+    own.write_text('/**:\n  ros__parameters: {silence_timeout: 7.0}\n'
+                   '/**/depth_enhancer:\n  ros__parameters: {method: Hf-L}\n', encoding='utf-8')
+    with launched(graph, components='depth_enhancer', container_name='box', hand_off='false',
+                  params_file=str(own)):
+        graph.wait_status('depth_enhancer', lambda _, v: v['state'] == 'active')
+        assert nodes_of(graph, 'box') == [graph.topic('depth_enhancer')]
+        assert parameters_of(graph, 'depth_enhancer', 'method') == ['Hf-L']
+        with launched(graph, components='face_detector', container_name='box', hand_off='false',
+                      start_container='false'):
+            graph.wait_status('face_detector', lambda _, v: v['state'] == 'active')
+            assert nodes_of(graph, 'box') == [graph.topic('depth_enhancer'),
+                                              graph.topic('face_detector')]
+            graph.subscribe(Image, 'depth_enhanced/image_raw')
+            values = graph.wait_status('depth_enhancer', lambda _, v: v['wanted'] == 'true')
+            assert values[f'input.{graph.topic("detections")}'].startswith('ros')
+
+
+def test_an_unknown_component_is_named(graph):
+    with launched(graph, components='face_detector,nose_counter') as process:
+        output = process.communicate(timeout=DEADLINE_S)[0]
+    assert process.returncode != 0
+    assert "components is 'face_detector,nose_counter', expected some of face_detector" in output
+
+
+def test_every_argument_is_documented():
+    from launch.actions import DeclareLaunchArgument
+    from launch.launch_description_sources import PythonLaunchDescriptionSource
+
+    from launch import LaunchContext
+    entities = PythonLaunchDescriptionSource(str(FILE)).get_launch_description(
+        LaunchContext()).entities
+    declared = [e for e in entities if isinstance(e, DeclareLaunchArgument)]
+    assert {e.name for e in declared} >= {'color_topic', 'depth_topic', 'namespace', 'backend',
+                                          'container_name', 'components', 'params_file', 'rviz'}
+    assert all(e.description and e.default_value is not None for e in declared)
