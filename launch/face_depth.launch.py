@@ -13,13 +13,14 @@ import os
 from pathlib import Path
 from typing import Any
 
-from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import ComposableNodeContainer, LoadComposableNodes, Node
 from launch_ros.descriptions import ComposableNode
 import yaml
+
+from launch import LaunchContext, LaunchDescription
 
 PACKAGE = 'face_depth_ros'
 SHARE = Path(__file__).resolve().parents[1]
