@@ -42,7 +42,7 @@ import torch
 from torch.nn import functional
 
 LOG = logging.getLogger('train_depth_enhancer')
-FILL_THRESHOLD = 0.02
+FILL_THRESHOLD = 0.01
 """
 Least support of a filled pixel.
 
