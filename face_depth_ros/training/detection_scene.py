@@ -163,9 +163,7 @@ class SceneComposer:
         pool = self._bald if generator.random() < BALD_SHARE else self._faces
         index = int(pool[generator.integers(len(pool))])
         mirrored = bool(generator.random() < 0.5)
-        outline = self._paste(image, index, box, mirrored, generator)
-        if outline is not None:
-            cv2.fillPoly(owner, [outline], _NOBODY)
+        self._paste(image, owner, index, box, mirrored, generator)
         middle = (round(box.center_x - 0.5), round(box.center_y - 0.5))
         cv2.circle(owner, middle, max(1, round(0.4 * box.side)), number, -1)
         if generator.random() < 0.14:
@@ -184,20 +182,23 @@ class SceneComposer:
         box = FaceBox(generator.uniform(0, width), generator.uniform(0, height), side,
                       math.radians(generator.normal(0.0, self.limits.roll_sigma)))
         if len(self._backs) and generator.random() < 0.6:
-            self._paste(image, int(generator.choice(self._backs)), box, False, generator)
+            self._paste(image, None, int(generator.choice(self._backs)), box, False, generator)
         else:
             scrambled = _scramble(self.bank.rgba[generator.choice(self._faces)], generator)
             _blend(image, scrambled, box, self.bank.expansion)
 
-    def _paste(self, image: np.ndarray, index: int, box: FaceBox, mirrored: bool,
-               generator: np.random.Generator) -> np.ndarray | None:
-        """Paste a head, perhaps on a torso, whose outline is returned, (K, 2) int32 pixels."""
+    def _paste(self, image: np.ndarray, owner: np.ndarray | None, index: int, box: FaceBox,
+               mirrored: bool, generator: np.random.Generator) -> None:
+        """Paste a head, perhaps on a torso; note in `owner` what they cover."""
         head = self.bank.rgba[index]
         if mirrored:
             head = head[:, ::-1]
         _blend(image, recolor_head(np.ascontiguousarray(head), generator), box,
-               self.bank.expansion)
-        return _draw_torso(image, box, generator) if generator.random() < TORSO_SHARE else None
+               self.bank.expansion, owner)
+        if generator.random() < TORSO_SHARE:
+            outline = _draw_torso(image, box, generator)
+            if owner is not None:
+                cv2.fillPoly(owner, [outline], _NOBODY)
 
 
 def _apart(box: FaceBox, other: FaceBox) -> bool:
@@ -207,8 +208,9 @@ def _apart(box: FaceBox, other: FaceBox) -> bool:
         distance > 0.62 * max(box.side, other.side))
 
 
-def _blend(image: np.ndarray, head: np.ndarray, box: FaceBox, expansion: float) -> None:
-    """Lay a premultiplied RGBA crop over the image, in place."""
+def _blend(image: np.ndarray, head: np.ndarray, box: FaceBox, expansion: float,
+           owner: np.ndarray | None = None) -> None:
+    """Lay a premultiplied RGBA crop over the image, in place; what it covers loses its owner."""
     side = box.side * expansion
     size = len(head)
     if side < 0.6 * size:  # shrink by area first, or the warp would skip pixels
@@ -228,6 +230,8 @@ def _blend(image: np.ndarray, head: np.ndarray, box: FaceBox, expansion: float) 
     part = image[top:bottom, left:right]
     free = cv2.cvtColor(255 - warped[..., 3], cv2.COLOR_GRAY2RGB)
     cv2.add(cv2.multiply(part, free, scale=1.0 / 255.0), warped[..., :3], dst=part)
+    if owner is not None:
+        owner[top:bottom, left:right][warped[..., 3] > 127] = _NOBODY
 
 
 def _seen_share(owner: np.ndarray, number: int, box: FaceBox) -> float:

@@ -89,6 +89,19 @@ def test_a_covered_face_does_not_count() -> None:
     assert 0 < (~seen).sum() < 0.5 * len(seen)
 
 
+def test_a_head_covers_what_is_behind_it() -> None:
+    """Not its face alone: shoulders and hair of nearer people hid faces that counted as seen."""
+    bank = drawn_bank(size=64)
+    bank.rgba[:] = 255  # as of hair and shoulders: reaches far beyond the face
+    composer = SceneComposer(bank, BACKGROUNDS)
+    owner = np.full((96, 96), 255, np.uint8)
+    owner[40:60, 20:30] = 0
+    composer._add_face(np.zeros((96, 96, 3), np.uint8), owner, 1, FaceBox(60.0, 50.0, 50.0),
+                       np.random.default_rng(1))
+    assert (owner[40:60, 21:30] != 0).all()
+    assert (owner == 1).sum() > 800
+
+
 def test_recolouring_keeps_alpha_and_premultiplication() -> None:
     head = premultiplied(np.random.default_rng(0).integers(0, 256, (16, 16, 4), np.uint8))
     changed = recolor_head(head, np.random.default_rng(1))

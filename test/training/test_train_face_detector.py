@@ -171,7 +171,10 @@ def test_the_whole_script_from_banks_to_onnx(tmp_path: Path) -> None:
                '--validation-size', '2', '--workers', '0', '--steps-per-epoch', '2']
     script.main([*command, '--max-steps', '2'])
     script.main([*command, '--max-steps', '3', '--resume'])
+    trained = torch.load(tmp_path / 'run' / 'last.pt', weights_only=True)
+    script.main([*command, '--max-steps', '3', '--resume'])  # finished: scored again
     content = torch.load(tmp_path / 'run' / 'last.pt', weights_only=True)
+    assert content['metrics'] == trained['metrics']
     assert content['state']['step'] == 3
     assert content['settings']['seed'] == script.Settings().seed
     assert content['commit'] and 'ap50' in content['metrics']
