@@ -13,6 +13,8 @@ import numpy as np
 import torch
 
 _FLAT_SLOTS = ('teeth', 'gums', 'mouth_socket', 'eye_socket', 'lacrimal', 'eyelash')
+_COLOR_FILES = ('albedo/flat_colours.json', 'albedo/scalp_mask.png', 'albedo/scalp_mask_head.png',
+                'eyelash_alpha.png')
 _HAIR_RGB = ((26, 21, 19), (45, 32, 25), (62, 43, 31), (95, 66, 44), (150, 112, 70),
              (125, 62, 36), (140, 138, 135), (205, 200, 192))
 _DARK_CHEEK = 120.0
@@ -53,7 +55,7 @@ class AppearanceLibrary:
     """
     Skins, brows, irises and flat colours of the assets.
 
-    :raises AssetsError: the folder has no skins
+    :raises AssetsError: the folder lacks skins, irises or what belongs to them; all of it is named
     """
 
     def __init__(self, assets: FaceAssets, device: torch.device) -> None:
@@ -61,9 +63,12 @@ class AppearanceLibrary:
         self.skins, self.brows = assets.skins(), assets.names('brows', 'png')
         self.irises = assets.names('iris', 'jpg')
         self.hair, self.glasses = assets.names('hair', 'npz'), assets.names('glasses', 'npz')
-        if not self.skins or not self.irises:
-            raise AssetsError(f'{assets.folder} has no skins or no irises: colour images need '
-                              'them, depth images do not; get a complete asset folder')
+        missing = [] if self.skins else ['albedo/NAME.jpg with albedo/NAME_head.jpg']
+        missing += [] if self.irises else ['iris/NAME.jpg']
+        missing += [name for name in _COLOR_FILES if not (assets.folder / name).is_file()]
+        if missing:
+            raise AssetsError(f'{assets.folder} lacks {", ".join(missing)}: colour images need '
+                              'skins and irises, depth images do not; get a complete asset folder')
         self._flat = assets.table('albedo', 'flat_colours.json')
         self._skin = {name: (TextureLevels(assets.image('albedo', f'{name}.jpg')),
                              TextureLevels(assets.image('albedo', f'{name}_head.jpg')))
