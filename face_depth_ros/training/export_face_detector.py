@@ -34,7 +34,7 @@ import torch
 
 LOG = logging.getLogger('export_face_detector')
 NAME = 'face_detector'
-CONFIDENCE_THRESHOLD = 0.45
+CONFIDENCE_THRESHOLD = 0.5
 WORKING_SIZE = 320
 SMALLEST_FACE_PX = 24
 OUTPUTS = ('score', 'box', 'landmarks')

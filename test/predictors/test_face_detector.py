@@ -8,18 +8,25 @@ The oracle is a network made by hand that finds red squares: where they are is k
 
 from __future__ import annotations
 
+import json
+import math
 from pathlib import Path
 
+import cv2
 from face_depth_ros.core.errors import InvalidImageError, ModelSpecError, SettingsError
+from face_depth_ros.core.face_box import FaceBox
+from face_depth_ros.core.frames import Detection
 from face_depth_ros.core.model_spec import find_model
 from face_depth_ros.predictors.face_detector import FaceDetector
 from face_depth_ros.training.export import export_onnx
 from face_depth_ros.training.export_face_detector import fixed_inputs, OUTPUTS, spec_mapping
 import numpy as np
 import pytest
+from rosbags.highlevel import AnyReader
 import torch
 import yaml
 
+SCENES = Path(__file__).resolve().parents[1] / 'data' / 'face_scenes'
 SIDE = 24.0
 CONTENT = {'settings': {'max_minutes': 1, 'threads': 1, 'seed': 0, 'precision': 'none'},
            'state': {'minutes': 0, 'samples': 0}, 'commit': 'none', 'metrics': {}}
@@ -52,6 +59,12 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def detector(model: Path) -> FaceDetector:
     """Return a detector of red squares."""
     return FaceDetector(str(model), backend='openvino', precision='fp32')
+
+
+@pytest.fixture(scope='module')
+def shipped() -> FaceDetector:
+    """Return the detector as it ships."""
+    return FaceDetector(backend='openvino', precision='fp32')
 
 
 def red_square(height: int, width: int, x: int, y: int, size: int) -> np.ndarray:
@@ -150,3 +163,62 @@ def test_the_shipped_model_is_what_its_spec_says() -> None:
     assert spec.task == 'face detection'
     assert spec.read_onnx()
     assert spec.parity['max_abs'] < 1e-3
+
+
+def matches(face: Detection, box: FaceBox) -> bool:
+    """Whether a detection lies on a face: centre within a quarter, side within a third."""
+    distance = math.hypot(face.box.center_x - box.center_x, face.box.center_y - box.center_y)
+    return distance < 0.25 * box.side and 0.75 < face.box.side / box.side < 1.35
+
+
+def test_the_shipped_model_finds_people_it_has_never_seen(shipped: FaceDetector) -> None:
+    """The scenes are made by test/data/draw_face_scenes.py, no person of them is in training."""
+    truth = json.loads((SCENES / 'truth.json').read_text())
+    found, false, errors = 0, 0, []
+    for name, faces in truth.items():
+        image = cv2.cvtColor(cv2.imread(str(SCENES / name)), cv2.COLOR_BGR2RGB)
+        detections = shipped.detect(image)
+        for face in faces:
+            box = FaceBox(*face['box'])
+            hits = [d for d in detections if matches(d, box)]
+            found += bool(hits)
+            errors += [np.linalg.norm(d.landmarks - face['landmarks'], axis=1).mean() / box.side
+                       for d in hits]
+        false += sum(not any(matches(d, FaceBox(*f['box'])) for f in faces) for d in detections)
+    assert found >= 0.8 * sum(len(faces) for faces in truth.values())
+    assert false <= 2
+    assert np.median(errors) < 0.08
+
+
+@pytest.mark.parametrize('turn', [0, 1, 2])
+def test_the_shipped_model_finds_nothing_in_plain_images(shipped: FaceDetector,
+                                                         turn: int) -> None:
+    ramp = np.linspace(0, 255, 320).astype(np.uint8)
+    image = np.stack([np.tile(ramp, (240, 1))] * 3, axis=2)
+    assert shipped.detect(np.ascontiguousarray(np.rot90(image, turn))) == ()
+
+
+@pytest.mark.assets
+def test_the_shipped_model_finds_the_real_head(shipped: FaceDetector,
+                                               real_recording: Path) -> None:
+    """Nearly all of 90 real frames that sweep from ear to ear, with the centre on the head."""
+    head = np.load(real_recording / 'reference' / 'fused_depth.npz')['depth_mm'] > 0  # (90, H, W)
+    hits = false = 0
+    for mask, image in zip(head, real_frames(real_recording / 'bag'), strict=True):
+        filled = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((15, 15)))
+        on_head = [filled[int(d.box.center_y), int(d.box.center_x)] > 0
+                   for d in shipped.detect(image)
+                   if 0 <= d.box.center_x < 240 and 0 <= d.box.center_y < 320]
+        hits += any(on_head)
+        false += len(on_head) - any(on_head)
+    assert hits >= 85
+    assert false <= 2
+
+
+def real_frames(bag: Path) -> list[np.ndarray]:
+    """Return the colour images of a bag of rgb8 images."""
+    with AnyReader([bag]) as reader:
+        topics = [c for c in reader.connections if c.topic == '/camera/camera/color/image_raw']
+        messages = (reader.deserialize(raw, c.msgtype)
+                    for c, _, raw in reader.messages(connections=topics))
+        return [np.asarray(m.data).reshape(m.height, m.width, 3) for m in messages]
