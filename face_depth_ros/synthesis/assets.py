@@ -40,7 +40,8 @@ def _checked(folder: Path, origin: str) -> Path:
     if not (folder / HEAD_FILE).is_file():
         raise AssetsError(
             f'no face assets: {origin} is {folder}, expected a folder with {HEAD_FILE}; give the '
-            f'folder with --assets DIR or set {ASSETS_VARIABLE}')
+            f'folder with --assets DIR or set {ASSETS_VARIABLE}, or make one from a checkout of '
+            'ICT-FaceKit with python -m face_depth_ros.synthesis.import_ict_facekit')
     return folder.resolve()
 
 

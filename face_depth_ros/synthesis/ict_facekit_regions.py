@@ -31,8 +31,8 @@ class Part:
 
     :param slot: texture slot of its triangles
     :param label: of its triangles; face and head are refined
-    :param shell: for eyeballs, the leading (vertices, polygons) of the closed outer shell that is
-        drawn; the iris layer behind it is hidden
+    :param shell: of eyeballs, the leading (vertices, polygons) that are the closed outer shell;
+        it is drawn, the iris layer behind it is hidden; (0, 0) = no eyeball
     """
 
     name: str
@@ -40,7 +40,7 @@ class Part:
     polygons: int
     slot: str
     label: str
-    shell: tuple[int, int] | None = None
+    shell: tuple[int, int] = (0, 0)
 
 
 PARTS = (
@@ -157,7 +157,7 @@ def slots_and_labels(parts: tuple[Part, ...], triangles: Triangles, neutral_cm: 
     slot = np.array([SLOTS.index(item.slot) for item in parts], np.uint8)[part]
     label = np.array([HEAD_LABELS.index(item.label) for item in parts], np.uint8)[part]
     for index, (item, (first, _)) in enumerate(zip(parts, ends(parts, 'polygons'), strict=True)):
-        if item.shell is not None:
+        if any(item.shell):
             inner = (part == index) & (triangles.polygon >= first + item.shell[1])
             slot[inner], label[inner] = SLOTS.index('none'), HEAD_LABELS.index('hidden')
     centre, uv = neutral_cm[triangles.vertices].mean(1), uv_local[triangles.uv].mean(1)

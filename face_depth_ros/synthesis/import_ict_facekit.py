@@ -20,6 +20,7 @@ import json
 import logging
 from pathlib import Path
 import sys
+from typing import Any
 
 from face_depth_ros.core.errors import AssetsError
 from face_depth_ros.synthesis.assets import HEAD_FILE
@@ -109,7 +110,7 @@ def write_assets(checkout: Path, out: Path, parts: tuple[Part, ...] = PARTS,
     if (out / HEAD_FILE).exists():
         raise AssetsError(f'{out} holds {HEAD_FILE} already; name another folder, or remove it '
                           'first')
-    arrays = head_arrays(checkout, parts, identity_modes)
+    arrays: dict[str, Any] = head_arrays(checkout, parts, identity_modes)
     license_text = (checkout / _LICENSE).read_bytes()
     try:
         (out / 'LICENSES').mkdir(parents=True, exist_ok=True)
@@ -261,7 +262,7 @@ def _topology(mesh: ObjMesh, parts: tuple[Part, ...],
 
 def _eyes(mesh: ObjMesh, parts: tuple[Part, ...]) -> dict[str, np.ndarray]:
     """Centre, optical axis and vertices of the left and the right eyeball."""
-    indices = [index for index, part in enumerate(parts) if part.shell is not None]
+    indices = [index for index, part in enumerate(parts) if any(part.shell)]
     spans, polygons = (ends(parts, what)[indices] for what in ('vertices', 'polygons'))
     centres, axes = [], []
     for index, (first, _), (polygon, _) in zip(indices, spans, polygons, strict=True):
