@@ -120,7 +120,7 @@ def spec_mapping(content: dict[str, Any], digest: str) -> dict[str, Any]:
             'command': 'python -m face_depth_ros.training.train_depth_enhancer '
                        f'--max-minutes {settings["max_minutes"]:g}',
             'commit': content['commit'], 'seed': settings['seed'],
-            'data': f'{settings["bank_size"]} heads and {settings["scene_bank_size"]} whole scenes '
+            'data': f'{settings["bank_size"]} heads, {settings["scene_bank_size"]} whole scenes '
                     'of the train split, varied and degraded anew at each use '
                     '(training/enhancement_data.py)',
             'hardware': f'CPU, {platform.machine()}, bf16 autocast',
