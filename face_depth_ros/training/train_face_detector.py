@@ -6,7 +6,7 @@ Train the face detector on composed images of rendered heads.
 The shipped model was made by
 
     python -m face_depth_ros.training.render_head_bank --assets DIR
-    python -m face_depth_ros.training.train_face_detector --assets DIR --max-minutes 65 --threads 1
+    python -m face_depth_ros.training.train_face_detector --assets DIR --max-minutes 58 --threads 1
 
 on a CPU; the same commands run on a GPU. It goes on where it was stopped when given `--resume`.
 `python -m face_depth_ros.training.export_face_detector` writes the ONNX file and its spec.
@@ -110,11 +110,16 @@ class Settings:
 
 @dataclass
 class TrainingState:
-    """Everything that a checkpoint holds beside the weights."""
+    """
+    Everything that a checkpoint holds beside the weights.
+
+    :param commit: of the code that the run began with; the checkout may change meanwhile
+    """
 
     step: int = 0
     minutes: float = 0.0
     samples: int = 0
+    commit: str = ''
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -206,7 +211,7 @@ def build(settings: Settings, fabric: Fabric,
         [{'params': kernels, 'weight_decay': settings.weight_decay},
          {'params': others, 'weight_decay': 0.0}], lr=settings.learning_rate)
     model, optimizer = fabric.setup(model, optimizer)
-    return model, average, optimizer, TrainingState()
+    return model, average, optimizer, TrainingState(commit=current_commit())
 
 
 def is_over(settings: Settings, state: TrainingState) -> bool:
@@ -321,7 +326,7 @@ def save_checkpoint(path: Path, settings: Settings, model: Any, average: FaceDet
     content = {'model': model.state_dict(), 'average': average.state_dict(),
                'optimizer': optimizer.state_dict(), 'state': asdict(state),
                'settings': asdict(settings), 'config': asdict(average.config),
-               'commit': current_commit(), 'metrics': metrics}
+               'commit': state.commit, 'metrics': metrics}
     torch.save(content, path.with_suffix('.partial'))
     path.with_suffix('.partial').replace(path)
 
