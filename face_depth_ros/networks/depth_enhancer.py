@@ -82,6 +82,8 @@ class DepthEnhancer(nn.Module):
     Input: filled depth and validity, each (B, 1, H, W) with H and W multiples of 32.
     """
 
+    interpolation: torch.Tensor
+
     def __init__(self, config: DepthEnhancerConfig | None = None) -> None:
         super().__init__()
         self.config = config or DepthEnhancerConfig()
@@ -98,6 +100,7 @@ class DepthEnhancer(nn.Module):
             nn.Sequential(*(ResidualBlock(w) for _ in range(n)))
             for w, n in zip(widths[:-1], self.config.decoder_blocks, strict=True))
         self.head = nn.Conv2d(widths[0], 4 * BLOCK * BLOCK + 1, 3, padding=1)
+        self.register_buffer('interpolation', interpolation_kernel(2), persistent=False)
         for parameter in self.head.parameters():
             nn.init.normal_(parameter, std=1e-2)
 
@@ -119,17 +122,29 @@ class DepthEnhancer(nn.Module):
             x = functional.interpolate(self.up[level](x), scale_factor=2.0, mode='nearest')
             x = self.decoder[level](x + skips[level])
         x = self.head(functional.relu(x))  # (B, 65, H/4, W/4)
-        fine, log_error, support, gate = functional.pixel_shuffle(x[:, :-1], BLOCK).split(1, 1)
-        coarse = _upsample(_CORRECTION_GAIN * x[:, -1:])
-        smooth = _upsample(functional.avg_pool2d(depth, BLOCK))
-        correction = torch.sigmoid(gate) * (smooth - depth) + coarse + _CORRECTION_GAIN * fine
-        return EnhancerOutput(correction, log_error - 4.0, support)
+        fine, log_error, support, gate, coarse = x.split([BLOCK * BLOCK] * 4 + [1], dim=1)
+        mean = functional.avg_pool2d(depth, BLOCK)
+        blocks = functional.pad(torch.cat([mean, _CORRECTION_GAIN * coarse], dim=1),
+                                (1, 1, 1, 1), mode='replicate')
+        smooth, coarse = functional.conv2d(blocks, self.interpolation, groups=2).chunk(2, dim=1)
+        correction = (torch.sigmoid(gate) * (smooth - functional.pixel_unshuffle(depth, BLOCK))
+                      + coarse + _CORRECTION_GAIN * fine)  # (B, 16, H/4, W/4)
+        return EnhancerOutput(*(functional.pixel_shuffle(t, BLOCK)
+                                for t in (correction, log_error - 4.0, support)))
 
 
-def _upsample(blocks: torch.Tensor) -> torch.Tensor:
-    """Interpolate (B, C, H/4, W/4) to (B, C, H, W)."""
-    return functional.interpolate(blocks, scale_factor=float(BLOCK), mode='bilinear',
-                                  align_corners=False)
+def interpolation_kernel(channels: int) -> torch.Tensor:
+    """
+    Weights of a grouped 3 x 3 convolution that interpolates bilinearly from blocks to pixels.
+
+    :returns: (16 C, 1, 3, 3): of C block images with a border of one repeated block, it makes
+        (B, 16 C, H/4, W/4), of which `pixel_shuffle` makes C images; the same numbers as resizing,
+        in half of the time on a CPU
+    """
+    offset = (torch.arange(BLOCK) + 0.5) / BLOCK - 0.5
+    line = torch.stack([(-offset).clamp_min(0), 1.0 - offset.abs(), offset.clamp_min(0)], 1)
+    kernel = torch.einsum('ai,bj->abij', line, line).reshape(BLOCK * BLOCK, 1, 3, 3)
+    return kernel.repeat(channels, 1, 1, 1)
 
 
 def block_features(depth: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:

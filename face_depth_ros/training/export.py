@@ -44,6 +44,7 @@ def export_onnx(module: nn.Module, example: Mapping[str, torch.Tensor], path: Pa
     path.parent.mkdir(parents=True, exist_ok=True)
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter('ignore', DeprecationWarning)
+        warnings.filterwarnings('ignore', 'Constant folding')
         torch.onnx.export(module.eval(), tuple(example.values()), str(path), opset_version=OPSET,
                           dynamo=False, input_names=list(example), output_names=list(outputs),
                           dynamic_axes=axes)

@@ -9,6 +9,7 @@ from face_depth_ros.networks.depth_enhancer import (
     build_depth_enhancer,
     DepthEnhancerConfig,
     fill_holes,
+    interpolation_kernel,
 )
 import numpy as np
 import pytest
@@ -28,6 +29,17 @@ def test_shapes_and_start() -> None:
     smooth = functional.interpolate(functional.avg_pool2d(depth, 4), scale_factor=4.0,
                                     mode='bilinear', align_corners=False)
     assert (output.correction - 0.5 * (smooth - depth)).abs().max() < 0.05
+
+
+def test_interpolation_is_that_of_resizing() -> None:
+    """The convolution with fixed weights gives the numbers of bilinear resizing."""
+    values = torch.rand(1, 2, 8, 6)
+    blocks = functional.pad(values, (1, 1, 1, 1), mode='replicate')
+    got = functional.pixel_shuffle(
+        functional.conv2d(blocks, interpolation_kernel(2), groups=2), 4)
+    expected = functional.interpolate(values, scale_factor=4.0, mode='bilinear',
+                                      align_corners=False)
+    torch.testing.assert_close(got, expected)
 
 
 def test_every_parameter_gets_a_gradient() -> None:
