@@ -124,9 +124,9 @@ class DepthEnhancer(nn.Module):
         x = self.head(functional.relu(x))  # (B, 65, H/4, W/4)
         fine, log_error, support, gate, coarse = x.split([BLOCK * BLOCK] * 4 + [1], dim=1)
         mean = functional.avg_pool2d(depth, BLOCK)
-        blocks = functional.pad(torch.cat([mean, _CORRECTION_GAIN * coarse], dim=1),
+        padded = functional.pad(torch.cat([mean, _CORRECTION_GAIN * coarse], dim=1),
                                 (1, 1, 1, 1), mode='replicate')
-        smooth, coarse = functional.conv2d(blocks, self.interpolation, groups=2).chunk(2, dim=1)
+        smooth, coarse = functional.conv2d(padded, self.interpolation, groups=2).chunk(2, dim=1)
         correction = (torch.sigmoid(gate) * (smooth - functional.pixel_unshuffle(depth, BLOCK))
                       + coarse + _CORRECTION_GAIN * fine)  # (B, 16, H/4, W/4)
         return EnhancerOutput(*(functional.pixel_shuffle(t, BLOCK)
