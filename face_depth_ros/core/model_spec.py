@@ -92,17 +92,16 @@ class ModelSpec:
             raise ModelSpecError(f'{path} holds a {type(data).__name__}, expected a mapping')
         return _from_mapping(path, data)
 
-    def limit(self, name: str) -> float:
+    def number(self, key: str) -> float:
         """
-        Return a number of `limits`.
+        Return a number of `normalisation` or `limits`.
 
         :raises ModelSpecError: not there, or no number
         """
-        value = self.limits.get(name)
+        value = {**self.limits, **self.normalisation}.get(key)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise ModelSpecError(
-                f'model {self.name}: {self.path} gives {value!r} for limits: {name}, expected a '
-                'number; export the model again with this version of the package')
+            raise ModelSpecError(f'{self.path}: {key} is {value!r}, expected a number under '
+                                 'normalisation or limits; export the model again')
         return float(value)
 
     def read_onnx(self) -> bytes:

@@ -136,8 +136,8 @@ class DepthEnhancer:
             self._closers.append(depth_filter.close)
             return lambda crop, slab: _filter_crop(depth_filter, crop, slab)
         spec = find_model(self._model)
-        self.max_correction_m = spec.limit('max_correction_m')
-        keep, fill = (spec.limit(name) if self._threshold is None else self._threshold
+        self.max_correction_m = spec.number('max_correction_m')
+        keep, fill = (spec.number(name) if self._threshold is None else self._threshold
                       for name in ('support_threshold', 'fill_threshold'))
         engine = open_engine(spec, backend=self._backend, precision=self._precision)
         self._closers.append(engine.close)

@@ -32,10 +32,10 @@ class FaceDetector:
                  max_faces: int = 16) -> None:
         spec = find_model(model)
         self._size = _input_size(spec)
-        self._pad = _number(spec, 'pad_value')
-        self._stride, self._side_unit = _whole(spec, 'stride'), _number(spec, 'side_unit_px')
+        self._pad = spec.number('pad_value')
+        self._stride, self._side_unit = _whole(spec, 'stride'), spec.number('side_unit_px')
         if confidence_threshold is None:
-            confidence_threshold = _number(spec, 'confidence_threshold')
+            confidence_threshold = spec.number('confidence_threshold')
         self.confidence_threshold = confidence_threshold
         self.max_faces = max_faces
         self.engine = open_engine(spec, backend, precision)
@@ -125,17 +125,8 @@ def _input_size(spec: ModelSpec) -> tuple[int, int]:
     return shape[2], shape[3]
 
 
-def _number(spec: ModelSpec, key: str) -> float:
-    """Return a number of the spec's normalisation or limits."""
-    value = {**spec.limits, **spec.normalisation}.get(key)
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ModelSpecError(f'{spec.path}: {key} is {value!r}, expected a number under '
-                             'normalisation or limits; export the model again')
-    return float(value)
-
-
 def _whole(spec: ModelSpec, key: str) -> int:
-    value = _number(spec, key)
+    value = spec.number(key)
     if value != int(value) or value < 0:
         raise ModelSpecError(f'{spec.path}: {key} is {value!r}, expected a whole number >= 0')
     return int(value)

@@ -130,10 +130,10 @@ def test_installed_share_is_searched(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert find_model('installed').path.parent == folder
 
 
-def test_limits_are_numbers(tmp_path: Path) -> None:
+def test_numbers_of_limits_and_normalisation(tmp_path: Path) -> None:
     spec = ModelSpec.load(write(tmp_path, data(limits={'threshold': 0.3, 'input': 'one face'})))
-    assert spec.limit('threshold') == 0.3
-    with pytest.raises(ModelSpecError, match="gives 'one face' for limits: input, expected a num"):
-        spec.limit('input')
-    with pytest.raises(ModelSpecError, match='gives None for limits: absent'):
-        spec.limit('absent')
+    assert spec.number('threshold') == 0.3 and spec.number('span_m') == 0.25
+    with pytest.raises(ModelSpecError, match="input is 'one face', expected a number"):
+        spec.number('input')
+    with pytest.raises(ModelSpecError, match='absent is None, expected a number'):
+        spec.number('absent')
