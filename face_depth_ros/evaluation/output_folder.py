@@ -20,7 +20,7 @@ def complete_folder(path: str | os.PathLike[str], marker: str) -> Iterator[Path]
     Give a temporary folder beside `path` that takes its place when the block ends well.
 
     :param path: the folder to make; one that is there already is replaced only when it holds
-        `marker`, which shows that the same command made it
+        `marker`, which shows that the same command made it; what else lies in it stays there
     :param marker: name of a file that the block must write
     :raises SettingsError: `path` is there and not ours, or its parent cannot be written
     """
@@ -69,15 +69,27 @@ def write_complete(path: Path, content: str | bytes) -> None:
 
 
 def _swap(temporary: Path, path: Path) -> None:
-    """Rename `temporary` to `path`; what stood there goes last, or comes back on failure."""
+    """
+    Rename `temporary` to `path`; what stood there goes last, or comes back on failure.
+
+    Entries that the new folder has not, another replay's output below this one say, move over.
+    """
     if not path.exists():
         temporary.rename(path)
         return
+    moved: list[str] = []
     with tempfile.TemporaryDirectory(prefix=f'.{path.name}.old.', dir=path.parent) as aside:
         old = Path(aside) / 'old'
-        path.rename(old)
         try:
+            for entry in list(path.iterdir()):
+                if not (temporary / entry.name).exists():
+                    entry.rename(temporary / entry.name)
+                    moved.append(entry.name)
+            path.rename(old)
             temporary.rename(path)
         except OSError:
-            old.rename(path)
+            if old.exists():
+                old.rename(path)
+            for name in moved:
+                (temporary / name).rename(path / name)
             raise

@@ -25,13 +25,15 @@ def test_folder_appears_at_the_end_only(tmp_path: Path) -> None:
     assert [p.name for p in out.parent.iterdir()] == ['out']
 
 
-def test_own_output_is_replaced_whole(tmp_path: Path) -> None:
+def test_own_output_is_replaced_and_the_rest_stays(tmp_path: Path) -> None:
+    """Once, a replay to `out` deleted the results of another one in `out/sven`."""
     out = tmp_path / 'out'
     fill(out, 'old')
-    (out / 'left-over').touch()
+    fill(out / 'other', 'precious')
     fill(out, 'new')
-    assert [p.name for p in out.iterdir()] == ['mark']
+    assert sorted(p.name for p in out.iterdir()) == ['mark', 'other']
     assert (out / 'mark').read_text() == 'new'
+    assert (out / 'other' / 'mark').read_text() == 'precious'
     assert [p.name for p in tmp_path.iterdir()] == ['out']
 
 
@@ -42,6 +44,26 @@ def test_failure_keeps_the_old_output(tmp_path: Path) -> None:
         (folder / 'mark').write_text('half')
         raise RuntimeError('stop')
     assert (out / 'mark').read_text() == 'old'
+    assert [p.name for p in tmp_path.iterdir()] == ['out']
+
+
+def test_failing_exchange_brings_everything_back(tmp_path: Path,
+                                                 monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / 'out'
+    fill(out, 'old')
+    fill(out / 'other', 'precious')
+    rename = Path.rename
+
+    def refuse(self: Path, target: Path) -> Path:
+        if target == out and self.name != 'old':
+            raise OSError('refused')
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, 'rename', refuse)
+    with pytest.raises(OSError, match='refused'):
+        fill(out, 'new')
+    assert (out / 'mark').read_text() == 'old'
+    assert (out / 'other' / 'mark').read_text() == 'precious'
     assert [p.name for p in tmp_path.iterdir()] == ['out']
 
 
