@@ -358,7 +358,7 @@ def test_the_top_level_holds_nothing_unforeseen() -> None:
     foreseen = {
         'package.xml', 'setup.py', 'setup.cfg', 'README.md', 'LICENSE', 'CHANGELOG.rst',
         'Makefile', 'pyproject.toml', '.gitignore', '.gitattributes', '.ci', 'face_depth_ros',
-        'launch', 'config', 'models', 'interfaces', 'test', 'requirements', 'resource',
+        'launch', 'config', 'models', 'docs', 'interfaces', 'test', 'requirements', 'resource',
     }
     found = {file.relative_to(ROOT).parts[0] for file in tracked()}
     assert found <= foreseen
