@@ -13,8 +13,7 @@ on a CPU and exported by training/export_depth_enhancer.py; on a GPU add `--batc
 
 from __future__ import annotations
 
-import argparse
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 import json
 import logging
 import math
@@ -22,7 +21,6 @@ from pathlib import Path
 import time
 from typing import Any
 
-from face_depth_ros.core.errors import SettingsError
 from face_depth_ros.networks.depth_enhancer import (
     build_depth_enhancer,
     DepthEnhancer,
@@ -35,7 +33,16 @@ from face_depth_ros.training.enhancement_data import (
     FaceDepthBank,
     make_batch,
 )
-from face_depth_ros.training.export import current_commit
+from face_depth_ros.training.run import (
+    is_over,
+    learning_rate,
+    load_checkpoint,
+    parse_settings,
+    Run,
+    RunSettings,
+    save_checkpoint,
+    update_average,
+)
 from lightning.fabric import Fabric
 import numpy as np
 import torch
@@ -59,76 +66,37 @@ The logit is shifted by its logarithm, so that the output remains the probabilit
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(RunSettings):
     """
     All that decides a training run.
 
-    :param assets: folder of the synthesis assets; '' = found by itself
-    :param run: folder of checkpoints, logs and the rendered banks
-    :param max_minutes: time budget of all sessions of the run together
-    :param max_steps: budget in steps; the learning rate follows the nearer of both ends
-    :param threads: CPU threads of torch, 0 = its own choice
+    :param run: folder of checkpoints; the rendered banks lie beside it
     """
 
-    assets: str = ''
     run: str = 'runs/depth_enhancer'
-    max_minutes: float = 60.0
-    max_steps: int = 1_000_000
     batch_size: int = 16
     bank_size: int = 16384
     scene_bank_size: int = 6144
     validation_size: int = 256
     learning_rate: float = 1.5e-3
     weight_decay: float = 1e-4
-    warmup_steps: int = 200
-    ema_decay: float = 0.998
     gradient_weight: float = 0.5
     confidence_weight: float = 0.01
     support_weight: float = 0.1
-    seed: int = 20261120
-    threads: int = 0
-    steps_per_epoch: int = 500
 
-    def __post_init__(self) -> None:
-        positive = ('max_minutes', 'max_steps', 'batch_size', 'bank_size', 'scene_bank_size',
-                    'validation_size', 'learning_rate', 'warmup_steps', 'steps_per_epoch')
-        problems = [f'{name} is {getattr(self, name)}, expected > 0' for name in positive
-                    if getattr(self, name) <= 0]
-        if not 0 <= self.ema_decay < 1:
-            problems.append(f'ema_decay is {self.ema_decay}, expected 0 <= ema_decay < 1')
+    def problems(self) -> list[str]:
+        """Return all that is wrong."""
+        found = super().problems() + self.below(
+            ('batch_size', 'bank_size', 'scene_bank_size', 'validation_size'),
+            zero_allowed=False)
         if self.batch_size > self.bank_size:
-            problems.append(f'batch_size {self.batch_size} exceeds bank_size {self.bank_size}')
-        if problems:
-            raise SettingsError('training settings: ' + '; '.join(problems))
-
-
-@dataclass
-class TrainingState:
-    """Everything that a checkpoint holds beside the weights."""
-
-    step: int = 0
-    minutes: float = 0.0
-    samples: int = 0
-
-
-@dataclass
-class Run:
-    """
-    What training changes.
-
-    :param model: with the optimiser as set up by Fabric
-    :param average: running average of the weights: validated and shipped
-    """
-
-    model: Any
-    average: DepthEnhancer
-    optimizer: Any
-    state: TrainingState
+            found.append(f'batch_size {self.batch_size} exceeds bank_size {self.bank_size}')
+        return found
 
 
 def main() -> None:
-    """Train, validate after each epoch, keep the newest checkpoint, export on demand."""
-    settings, resume = parse_arguments()
+    """Train, validate after each epoch, keep the newest checkpoint."""
+    settings, resume = parse_settings(Settings, __doc__)
     logging.basicConfig(level=logging.INFO, format='%(asctime)s %(message)s')
     fabric = Fabric(accelerator='auto', devices='auto' if torch.cuda.is_available() else 1,
                     precision='bf16-mixed')
@@ -149,19 +117,6 @@ def main() -> None:
             save_checkpoint(folder / 'last.pt', settings, run, metrics)
 
 
-def parse_arguments() -> tuple[Settings, bool]:
-    """Return the settings from the command line, and whether to resume."""
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    for f in fields(Settings):
-        parser.add_argument('--' + f.name.replace('_', '-'), type=type(f.default),
-                            default=f.default)
-    parser.add_argument('--resume', action='store_true')
-    values = vars(parser.parse_args())
-    resume = values.pop('resume')
-    return Settings(**values), resume
-
-
 def open_banks(settings: Settings, folder: Path, fabric: Fabric) -> dict[str, FaceDepthBank]:
     """Render (on the first process) and open the banks: train, scene, validation."""
     kinds = {'train': ('train', settings.bank_size), 'scene': ('train', settings.scene_bank_size),
@@ -178,7 +133,7 @@ def open_banks(settings: Settings, folder: Path, fabric: Fabric) -> dict[str, Fa
     return {kind: FaceDepthBank(folder) for kind, folder in folders.items()}
 
 
-def build(settings: Settings, fabric: Fabric) -> Run:
+def build(settings: Settings, fabric: Fabric) -> Run[DepthEnhancer]:
     """Return a fresh run."""
     torch.manual_seed(settings.seed)
     model: Any = build_depth_enhancer()
@@ -188,24 +143,11 @@ def build(settings: Settings, fabric: Fabric) -> Run:
     optimizer = torch.optim.AdamW(model.parameters(), lr=settings.learning_rate,
                                   weight_decay=settings.weight_decay, betas=(0.9, 0.99))
     model, optimizer = fabric.setup(model, optimizer)
-    return Run(model, average, optimizer, TrainingState())
-
-
-def is_over(settings: Settings, state: TrainingState) -> bool:
-    """Whether the budget of time or steps is used up."""
-    return state.minutes >= settings.max_minutes or state.step >= settings.max_steps
-
-
-def learning_rate(settings: Settings, state: TrainingState) -> float:
-    """Linear warm-up, then half a cosine down to 1 % at the end of the budget."""
-    progress = min(1.0, max(state.minutes / settings.max_minutes,
-                            state.step / settings.max_steps))
-    warm = min(1.0, (state.step + 1) / settings.warmup_steps)
-    return settings.learning_rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
+    return Run(model, average, optimizer)
 
 
 def train_one_epoch(fabric: Fabric, settings: Settings, banks: dict[str, FaceDepthBank],
-                    run: Run) -> float:
+                    run: Run[DepthEnhancer]) -> float:
     """Run up to `steps_per_epoch` steps; return the mean loss."""
     run.model.train()
     state = run.state
@@ -221,7 +163,7 @@ def train_one_epoch(fabric: Fabric, settings: Settings, banks: dict[str, FaceDep
         fabric.clip_gradients(run.model, run.optimizer, max_norm=1.0)
         run.optimizer.step()
         run.optimizer.zero_grad()
-        update_average(run.average, run.model, settings.ema_decay, state.step)
+        update_average(run, settings.ema_decay)
         total, steps = total + loss.item(), steps + 1
         state.step += 1
         state.samples += settings.batch_size * fabric.world_size
@@ -262,19 +204,11 @@ def loss_of(output: EnhancerOutput, batch: EnhancementBatch, settings: Settings)
     log_error = output.log_error.float().clamp(-9.0, 2.0)
     likelihood = ((error.detach().abs() * (-log_error).exp() + log_error) * surface).sum() / (
         count.sum())
-    weight = torch.tensor(SUPPORT_MISS_WEIGHT)
+    weight = surface.new_tensor(SUPPORT_MISS_WEIGHT)
     support = functional.binary_cross_entropy_with_logits(
         output.support.float() + weight.log(), surface, pos_weight=weight)
     return (rmse + settings.gradient_weight * slope + settings.confidence_weight * likelihood
             + settings.support_weight * support)
-
-
-def update_average(average: DepthEnhancer, model: Any, decay: float, step: int) -> None:
-    """Move the running average towards the model, faster during the first steps."""
-    decay = min(decay, (1 + step) / (10 + step))
-    with torch.no_grad():
-        for mean, value in zip(average.parameters(), model.parameters(), strict=True):
-            mean.lerp_(value.to(mean.dtype), 1.0 - decay)
 
 
 @torch.no_grad()
@@ -307,31 +241,6 @@ def validate(model: DepthEnhancer, bank: FaceDepthBank, device: torch.device,
         either = (supported | (surface > 0)).sum(dim=(1, 2, 3))
         sums['iou'].append(both / either)
     return {name: round(float(torch.cat(values).mean()), 5) for name, values in sums.items()}
-
-
-def save_checkpoint(path: Path, settings: Settings, run: Run, metrics: dict[str, float]) -> None:
-    """Write the newest checkpoint, complete or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    content = {'model': run.model.state_dict(), 'average': run.average.state_dict(),
-               'optimizer': run.optimizer.state_dict(), 'state': asdict(run.state),
-               'settings': asdict(settings), 'commit': current_commit(), 'metrics': metrics}
-    torch.save(content, path.with_suffix('.partial'))
-    path.with_suffix('.partial').replace(path)
-
-
-def load_checkpoint(path: Path, run: Run) -> None:
-    """
-    Go on from a checkpoint.
-
-    :raises SettingsError: there is none
-    """
-    if not path.exists():
-        raise SettingsError(f'--resume: no checkpoint at {path}; start without --resume')
-    content = torch.load(path, map_location='cpu', weights_only=True)
-    run.model.load_state_dict(content['model'])
-    run.average.load_state_dict(content['average'])
-    run.optimizer.load_state_dict(content['optimizer'])
-    run.state = TrainingState(**content['state'])
 
 
 if __name__ == '__main__':

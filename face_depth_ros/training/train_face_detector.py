@@ -14,19 +14,16 @@ on a CPU; the same commands run on a GPU. It goes on where it was stopped when g
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 import json
 import logging
-import math
 from pathlib import Path
 import time
 from typing import Any
 
 import cv2
 from face_depth_ros.core.detection_decoding import decode_faces
-from face_depth_ros.core.errors import SettingsError
 from face_depth_ros.core.frames import Detection
 from face_depth_ros.networks.face_detector import (
     build_face_detector,
@@ -42,7 +39,17 @@ from face_depth_ros.training.detection_data import DetectionBatches, padded
 from face_depth_ros.training.detection_heads import HeadBank
 from face_depth_ros.training.detection_scene import Scene, SceneComposer
 from face_depth_ros.training.detection_scoring import score_detections
-from face_depth_ros.training.export import current_commit
+from face_depth_ros.training.run import (
+    is_over,
+    learning_rate,
+    load_checkpoint,
+    parse_settings,
+    Run,
+    RunSettings,
+    save_checkpoint,
+    update_average,
+    write_checkpoint,
+)
 from lightning.fabric import Fabric
 import numpy as np
 import torch
@@ -58,73 +65,42 @@ _LOWEST_SCORE = 0.05
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(RunSettings):
     """
     All that decides a training run.
 
-    :param assets: folder of the synthesis assets; '' = found by itself
     :param bank: folder with the rendered head banks `train` and `validation`
-    :param run: folder of checkpoints
-    :param max_minutes: time budget of all sessions of the run together
-    :param max_steps: budget in steps; the learning rate follows the nearer of both ends
     :param pixels: pixels of the images of a batch together
-    :param threads: CPU threads of torch, 0 = its own choice
     :param workers: processes that compose images, 0 = compose in the training process
     """
 
-    assets: str = ''
-    bank: str = 'runs/face_detector/bank'
     run: str = 'runs/face_detector'
+    bank: str = 'runs/face_detector/bank'
     max_minutes: float = 65.0
-    max_steps: int = 1_000_000
     pixels: int = 32 * 192 * 192
     backgrounds: int = 1500
     validation_size: int = 400
     learning_rate: float = 2e-3
     weight_decay: float = 2e-2
-    warmup_steps: int = 200
-    ema_decay: float = 0.998
     box_weight: float = 1.0
     landmark_weight: float = 8.0
-    seed: int = 20261120
-    threads: int = 0
     workers: int = 1
-    steps_per_epoch: int = 500
     precision: str = 'bf16-mixed'
 
-    def __post_init__(self) -> None:
-        problems = [f'{name} is {getattr(self, name)}, expected > 0' for name in (
-            'max_minutes', 'max_steps', 'pixels', 'backgrounds', 'validation_size',
-            'learning_rate', 'warmup_steps', 'steps_per_epoch') if getattr(self, name) <= 0]
-        problems += [f'{name} is {getattr(self, name)}, expected >= 0' for name in (
-            'weight_decay', 'box_weight', 'landmark_weight', 'threads', 'workers')
-            if getattr(self, name) < 0]
-        if not 0 <= self.ema_decay < 1:
-            problems.append(f'ema_decay is {self.ema_decay}, expected 0 <= ema_decay < 1')
+    def problems(self) -> list[str]:
+        """Return all that is wrong."""
+        found = super().problems()
+        found += self.below(('pixels', 'backgrounds', 'validation_size'), zero_allowed=False)
+        found += self.below(('box_weight', 'landmark_weight', 'workers'), zero_allowed=True)
         if self.precision not in ('32-true', 'bf16-mixed', '16-mixed'):
-            problems.append(f'precision is {self.precision!r}, expected 32-true, bf16-mixed or '
-                            '16-mixed')
-        if problems:
-            raise SettingsError('training settings: ' + '; '.join(problems))
-
-
-@dataclass
-class TrainingState:
-    """
-    Everything that a checkpoint holds beside the weights.
-
-    :param commit: of the code that the run began with; the checkout may change meanwhile
-    """
-
-    step: int = 0
-    minutes: float = 0.0
-    samples: int = 0
-    commit: str = ''
+            found.append(f'precision is {self.precision!r}, expected 32-true, bf16-mixed or '
+                         '16-mixed')
+        return found
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Train; validate and keep the newest checkpoint after each epoch."""
-    settings, resume = parse_arguments(arguments)
+    settings, resume = parse_settings(Settings, __doc__, arguments)
     logging.basicConfig(level=logging.INFO, format='%(asctime)s %(message)s')
     fabric = Fabric(accelerator='auto', devices='auto' if torch.cuda.is_available() else 1,
                     precision=settings.precision)  # type: ignore[arg-type]
@@ -134,33 +110,20 @@ def main(arguments: list[str] | None = None) -> None:
     cv2.setNumThreads(1)
     composers = make_composers(settings)
     scenes = validation_scenes(composers['validation'], settings)
-    model, average, optimizer, state = build(settings, fabric)
+    run = build(settings, fabric)
     checkpoint = Path(settings.run) / 'last.pt'
     if resume:
-        load_checkpoint(checkpoint, model, average, optimizer, state)
-    batches = iter(make_loader(composers['train'], settings, fabric, state.step))
-    if is_over(settings, state):
-        score_again(checkpoint, validate(average, scenes, fabric.device))
-    while not is_over(settings, state):
-        losses = train_one_epoch(fabric, settings, batches, model, average, optimizer, state)
-        metrics = validate(average, scenes, fabric.device)
-        LOG.info('step %d, %.1f min, %d images, losses %s, %s', state.step, state.minutes,
-                 state.samples, json.dumps(losses), json.dumps(metrics))
+        load_checkpoint(checkpoint, run)
+    batches = iter(make_loader(composers['train'], settings, fabric, run.state.step))
+    if is_over(settings, run.state):
+        score_again(checkpoint, validate(run.average, scenes, fabric.device))
+    while not is_over(settings, run.state):
+        losses = train_one_epoch(fabric, settings, batches, run)
+        metrics = validate(run.average, scenes, fabric.device)
+        LOG.info('step %d, %.1f min, %d images, losses %s, %s', run.state.step,
+                 run.state.minutes, run.state.samples, json.dumps(losses), json.dumps(metrics))
         if fabric.is_global_zero:
-            save_checkpoint(checkpoint, settings, model, average, optimizer, state, metrics)
-
-
-def parse_arguments(arguments: list[str] | None) -> tuple[Settings, bool]:
-    """Return the settings from the command line, and whether to resume."""
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    for f in fields(Settings):
-        parser.add_argument('--' + f.name.replace('_', '-'), type=type(f.default),
-                            default=f.default)
-    parser.add_argument('--resume', action='store_true')
-    values = vars(parser.parse_args(arguments))
-    resume = values.pop('resume')
-    return Settings(**values), resume
+            save_checkpoint(checkpoint, settings, run, metrics)
 
 
 def make_composers(settings: Settings) -> dict[str, SceneComposer]:
@@ -196,9 +159,8 @@ def make_loader(composer: SceneComposer, settings: Settings, fabric: Fabric,
 
 
 def build(settings: Settings, fabric: Fabric,
-          config: FaceDetectorConfig | None = None,
-          ) -> tuple[Any, FaceDetectorNet, Any, TrainingState]:
-    """Return the model, its running average, the optimiser and a fresh state."""
+          config: FaceDetectorConfig | None = None) -> Run[FaceDetectorNet]:
+    """Return a fresh run."""
     config = config or FaceDetectorConfig()
     torch.manual_seed(settings.seed)
     model: Any = build_face_detector(config)
@@ -211,47 +173,33 @@ def build(settings: Settings, fabric: Fabric,
         [{'params': kernels, 'weight_decay': settings.weight_decay},
          {'params': others, 'weight_decay': 0.0}], lr=settings.learning_rate)
     model, optimizer = fabric.setup(model, optimizer)
-    return model, average, optimizer, TrainingState(commit=current_commit())
-
-
-def is_over(settings: Settings, state: TrainingState) -> bool:
-    """Whether the budget of time or steps is used up."""
-    return state.minutes >= settings.max_minutes or state.step >= settings.max_steps
-
-
-def learning_rate(settings: Settings, state: TrainingState) -> float:
-    """Linear warm-up, then half a cosine down to 1 % at the end of the budget."""
-    progress = min(1.0, max(state.minutes / settings.max_minutes,
-                            state.step / settings.max_steps))
-    warm = min(1.0, (state.step + 1) / settings.warmup_steps)
-    return settings.learning_rate * warm * (
-        0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * progress)))
+    return Run(model, average, optimizer)
 
 
 def train_one_epoch(fabric: Fabric, settings: Settings,
-                    batches: Iterator[dict[str, torch.Tensor]], model: Any,
-                    average: FaceDetectorNet, optimizer: Any,
-                    state: TrainingState) -> dict[str, float]:
+                    batches: Iterator[dict[str, torch.Tensor]],
+                    run: Run[FaceDetectorNet]) -> dict[str, float]:
     """Run up to `steps_per_epoch` steps; return the mean losses."""
-    model.train()
+    run.model.train()
+    state = run.state
     totals: dict[str, float] = {}
     steps = 0
     while steps < settings.steps_per_epoch and not is_over(settings, state):
         started = time.monotonic()
         batch = {name: tensor.to(fabric.device) for name, tensor in next(batches).items()}
         image = batch['image'].float().contiguous(memory_format=torch.channels_last)
-        for group in optimizer.param_groups:
+        for group in run.optimizer.param_groups:
             group['lr'] = learning_rate(settings, state)
-        losses = losses_of(model(image), batch)
+        losses = losses_of(run.model(image), batch)
         loss = (losses['score'] + settings.box_weight * losses['box']
                 + settings.landmark_weight * losses['landmarks'])
         fabric.backward(loss)
-        fabric.clip_gradients(model, optimizer, max_norm=5.0)
-        optimizer.step()
-        optimizer.zero_grad()
-        update_average(average, model, settings.ema_decay, state.step)
+        fabric.clip_gradients(run.model, run.optimizer, max_norm=5.0)
+        run.optimizer.step()
+        run.optimizer.zero_grad()
+        update_average(run, settings.ema_decay)
         for name, value in (*losses.items(), ('total', loss)):
-            totals[name] = totals.get(name, 0.0) + float(value)
+            totals[name] = totals.get(name, 0.0) + value.item()
         steps += 1
         state.step += 1
         state.samples += len(image) * fabric.world_size
@@ -284,16 +232,6 @@ def losses_of(maps: FaceMaps, batch: dict[str, torch.Tensor]) -> dict[str, torch
             'landmarks': (points * weight).sum() / faces}
 
 
-def update_average(average: FaceDetectorNet, model: Any, decay: float, step: int) -> None:
-    """Move the running average towards the model, faster during the first steps."""
-    decay = min(decay, (1 + step) / (10 + step))
-    with torch.no_grad():
-        for mean, value in zip(average.state_dict().values(), model.state_dict().values(),
-                               strict=True):
-            if mean.dtype.is_floating_point:
-                mean.lerp_(value.to(mean.dtype), 1.0 - decay)
-
-
 @torch.no_grad()
 def validate(model: FaceDetectorNet, scenes: list[Scene],
              device: torch.device) -> dict[str, float]:
@@ -319,41 +257,11 @@ def detect(model: FaceDetectorNet, image: np.ndarray, device: torch.device,
                         threshold=threshold, max_faces=32)
 
 
-def save_checkpoint(path: Path, settings: Settings, model: Any, average: FaceDetectorNet,
-                    optimizer: Any, state: TrainingState, metrics: dict[str, float]) -> None:
-    """Write the newest checkpoint, complete or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    content = {'model': model.state_dict(), 'average': average.state_dict(),
-               'optimizer': optimizer.state_dict(), 'state': asdict(state),
-               'settings': asdict(settings), 'config': asdict(average.config),
-               'commit': state.commit, 'metrics': metrics}
-    torch.save(content, path.with_suffix('.partial'))
-    path.with_suffix('.partial').replace(path)
-
-
 def score_again(path: Path, metrics: dict[str, float]) -> None:
     """Replace the scores of a finished run; all else in its checkpoint stays."""
     content = torch.load(path, map_location='cpu', weights_only=True)
-    torch.save(content | {'metrics': metrics}, path.with_suffix('.partial'))
-    path.with_suffix('.partial').replace(path)
+    write_checkpoint(path, content | {'metrics': metrics})
     LOG.info('a finished run, scored again: %s', json.dumps(metrics))
-
-
-def load_checkpoint(path: Path, model: Any, average: FaceDetectorNet, optimizer: Any,
-                    state: TrainingState) -> None:
-    """
-    Go on from a checkpoint.
-
-    :raises SettingsError: there is none
-    """
-    if not path.exists():
-        raise SettingsError(f'--resume: no checkpoint at {path}; start without --resume')
-    content = torch.load(path, map_location='cpu', weights_only=True)
-    model.load_state_dict(content['model'])
-    average.load_state_dict(content['average'])
-    optimizer.load_state_dict(content['optimizer'])
-    for name, value in content['state'].items():
-        setattr(state, name, value)
 
 
 if __name__ == '__main__':

@@ -13,6 +13,13 @@ from face_depth_ros.core.model_spec import ModelSpec
 from face_depth_ros.training import train_depth_enhancer as script
 from face_depth_ros.training.enhancement_data import FaceDepthBank
 from face_depth_ros.training.export_depth_enhancer import export_checkpoint
+from face_depth_ros.training.run import (
+    is_over,
+    learning_rate,
+    load_checkpoint,
+    save_checkpoint,
+    TrainingState,
+)
 from lightning.fabric import Fabric
 import pytest
 import torch
@@ -41,16 +48,16 @@ def test_resume_goes_on_as_if_never_stopped(tmp_path: Path,
     chosen = settings()
     whole = script.build(chosen, FABRIC)
     script.train_one_epoch(FABRIC, chosen, banks, whole)
-    script.save_checkpoint(tmp_path / 'last.pt', chosen, whole, {})
+    save_checkpoint(tmp_path / 'last.pt', chosen, whole, {})
     expected = script.train_one_epoch(FABRIC, chosen, banks, whole)
 
     torch.manual_seed(99)
     resumed = script.build(settings(seed=5), FABRIC)
-    script.load_checkpoint(tmp_path / 'last.pt', resumed)
+    load_checkpoint(tmp_path / 'last.pt', resumed)
     assert resumed.state.step == 2
     got = script.train_one_epoch(FABRIC, chosen, banks, resumed)
     assert got == pytest.approx(expected, rel=1e-3)
-    assert script.is_over(chosen, resumed.state)
+    assert is_over(chosen, resumed.state)
 
 
 def test_export_writes_a_spec_that_the_engine_runs(tmp_path: Path,
@@ -61,7 +68,7 @@ def test_export_writes_a_spec_that_the_engine_runs(tmp_path: Path,
     metrics = script.validate(run.average, banks['validation'], FABRIC.device)
     assert 0 < metrics['filled'] < 0.1
     assert metrics['geometry'] == pytest.approx(metrics['filled'], rel=0.2)
-    script.save_checkpoint(tmp_path / 'last.pt', chosen, run, metrics)
+    save_checkpoint(tmp_path / 'last.pt', chosen, run, metrics)
     spec = export_checkpoint(tmp_path / 'last.pt', tmp_path / 'models')
     assert spec.parity['max_abs'] < 1e-4
     assert ModelSpec.load(spec.path).read_onnx()
@@ -72,7 +79,7 @@ def test_resume_without_checkpoint_says_so(tmp_path: Path) -> None:
     """Not a silent fresh start."""
     run = script.build(settings(), FABRIC)
     with pytest.raises(SettingsError, match='no checkpoint at'):
-        script.load_checkpoint(tmp_path / 'last.pt', run)
+        load_checkpoint(tmp_path / 'last.pt', run)
 
 
 def test_all_problems_of_settings_at_once() -> None:
@@ -84,8 +91,8 @@ def test_all_problems_of_settings_at_once() -> None:
 def test_learning_rate_warms_up_and_ends_low() -> None:
     """The schedule follows the nearer end of both budgets."""
     chosen = settings(max_steps=100, warmup_steps=10)
-    start = script.learning_rate(chosen, script.TrainingState(step=0))
-    middle = script.learning_rate(chosen, script.TrainingState(step=20))
-    end = script.learning_rate(chosen, script.TrainingState(step=20, minutes=1e9))
+    start = learning_rate(chosen, TrainingState(step=0))
+    middle = learning_rate(chosen, TrainingState(step=20))
+    end = learning_rate(chosen, TrainingState(step=20, minutes=1e9))
     assert start < middle
     assert end == pytest.approx(0.01 * chosen.learning_rate)

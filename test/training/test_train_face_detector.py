@@ -19,6 +19,7 @@ from face_depth_ros.training.detection_data import DetectionBatches, make_target
 from face_depth_ros.training.detection_scene import Scene, SceneComposer, SceneRange
 from face_depth_ros.training.detection_scoring import average_precision, match, score_detections
 from face_depth_ros.training.export_face_detector import export_checkpoint
+from face_depth_ros.training.run import load_checkpoint, Run, save_checkpoint
 from lightning.fabric import Fabric
 import numpy as np
 import pytest
@@ -130,18 +131,16 @@ def steps(folder: Path, composer: SceneComposer, pause: bool) -> list[dict[str, 
         return iter(torch.utils.data.DataLoader(data, batch_size=None, sampler=range(first, 4)))
 
     source = batches(0)
-    model, average, optimizer, state = script.build(settings, fabric, TINY)
-    losses = [script.train_one_epoch(fabric, settings, source, model, average, optimizer, state)]
+    run = script.build(settings, fabric, TINY)
+    losses = [script.train_one_epoch(fabric, settings, source, run)]
     if pause:
-        script.save_checkpoint(folder / 'last.pt', settings, model, average, optimizer, state, {})
+        save_checkpoint(folder / 'last.pt', settings, run, {})
         torch.manual_seed(99)
-        model, average, optimizer, state = script.build(
-            dataclasses.replace(settings, seed=5), fabric, TINY)
-        script.load_checkpoint(folder / 'last.pt', model, average, optimizer, state)
-        source = batches(state.step)
-    losses.append(script.train_one_epoch(fabric, settings, source, model, average, optimizer,
-                                         state))
-    assert state.step == 4
+        run = script.build(dataclasses.replace(settings, seed=5), fabric, TINY)
+        load_checkpoint(folder / 'last.pt', run)
+        source = batches(run.state.step)
+    losses.append(script.train_one_epoch(fabric, settings, source, run))
+    assert run.state.step == 4
     return losses
 
 
@@ -151,7 +150,7 @@ def test_resuming_gives_the_same_next_loss(tmp_path: Path, composer: SceneCompos
 
 def test_resuming_needs_a_checkpoint(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match='no checkpoint at'):
-        script.load_checkpoint(tmp_path / 'last.pt', None, None, None, script.TrainingState())
+        load_checkpoint(tmp_path / 'last.pt', Run(None, torch.nn.Identity(), None))
 
 
 def test_all_problems_of_the_settings_at_once() -> None:

@@ -1,0 +1,166 @@
+# Copyright 2026 face_depth_ros contributors
+# SPDX-License-Identifier: MIT
+"""What every training run has: a budget, a schedule, an average of the weights, checkpoints."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields
+import math
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from face_depth_ros.core.errors import SettingsError
+from face_depth_ros.training.export import current_commit
+import torch
+from torch import nn
+
+NetworkT = TypeVar('NetworkT', bound=nn.Module)
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """
+    Settings that every script has; a script's own come below it.
+
+    :param assets: folder of the synthesis assets; '' = found by itself
+    :param run: folder of checkpoints
+    :param max_minutes: time budget of the run, its continuations included
+    :param max_steps: budget in steps; the learning rate follows the nearer of both ends
+    :param threads: CPU threads of torch, 0 = its own choice
+    """
+
+    assets: str = ''
+    run: str = 'runs/unnamed'
+    max_minutes: float = 60.0
+    max_steps: int = 1_000_000
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.0
+    warmup_steps: int = 200
+    ema_decay: float = 0.998
+    seed: int = 20261120
+    threads: int = 0
+    steps_per_epoch: int = 500
+
+    def __post_init__(self) -> None:
+        problems = self.problems()
+        if problems:
+            raise SettingsError('training settings: ' + '; '.join(problems))
+
+    def problems(self) -> list[str]:
+        """Return all that is wrong; scripts add what is their own."""
+        found = self.below(('max_minutes', 'max_steps', 'learning_rate', 'warmup_steps',
+                            'steps_per_epoch'), zero_allowed=False)
+        found += self.below(('weight_decay', 'threads'), zero_allowed=True)
+        if not 0 <= self.ema_decay < 1:
+            found.append(f'ema_decay is {self.ema_decay}, expected 0 <= ema_decay < 1')
+        return found
+
+    def below(self, names: Sequence[str], *, zero_allowed: bool) -> list[str]:
+        """Return a line for each of the named settings that is too small."""
+        wanted = '>= 0' if zero_allowed else '> 0'
+        return [f'{name} is {getattr(self, name)}, expected {wanted}' for name in names
+                if getattr(self, name) < 0 or (getattr(self, name) == 0 and not zero_allowed)]
+
+
+SettingsT = TypeVar('SettingsT', bound=RunSettings)
+
+
+@dataclass
+class TrainingState:
+    """
+    Everything that a checkpoint holds beside the weights.
+
+    :param commit: of the code that the run began with; the checkout may change meanwhile
+    """
+
+    step: int = 0
+    minutes: float = 0.0
+    samples: int = 0
+    commit: str = ''
+
+
+@dataclass
+class Run(Generic[NetworkT]):
+    """
+    What training changes.
+
+    :param model: with the optimiser as set up by Fabric
+    :param average: running average of the weights: validated and shipped
+    """
+
+    model: Any
+    average: NetworkT
+    optimizer: Any
+    state: TrainingState = field(default_factory=lambda: TrainingState(commit=current_commit()))
+
+
+def parse_settings(settings_type: type[SettingsT], description: str | None,
+                   arguments: Sequence[str] | None = None) -> tuple[SettingsT, bool]:
+    """Return the settings from the command line, and whether to resume."""
+    parser = argparse.ArgumentParser(description=description,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    for f in fields(settings_type):
+        parser.add_argument('--' + f.name.replace('_', '-'), type=type(f.default),
+                            default=f.default)
+    parser.add_argument('--resume', action='store_true')
+    values = vars(parser.parse_args(arguments))
+    resume = values.pop('resume')
+    return settings_type(**values), resume
+
+
+def is_over(settings: RunSettings, state: TrainingState) -> bool:
+    """Whether the budget of time or steps is used up."""
+    return state.minutes >= settings.max_minutes or state.step >= settings.max_steps
+
+
+def learning_rate(settings: RunSettings, state: TrainingState) -> float:
+    """Linear warm-up, then half a cosine down to 1 % at the end of the budget."""
+    progress = min(1.0, max(state.minutes / settings.max_minutes,
+                            state.step / settings.max_steps))
+    warm = min(1.0, (state.step + 1) / settings.warmup_steps)
+    return settings.learning_rate * warm * (
+        0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * progress)))
+
+
+def update_average(run: Run[Any], decay: float) -> None:
+    """Move the running average towards the model, faster during the first steps."""
+    decay = min(decay, (1 + run.state.step) / (10 + run.state.step))
+    with torch.no_grad():
+        for mean, value in zip(run.average.state_dict().values(),
+                               run.model.state_dict().values(), strict=True):
+            if mean.dtype.is_floating_point:
+                mean.lerp_(value.to(mean.dtype), 1.0 - decay)
+
+
+def save_checkpoint(path: Path, settings: RunSettings, run: Run[Any],
+                    metrics: dict[str, float]) -> None:
+    """Write the newest checkpoint, complete or not at all."""
+    write_checkpoint(path, {
+        'model': run.model.state_dict(), 'average': run.average.state_dict(),
+        'optimizer': run.optimizer.state_dict(), 'state': asdict(run.state),
+        'settings': asdict(settings), 'config': asdict(run.average.config),
+        'commit': run.state.commit, 'metrics': metrics})
+
+
+def write_checkpoint(path: Path, content: dict[str, Any]) -> None:
+    """Write the content of a checkpoint, complete or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.save(content, path.with_suffix('.partial'))
+    path.with_suffix('.partial').replace(path)
+
+
+def load_checkpoint(path: Path, run: Run[Any]) -> None:
+    """
+    Go on from a checkpoint.
+
+    :raises SettingsError: there is none
+    """
+    if not path.exists():
+        raise SettingsError(f'--resume: no checkpoint at {path}; start without --resume')
+    content = torch.load(path, map_location='cpu', weights_only=True)
+    run.model.load_state_dict(content['model'])
+    run.average.load_state_dict(content['average'])
+    run.optimizer.load_state_dict(content['optimizer'])
+    run.state = TrainingState(**content['state'])
