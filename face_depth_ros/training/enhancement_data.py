@@ -21,6 +21,7 @@ from face_depth_ros.synthesis import degradation, sensor_models
 from face_depth_ros.synthesis.assets import FaceAssets
 from face_depth_ros.synthesis.face_depth_source import FaceDepthRenderer
 from face_depth_ros.synthesis.image_filters import smooth_noise
+from face_depth_ros.synthesis.presentation_attacks import ATTACKS, inside_out, render_attack
 import numpy as np
 import torch
 from torch.nn import functional
@@ -60,6 +61,7 @@ class DegradationMix:
     :param scene: hair, glasses, shoulders, hands and walls rendered with the head
     :param surroundings: of what has no scene: blurred surfaces around the head
     :param random_holes: random values around the head, as in the paper's section III.B
+    :param attacks: of what has no scene: no face at all, but a print, a box, an inside of a mask
     """
 
     mild: float = 0.25
@@ -67,6 +69,7 @@ class DegradationMix:
     scene: float = 0.25
     surroundings: float = 0.2
     random_holes: float = 0.05
+    attacks: float = 0.1
 
     def __post_init__(self) -> None:
         if not 0 <= self.mild + self.sensor <= 1 or not (
@@ -203,7 +206,9 @@ def make_batch(bank: FaceDepthBank, indices: np.ndarray, generator: torch.Genera
     if mix is None:
         return pair(degradation.degrade(images.truth, generator), images.truth)
     images = vary(images, generator)
-    return pair(_degrade_by_mix(images, generator, mix), images.truth)
+    images, is_face = _with_attacks(images, generator, mix)
+    truth = images.truth.masked_fill(~is_face[:, None, None], torch.nan)
+    return pair(_degrade_by_mix(images, generator, mix), truth)
 
 
 def _resample(depth: torch.Tensor, grid: torch.Tensor) -> torch.Tensor:
@@ -229,6 +234,26 @@ def pair(degraded: torch.Tensor, metric: torch.Tensor) -> EnhancementBatch:
     surface = truth < 1.0
     return EnhancementBatch(fill_holes(d, valid), valid,
                             torch.where(surface, truth, 0.0)[:, None], surface.float()[:, None])
+
+
+def _with_attacks(images: BankImages, generator: torch.Generator,
+                  mix: DegradationMix) -> tuple[BankImages, torch.Tensor]:
+    """
+    Put attacks in the place of some heads that have no scene.
+
+    :returns: the images, and which of them are faces, (B,) bool
+    """
+    batch, device = len(images.truth), images.truth.device
+    is_face = torch.rand(batch, generator=generator, device=device) >= mix.attacks
+    if images.scene is not images.truth or bool(is_face.all()):
+        return images, torch.ones_like(is_face)
+    kinds = torch.randint(len(ATTACKS) + 1, (batch,), generator=generator, device=device)
+    depth = images.truth.clone()
+    for i in (~is_face).nonzero()[:, 0].tolist():
+        kind = int(kinds[i])
+        depth[i] = (inside_out(depth[i:i + 1]) if kind == len(ATTACKS) else
+                    render_attack(ATTACKS[kind], 1, SIZE, generator))[0]
+    return BankImages(depth, depth, images.focal), is_face
 
 
 def _degrade_by_mix(images: BankImages, generator: torch.Generator,

@@ -151,6 +151,19 @@ def write_checkpoint(path: Path, content: dict[str, Any]) -> None:
     path.with_suffix('.partial').replace(path)
 
 
+def load_average(path: Path) -> dict[str, torch.Tensor]:
+    """
+    Return the averaged weights of a checkpoint, to start another run from.
+
+    :raises SettingsError: there is none
+    """
+    if not path.exists():
+        raise SettingsError(f'initial: no checkpoint at {path}')
+    weights: dict[str, torch.Tensor] = torch.load(path, map_location='cpu',
+                                                  weights_only=True)['average']
+    return weights
+
+
 def load_checkpoint(path: Path, run: Run[Any]) -> None:
     """
     Go on from a checkpoint.

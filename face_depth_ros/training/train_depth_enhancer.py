@@ -36,6 +36,7 @@ from face_depth_ros.training.enhancement_data import (
 from face_depth_ros.training.run import (
     is_over,
     learning_rate,
+    load_average,
     load_checkpoint,
     parse_settings,
     Run,
@@ -71,9 +72,11 @@ class Settings(RunSettings):
     All that decides a training run.
 
     :param run: folder of checkpoints; the rendered banks lie beside it
+    :param initial: checkpoint whose averaged weights to start from, '' = random ones
     """
 
     run: str = 'runs/depth_enhancer'
+    initial: str = ''
     batch_size: int = 16
     bank_size: int = 16384
     scene_bank_size: int = 6144
@@ -137,6 +140,8 @@ def build(settings: Settings, fabric: Fabric) -> Run[DepthEnhancer]:
     """Return a fresh run."""
     torch.manual_seed(settings.seed)
     model: Any = build_depth_enhancer()
+    if settings.initial:
+        model.load_state_dict(load_average(Path(settings.initial)))
     model = model.to(memory_format=torch.channels_last)
     average = build_depth_enhancer().to(fabric.device)
     average.load_state_dict(model.state_dict())
