@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 from face_depth_ros.core.depth import DepthRange
+from face_depth_ros.core.depth_view import DepthScale, error_picture, shaded_depth
 from face_depth_ros.evaluation import plots
-from face_depth_ros.evaluation.depth_view import DepthScale, error_picture, shaded_depth
 from face_depth_ros.evaluation.enhancement_protocol import EnhancementScores, NONE, OURS
 from face_depth_ros.evaluation.evaluation_result import Rows
 from face_depth_ros.evaluation.overlay import resized

@@ -11,8 +11,8 @@ from pathlib import Path
 import zlib
 
 import cv2
+from face_depth_ros.core.depth_view import DepthScale, shaded_depth
 from face_depth_ros.core.frames import Detection
-from face_depth_ros.evaluation.depth_view import DepthScale, shaded_depth
 import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import io
 from typing import Any
 
-from face_depth_ros.evaluation.depth_view import DepthScale
+from face_depth_ros.core.depth_view import DepthScale
 from face_depth_ros.evaluation.overlay import track_color
 import matplotlib as mpl
 from matplotlib.axes import Axes

@@ -19,12 +19,12 @@ import sys
 import time
 from typing import Any
 
+from face_depth_ros.core.depth_view import DepthScale
 from face_depth_ros.core.errors import BagError, FaceDepthError
 from face_depth_ros.core.model_spec import PRECISIONS
 from face_depth_ros.evaluation.bag_writer import BagWriter
 from face_depth_ros.evaluation.bags import Bag
 from face_depth_ros.evaluation.camera_topics import CameraTopics
-from face_depth_ros.evaluation.depth_view import DepthScale
 from face_depth_ros.evaluation.origin import command_line
 from face_depth_ros.evaluation.output_folder import complete_folder, write_complete
 from face_depth_ros.evaluation.output_messages import OUTPUT_TYPES

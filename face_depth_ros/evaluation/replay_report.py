@@ -10,10 +10,7 @@ from html import escape
 import math
 from typing import Any
 
-from face_depth_ros.core.face_box import crop_color, crop_depth, FaceBox, transform_points
-from face_depth_ros.core.frames import Detection, Provenance
-from face_depth_ros.evaluation import plots
-from face_depth_ros.evaluation.depth_view import (
+from face_depth_ros.core.depth_view import (
     confidence_picture,
     DepthScale,
     error_picture,
@@ -21,6 +18,9 @@ from face_depth_ros.evaluation.depth_view import (
     PROVENANCE_RGB,
     shaded_depth,
 )
+from face_depth_ros.core.face_box import crop_color, crop_depth, FaceBox, transform_points
+from face_depth_ros.core.frames import Detection, Provenance
+from face_depth_ros.evaluation import plots
 from face_depth_ros.evaluation.overlay import draw_faces, overlay_image, OverlayPanels, panel_size
 from face_depth_ros.evaluation.reference_depth import NEAR_MM, ReferenceDepth, ReferenceScore
 from face_depth_ros.evaluation.replay_analysis import CameraImages, FrameScore, ViewedFrame

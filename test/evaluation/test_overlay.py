@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import math
 
+from face_depth_ros.core.depth_view import DepthScale
 from face_depth_ros.core.face_box import FaceBox
 from face_depth_ros.core.frames import Detection
-from face_depth_ros.evaluation.depth_view import DepthScale
 from face_depth_ros.evaluation.overlay import (
     draw_faces,
     overlay_image,

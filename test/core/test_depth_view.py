@@ -4,8 +4,7 @@
 
 from __future__ import annotations
 
-from face_depth_ros.core.frames import Provenance
-from face_depth_ros.evaluation.depth_view import (
+from face_depth_ros.core.depth_view import (
     confidence_picture,
     DepthScale,
     error_picture,
@@ -14,6 +13,7 @@ from face_depth_ros.evaluation.depth_view import (
     PROVENANCE_RGB,
     shaded_depth,
 )
+from face_depth_ros.core.frames import Provenance
 import numpy as np
 
 SCALE = DepthScale(0.4, 0.8)
