@@ -1,18 +1,19 @@
 # Copyright 2026 face_depth_ros contributors
 # SPDX-License-Identifier: MIT
 """
-Depth in, enhanced depth out: each face's crop through the network or a hand-crafted filter.
+Depth in, enhanced depth out: each face's crop through one of the methods, under the guard.
 
 Depth only: no colour image reaches this file. Whatever a method says, the frame outside the faces
-stays as it was, and a measured pixel moves by at most the spec's `max_correction_m`.
+stays as it was, a learned method moves measured pixels only as far as the sensor's noise reaches,
+and a surface that is no face is left alone (core/depth_guard.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-from face_depth_ros.core.depth import DepthRange, fill_holes, nearest_surface
+from face_depth_ros.core.depth import DepthRange, FACE_DEPTH_RANGE_M, nearest_surface
+from face_depth_ros.core.depth_guard import bound_correction, NoiseBound, surface_shape
 from face_depth_ros.core.errors import FaceDepthError, InvalidDepthError, SettingsError
 from face_depth_ros.core.face_box import (
     covered_region,
@@ -23,54 +24,61 @@ from face_depth_ros.core.face_box import (
     warp_image,
 )
 from face_depth_ros.core.frames import Detection, EnhancedDepth, Provenance, SkippedFace
-from face_depth_ros.core.model_spec import find_model
-from face_depth_ros.engines import Engine, open_engine
-from face_depth_ros.filters import ENHANCER_FILTERS, make_filter
+from face_depth_ros.engines import Engine
+from face_depth_ros.filters import ENHANCER_FILTERS
+from face_depth_ros.predictors.enhancer_methods import (
+    CropMethod,
+    EnhancedCrop,
+    FilterMethod,
+    METHODS,
+    NETWORK,
+    NetworkMethod,
+    PAPER_ENHANCERS,
+    PaperEnhancer,
+    PassThrough,
+)
 import numpy as np
 
-NETWORK = 'network'
-METHODS = (NETWORK, *ENHANCER_FILTERS)
 SIZE = 256
 MIN_VALID_PIXELS = 64
 """A crop with fewer valid pixels says nothing about a face."""
 MEASURED_WITHIN_M = 0.001
 """A pixel that moved less counts as measured, not as corrected."""
-
-
-@dataclass(frozen=True)
-class EnhancedCrop:
-    """
-    One face's canonical crop after enhancement.
-
-    :param depth: metres, (S, S) float32, NaN outside the method's support
-    :param confidence: (S, S) float32, 0 to 1, 0 outside the support
-    """
-
-    depth: np.ndarray
-    confidence: np.ndarray
+PLAUSIBLE_M = (0.1, 10.0)
+"""The median of a frame in metres lies between; else its unit is not what it says."""
+MIN_RELIEF_M = 0.0018
+MIN_BULGE_M = 0.005
+"""A face leaves 2.4 mm and bulges by 14 mm or more, paper and balls leave 1.8 mm or less."""
+_FACE_SPAN_M = 0.1
+_CENTRE = slice(SIZE // 4, 3 * SIZE // 4)
 
 
 class DepthEnhancer:
     """
     Enhances the depth of detected faces.
 
-    :param method: `network`, or the name of one of the hand-crafted filters
-    :param model: name or path of the network's ModelSpec
-    :param confidence_threshold: least support of a pixel to be published, 0 to 1; None = the
-        spec's, one for measured pixels and one for holes
+    :param method: one of `METHODS`
+    :param model: name or path of the ModelSpec of the method `network`
+    :param confidence_threshold: of the method `network`, see `NetworkMethod`
+    :param guard: hold learned methods to core/depth_guard.py; off only to compare
+    :param noise_bound: of the sensor, None = that of consumer depth cameras
     """
 
     def __init__(self, method: str = NETWORK, model: str = 'depth_enhancer',
                  backend: str = 'auto', precision: str = 'auto',
-                 confidence_threshold: float | None = None) -> None:
+                 confidence_threshold: float | None = None, guard: bool = True,
+                 noise_bound: NoiseBound | None = None) -> None:
         self._model, self._backend, self._precision = model, backend, precision
         self._threshold = confidence_threshold
-        self._methods: dict[str, Callable[[np.ndarray, DepthRange], EnhancedCrop]] = {}
-        self._closers: list[Callable[[], None]] = []
-        self.engine: Engine | None = None
-        self.max_correction_m = float('inf')
+        self._methods: dict[str, CropMethod] = {}
+        self.guard, self.noise_bound = guard, noise_bound or NoiseBound()
         self.method = ''
         self.set_method(method)
+
+    @property
+    def engine(self) -> Engine | None:
+        """Return the engine of the present method, None where no network runs."""
+        return self._methods[self.method].engine
 
     def set_method(self, method: str) -> None:
         """
@@ -79,18 +87,28 @@ class DepthEnhancer:
         :raises SettingsError: no such method
         :raises FaceDepthError: the method's model or library is missing
         """
+        self.prepare(method)
+        self.method = method
+
+    def prepare(self, method: str) -> None:
+        """
+        Open a method, so that `enhance` may be asked for it.
+
+        :raises FaceDepthError: as `set_method`
+        """
         if method not in METHODS:
             raise SettingsError(
                 f'method {method!r} is not known, expected one of {", ".join(METHODS)}')
         if method not in self._methods:
             self._methods[method] = self._open(method)
-        self.method = method
 
-    def enhance(self, depth: np.ndarray, detections: Sequence[Detection]) -> EnhancedDepth:
+    def enhance(self, depth: np.ndarray, detections: Sequence[Detection],
+                method: str | None = None) -> EnhancedDepth:
         """
         Enhance every detected face of a frame; where faces overlap the larger one wins.
 
         :param depth: metres, (H, W) float32, NaN where invalid; not changed
+        :param method: another one than the present, opened by `prepare`
         :raises InvalidDepthError: not such an image
         """
         if depth.ndim != 2 or depth.dtype != np.float32 or 0 in depth.shape:
@@ -101,51 +119,53 @@ class DepthEnhancer:
         skipped = []
         for detection in sorted(detections, key=lambda d: d.box.side):
             try:
-                crop = self.enhance_crop(crop_depth(depth, detection.box, SIZE))
+                crop = crop_depth(depth, detection.box, SIZE)
+                enhanced = self.enhance_crop(crop, method)
             except FaceDepthError as error:
                 skipped.append(SkippedFace(detection.track_id, error.cause, str(error)))
                 continue
-            self._paste(depth, result, detection.box, crop)
+            self._paste(depth, result, detection.box, enhanced,
+                        self._is_guarded(method or self.method))
         return EnhancedDepth(result.depth, result.confidence, result.provenance, tuple(skipped))
 
-    def enhance_crop(self, crop: np.ndarray) -> EnhancedCrop:
+    def enhance_crop(self, crop: np.ndarray, method: str | None = None) -> EnhancedCrop:
         """
         Enhance one canonical crop.
 
         :param crop: metres, (256, 256) float32, NaN where invalid
-        :raises InvalidDepthError: fewer than `MIN_VALID_PIXELS` valid pixels
+        :param method: another one than the present, opened by `prepare`
+        :raises InvalidDepthError: too little is valid, of another unit, or beyond the 25 cm; or
+            the guard sees no face in it
         """
-        valid = int(np.isfinite(crop).sum())
-        if valid < MIN_VALID_PIXELS:
-            raise InvalidDepthError(
-                f'the face has {valid} valid depth pixels of {crop.size}, expected at least '
-                f'{MIN_VALID_PIXELS}; it is out of the range of the sensor or too reflective',
-                cause='too_few_valid_pixels')
-        return self._methods[self.method](crop, DepthRange(nearest_surface(crop)))
+        slab = _slab_of(crop)
+        name = method or self.method
+        guarded = self._is_guarded(name)
+        if guarded:
+            check_relief(crop)
+        enhanced = self._methods[name](crop, slab)
+        if not guarded:
+            return enhanced
+        return EnhancedCrop(bound_correction(crop, enhanced.depth, self.noise_bound),
+                            enhanced.confidence)
 
     def close(self) -> None:
         """Release engines and filters."""
-        for closer in self._closers:
-            closer()
-        self._closers.clear()
+        for method in self._methods.values():
+            method.close()
         self._methods.clear()
 
-    def _open(self, method: str) -> Callable[[np.ndarray, DepthRange], EnhancedCrop]:
-        if method != NETWORK:
-            depth_filter = make_filter(method)
-            self._closers.append(depth_filter.close)
-            return lambda crop, slab: _filter_crop(depth_filter, crop, slab)
-        spec = find_model(self._model)
-        self.max_correction_m = spec.number('max_correction_m')
-        keep, fill = (spec.number(name) if self._threshold is None else self._threshold
-                      for name in ('support_threshold', 'fill_threshold'))
-        engine = open_engine(spec, backend=self._backend, precision=self._precision)
-        self._closers.append(engine.close)
-        self.engine = engine
-        return lambda crop, slab: _network_crop(engine, crop, slab, keep, fill)
+    def _is_guarded(self, method: str) -> bool:
+        return self.guard and self._methods[method].learned
+
+    def _open(self, method: str) -> CropMethod:
+        if method == NETWORK:
+            return NetworkMethod(self._model, self._backend, self._precision, self._threshold)
+        if method in PAPER_ENHANCERS:
+            return PaperEnhancer(method, self._backend, self._precision)
+        return FilterMethod(method) if method in ENHANCER_FILTERS else PassThrough()
 
     def _paste(self, original: np.ndarray, result: EnhancedDepth, box: FaceBox,
-               crop: EnhancedCrop) -> None:
+               crop: EnhancedCrop, guarded: bool) -> None:
         """Write a crop into the frame within its support."""
         height, width = original.shape
         x0, y0, x1, y1 = covered_region(box, width, height)
@@ -158,7 +178,10 @@ class DepthEnhancer:
         old = original[region]
         supported, measured = np.isfinite(new), np.isfinite(old)
         with np.errstate(invalid='ignore'):
-            move = np.clip(new - old, -self.max_correction_m, self.max_correction_m)
+            move = new - old
+            if guarded:  # resampling may add to what the crop was held to
+                limit = self.noise_bound.at(old)
+                move = np.clip(move, -limit, limit)
         new = np.where(measured, old + move, new)
         provenance = np.where(
             measured, np.where(np.abs(move) <= MEASURED_WITHIN_M, Provenance.MEASURED,
@@ -169,38 +192,50 @@ class DepthEnhancer:
         np.copyto(result.provenance[region], provenance.astype(np.uint8), where=supported)
 
 
-def _network_crop(engine: Engine, crop: np.ndarray, slab: DepthRange, keep: float,
-                  fill: float) -> EnhancedCrop:
+def check_relief(crop: np.ndarray) -> None:
     """
-    Run the network; publish where it believes in a surface.
+    Check that the measured surface may be a face.
 
-    :param keep: least support of a measured pixel; below it the measurement stands as it is
-    :param fill: least support of a filled one; smaller, since nothing stands there otherwise, and
-        its confidence says how doubtful it is
+    :param crop: metres, (256, 256) float32, NaN where invalid
+    :raises InvalidDepthError: it is as smooth as a sheet or a ball, or hollow
     """
-    d = slab.normalise(crop)
-    valid = d < 1.0
-    filled = fill_holes(d, valid)
-    outputs = engine({'depth': filled[None, None], 'valid': valid[None, None].astype(np.float32)})
-    support = outputs['support'][0, 0]
-    supported = support > np.where(np.isfinite(crop), np.float32(keep), np.float32(fill))
-    metres = (filled + outputs['correction'][0, 0]) * np.float32(slab.span) + np.float32(
-        slab.nearest)
-    return EnhancedCrop(np.where(supported, metres, np.float32(np.nan)),
-                        np.where(supported, outputs['confidence'][0, 0] * support,
-                                 np.float32(0.0)))
+    shape = surface_shape(crop, _FACE_SPAN_M)
+    if shape.relief < MIN_RELIEF_M:
+        raise InvalidDepthError(
+            f'the surface has a relief of {1e3 * shape.relief:.1f} mm, a face at least '
+            f'{1e3 * MIN_RELIEF_M:.1f} mm: it is a picture, flat or bent, or covered; it is left '
+            'as it was measured', cause='no_face_relief')
+    if shape.bulge < MIN_BULGE_M:
+        raise InvalidDepthError(
+            f'the middle of the surface stands {1e3 * shape.bulge:.0f} mm before its rim, a face '
+            f'at least {1e3 * MIN_BULGE_M:.0f} mm: it is flat or hollow, no face; it is left as '
+            'it was measured', cause='no_face_relief')
 
 
-def _filter_crop(depth_filter: Callable[[np.ndarray], np.ndarray], crop: np.ndarray,
-                 slab: DepthRange) -> EnhancedCrop:
-    """
-    Run a hand-crafted filter; it fills without a notion of a face.
-
-    What was measured behind the slab is a hole to the filter, but stays as it was. A filter does
-    not say how sure it is: confidence is 1 where the input was measured and 0 where it filled.
-    """
-    d = slab.normalise(crop)
-    metres = slab.denormalise(depth_filter(d))
-    behind = np.isfinite(crop) & (d >= 1.0)
-    metres[behind] = np.nan
-    return EnhancedCrop(metres, ((d < 1.0) & np.isfinite(metres)).astype(np.float32))
+def _slab_of(crop: np.ndarray) -> DepthRange:
+    """Return the 25 cm of a crop, once it is sure that the face lies within."""
+    valid = np.isfinite(crop)
+    count = int(valid.sum())
+    if count < MIN_VALID_PIXELS:
+        raise InvalidDepthError(
+            f'the face has {count} valid depth pixels of {crop.size}, expected at least '
+            f'{MIN_VALID_PIXELS}; it is out of the range of the sensor or too reflective',
+            cause='too_few_valid_pixels')
+    median = float(np.median(crop[valid]))
+    if not PLAUSIBLE_M[0] <= median <= PLAUSIBLE_M[1]:
+        raise InvalidDepthError(
+            f'the median depth of the face is {median:.4g} m, expected {PLAUSIBLE_M[0]:g} to '
+            f'{PLAUSIBLE_M[1]:g} m; the image is not in the unit that its encoding says (16UC1 = '
+            'millimetres, 32FC1 = metres)', cause='depth_unit')
+    slab = DepthRange(nearest_surface(crop))
+    middle = crop[_CENTRE, _CENTRE]
+    with np.errstate(invalid='ignore'):
+        behind = int((middle >= slab.nearest + FACE_DEPTH_RANGE_M).sum())
+    known = int(np.isfinite(middle).sum())
+    if 2 * behind > known:
+        raise InvalidDepthError(
+            f'most of the middle of the face ({behind} of {known} valid pixels) lies '
+            f'{FACE_DEPTH_RANGE_M:g} m or more behind the nearest surface at {slab.nearest:.2f} '
+            'm; something (a hand) is held in front, or the box is not on a face',
+            cause='depth_range')
+    return slab
