@@ -26,7 +26,8 @@ PROVENANCE_RGB: dict[Provenance, tuple[int, int, int]] = {
 # The dark ends of the map are left out: shading needs room below.
 _TURBO = cv2.applyColorMap(np.linspace(18, 240, 256).astype(np.uint8)[:, None],
                            cv2.COLORMAP_TURBO)[:, 0, ::-1]
-_LIGHT = np.array([-0.45, -0.55, 0.70]) / np.linalg.norm([-0.45, -0.55, 0.70])
+_LIGHT = (np.array([-0.45, -0.55, 0.70]) / np.linalg.norm([-0.45, -0.55, 0.70])).astype(
+    np.float32)
 _AMBIENT = 0.45
 _SLOPE_GAIN = 0.7
 
@@ -65,10 +66,14 @@ class DepthScale:
         :param depth: metres, (...), NaN where invalid
         :returns: (..., 3) uint8 RGB; what lies outside the scale takes its end's colour
         """
-        position = (self.far - depth) / max(self.far - self.near, 1e-6)
-        index = np.nan_to_num(np.clip(position, 0.0, 1.0) * 255.0).astype(np.uint8)
-        return np.where(np.isfinite(depth)[..., None], _TURBO[index],
+        return np.where(np.isfinite(depth)[..., None], _TURBO[self.hues(depth)],
                         np.array(HOLE_RGB, np.uint8))
+
+    def hues(self, depth: np.ndarray) -> np.ndarray:
+        """Return the place in the colour map of each distance, (...) uint8; 0 where invalid."""
+        gain = np.float32(255.0 / max(self.far - self.near, 1e-6))
+        position = (np.float32(self.far) - np.asarray(depth, np.float32)) * gain
+        return np.nan_to_num(np.clip(position, 0.0, 255.0)).astype(np.uint8)
 
 
 def shaded_depth(depth: np.ndarray, scale: DepthScale, focal: float) -> np.ndarray:
@@ -81,29 +86,36 @@ def shaded_depth(depth: np.ndarray, scale: DepthScale, focal: float) -> np.ndarr
     """
     with np.errstate(invalid='ignore', divide='ignore'):
         # Slope in metres per metre: a pixel is z / f wide.
-        slopes = [_central_difference(depth, axis) * focal / depth * _SLOPE_GAIN
-                  for axis in (1, 0)]
-        length = np.sqrt(1.0 + slopes[0] ** 2 + slopes[1] ** 2)
+        per_pixel = np.float32(focal * _SLOPE_GAIN) / depth
+        across, down = (_central_difference(depth, axis) * per_pixel for axis in (1, 0))
         # The surface faces the camera: its normal is (dz/dx, dz/dy, -1), the light comes from
         # the upper left before it.
-        lambert = (slopes[0] * _LIGHT[0] + slopes[1] * _LIGHT[1] + _LIGHT[2]) / length
+        lambert = (across * _LIGHT[0] + down * _LIGHT[1] + _LIGHT[2]) / np.sqrt(
+            1.0 + across * across + down * down)
     lambert = np.where(np.isfinite(lambert), np.clip(lambert, 0.0, 1.0), _LIGHT[2])
-    shade = _AMBIENT + (1.0 - _AMBIENT) * lambert / _LIGHT[2]
-    colors = scale.colors(depth) * shade[..., None]
-    return np.where(np.isfinite(depth)[..., None], np.clip(colors, 0, 255),
-                    HOLE_RGB).astype(np.uint8)
+    shade = _AMBIENT + (1.0 - _AMBIENT) / _LIGHT[2] * lambert
+    hues, valid = scale.hues(depth), np.isfinite(depth)
+    picture = np.empty((*depth.shape, 3), np.uint8)
+    for channel in range(3):  # one plane at a time stays in the cache
+        color = np.minimum(_TURBO[:, channel].astype(np.float32)[hues] * shade, 255.0)
+        picture[..., channel] = np.where(valid, color, HOLE_RGB[channel])
+    return picture
 
 
 def _central_difference(depth: np.ndarray, axis: int) -> np.ndarray:
     """Difference per pixel, (H, W); one-sided beside holes, NaN where no neighbour is valid."""
-    ahead = np.diff(depth, axis=axis)
-    pad = [(0, 0), (0, 0)]
-    pad[axis] = (0, 1)
-    forward = np.pad(ahead, pad, constant_values=np.nan)
-    pad[axis] = (1, 0)
-    backward = np.pad(ahead, pad, constant_values=np.nan)
-    both = 0.5 * (forward + backward)
-    return np.where(np.isfinite(both), both, np.where(np.isfinite(forward), forward, backward))
+    result = np.full_like(depth, np.nan)
+    if depth.shape[axis] < 2:
+        return result
+    along, out = np.moveaxis(depth, axis, 0), np.moveaxis(result, axis, 0)
+    ahead = along[1:] - along[:-1]
+    out[0], out[-1] = ahead[0], ahead[-1]
+    out[1:-1] = 0.5 * (along[2:] - along[:-2])
+    # A hole in the middle has no slope on either side; one beside it leaves the other side.
+    alone = np.nonzero(~np.isfinite(out[1:-1]))
+    forward, backward = ahead[1:][alone], ahead[:-1][alone]
+    out[1:-1][alone] = np.where(np.isfinite(forward), forward, backward)
+    return result
 
 
 def provenance_picture(provenance: np.ndarray) -> np.ndarray:
