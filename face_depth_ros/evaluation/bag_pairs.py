@@ -104,4 +104,4 @@ def _pair(raw: np.ndarray, truth: np.ndarray, damage: Damage, seed: int) -> Dept
     slab = DepthRange(nearest)
     d = slab.normalise(truth)
     face = d < 1.0
-    return DepthPair(d, slab.normalise(damage(raw, seed)), face) if face.any() else None
+    return DepthPair(d, slab.normalise(damage(raw, seed)), face, nearest) if face.any() else None

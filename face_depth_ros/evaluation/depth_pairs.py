@@ -13,6 +13,8 @@ from face_depth_ros.core.errors import BagError
 import numpy as np
 
 SIZE = 256
+NEAREST_M = 0.6
+"""Where an image whose distance is not known is put: at arm's length."""
 _LEVELS = 65534
 _HOLE = 65535
 _KEYS = ('truth', 'degraded')
@@ -26,11 +28,13 @@ class DepthPair:
     :param truth: (256, 256) float32 in [0, 1), 1 where there is nothing
     :param degraded: the same image with holes, noise and blur
     :param face: (256, 256) bool, where to compare; None = where the truth is not a hole
+    :param nearest_m: metres, the distance where d is 0
     """
 
     truth: np.ndarray
     degraded: np.ndarray
     face: np.ndarray | None = None
+    nearest_m: float = NEAREST_M
 
     @property
     def area(self) -> np.ndarray:
