@@ -5,11 +5,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
+import re
 
 from face_depth_ros.core.errors import InvalidDepthError, ModelSpecError, SettingsError
 from face_depth_ros.core.face_box import FaceBox
 from face_depth_ros.core.frames import Detection, Provenance
-from face_depth_ros.predictors.depth_enhancer import DepthEnhancer, METHODS
+from face_depth_ros.filters import ENHANCER_FILTERS
+from face_depth_ros.predictors.depth_enhancer import DepthEnhancer, NETWORK
+from face_depth_ros.predictors.enhancer_methods import NO_METHOD, PAPER_ENHANCERS
 import numpy as np
 import pytest
 
@@ -24,12 +28,15 @@ def enhancer() -> Iterator[DepthEnhancer]:
     predictor.close()
 
 
-def ellipsoid(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Return noisy depth with holes of a head-sized ellipsoid at 0.7 m, and the true depth."""
+def head(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Return noisy depth with holes of an ellipsoid with a nose at 0.7 m, and the true depth."""
     chance = np.random.default_rng(seed)
     y, x = np.mgrid[:240, :320] + 0.5
     squared = ((x - 160) / 45) ** 2 + ((y - 120) / 58) ** 2
     truth = np.where(squared < 1, 0.7 - 0.09 * np.sqrt(np.maximum(1 - squared, 0)), np.nan)
+    truth -= 0.02 * np.exp(-((x - 160) / 8) ** 2 - ((y - 124) / 13) ** 2)
+    for side in (-1, 1):
+        truth += 0.009 * np.exp(-((x - 160 - side * 18) / 9) ** 2 - ((y - 108) / 7) ** 2)
     depth = truth + chance.normal(0, 0.003, truth.shape)
     depth[100:112, 150:166] = np.nan
     wall = np.full(truth.shape, 1.5)
@@ -42,10 +49,10 @@ def detection(box: FaceBox = BOX) -> Detection:
     return Detection(box, 0.9, None, 'f00001')
 
 
-@pytest.mark.parametrize('method', METHODS)
+@pytest.mark.parametrize('method', [NETWORK, *ENHANCER_FILTERS, 'DL-Delta-1', NO_METHOD])
 def test_outside_the_box_nothing_changes(enhancer: DepthEnhancer, method: str) -> None:
     """Whatever the method, the frame around the face stays to the bit."""
-    depth, _ = ellipsoid()
+    depth, _ = head()
     enhancer.set_method(method)
     result = enhancer.enhance(depth, [detection()])
     far = np.ones(depth.shape, bool)
@@ -59,7 +66,7 @@ def test_outside_the_box_nothing_changes(enhancer: DepthEnhancer, method: str) -
 
 def test_network_repairs(enhancer: DepthEnhancer) -> None:
     """The hole is filled and the noise falls, measured against the true surface."""
-    depth, truth = ellipsoid()
+    depth, truth = head()
     enhancer.set_method('network')
     result = enhancer.enhance(depth, [detection()])
     hole = np.s_[100:112, 150:166]
@@ -74,7 +81,7 @@ def test_network_repairs(enhancer: DepthEnhancer) -> None:
 
 def test_doubt_shows_in_the_confidence(enhancer: DepthEnhancer) -> None:
     """The rim of a head is doubtful, its middle is not."""
-    depth, truth = ellipsoid()
+    depth, truth = head()
     depth[depth > 1.0] = np.nan
     enhancer.set_method('network')
     result = enhancer.enhance(depth, [detection()])
@@ -85,7 +92,7 @@ def test_doubt_shows_in_the_confidence(enhancer: DepthEnhancer) -> None:
 
 def test_input_is_not_touched(enhancer: DepthEnhancer) -> None:
     """Frames are handed on by reference: a read-only input works and stays."""
-    depth, _ = ellipsoid()
+    depth, _ = head()
     before = depth.copy()
     depth.setflags(write=False)
     enhancer.set_method('network')
@@ -93,18 +100,23 @@ def test_input_is_not_touched(enhancer: DepthEnhancer) -> None:
     np.testing.assert_array_equal(depth, before)
 
 
-def test_measured_pixels_move_by_a_bounded_amount(enhancer: DepthEnhancer) -> None:
-    """Even strange geometry is not pulled to a face by more than the spec's bound."""
-    chance = np.random.default_rng(3)
-    depth = (0.6 + 0.2 * chance.random((240, 320))).astype(np.float32)
+def test_measured_pixels_move_within_the_noise_bound(enhancer: DepthEnhancer) -> None:
+    """Even strange geometry is not pulled to a face by more than the sensor's noise."""
+    depth, _ = head()
+    depth += np.random.default_rng(3).uniform(-0.04, 0.04, depth.shape).astype(np.float32)
     enhancer.set_method('network')
     result = enhancer.enhance(depth, [detection()])
-    assert np.abs(result.depth - depth).max() <= enhancer.max_correction_m + 1e-6
+    assert not result.skipped
+    assert (result.provenance == Provenance.CORRECTED).any()
+    known = np.isfinite(depth)
+    moved = np.abs(result.depth - depth)[known]
+    assert (moved <= enhancer.noise_bound.at(depth[known]) + 1e-6).all()
+    assert moved.max() > 0.005
 
 
 def test_no_faces_is_the_input(enhancer: DepthEnhancer) -> None:
     """Nobody there: the frame goes through."""
-    depth, _ = ellipsoid()
+    depth, _ = head()
     result = enhancer.enhance(depth, [])
     np.testing.assert_array_equal(result.depth, depth)
     assert not result.provenance.any()
@@ -123,7 +135,7 @@ def test_hopeless_faces_are_skipped_and_said(enhancer: DepthEnhancer) -> None:
 
 def test_the_nearer_face_is_pasted_last(enhancer: DepthEnhancer) -> None:
     """Order of the detections does not matter where boxes overlap."""
-    depth, _ = ellipsoid()
+    depth, _ = head()
     large, small = detection(), Detection(FaceBox(185.0, 130.0, 90.0), 0.9, None, 'f00002')
     enhancer.set_method('network')
     first = enhancer.enhance(depth, [large, small])
@@ -154,3 +166,56 @@ def test_missing_model_is_said() -> None:
     """Which models there are stands in the message."""
     with pytest.raises(ModelSpecError, match='no model named .nobody.*known models'):
         DepthEnhancer(model='nobody')
+
+
+@pytest.mark.parametrize('method', PAPER_ENHANCERS)
+def test_method_without_its_model_names_the_command(
+        method: str, enhancer: DepthEnhancer, monkeypatch: pytest.MonkeyPatch,
+        tmp_path: Path) -> None:
+    """What is missing and how to make it; the present method works on."""
+    monkeypatch.setattr('face_depth_ros.core.model_spec.model_folders', lambda: [tmp_path])
+    fresh = DepthEnhancer(NO_METHOD)
+    with pytest.raises(ModelSpecError, match=f'--network {PAPER_ENHANCERS[method]}'):
+        fresh.set_method(method)
+    assert fresh.method == NO_METHOD
+
+
+def test_hand_in_front_is_said(enhancer: DepthEnhancer) -> None:
+    """The face lies beyond 25 cm behind a hand: nothing can be normalised, nothing is changed."""
+    depth, _ = head()
+    depth[70:90, 110:150] = 0.3
+    enhancer.set_method('network')
+    result = enhancer.enhance(depth, [detection()])
+    np.testing.assert_array_equal(result.depth, depth)
+    assert not result.provenance.any()
+    assert result.skipped[0].cause == 'depth_range'
+    assert 'behind the nearest surface at 0.30 m' in result.skipped[0].reason
+
+
+@pytest.mark.parametrize(('factor', 'shown'), [(1000.0, '1500 m'), (0.001, r'0\.0015 m')])
+def test_wrong_unit_is_said(enhancer: DepthEnhancer, factor: float, shown: str) -> None:
+    """Millimetres in a 32FC1 image, or metres in a 16UC1 one."""
+    depth, _ = head()
+    enhancer.set_method('network')
+    result = enhancer.enhance(depth * np.float32(factor), [detection()])
+    np.testing.assert_array_equal(result.depth, depth * np.float32(factor))
+    assert result.skipped[0].cause == 'depth_unit'
+    assert re.search(f'median depth of the face is {shown}.*expected 0.1 to 10 m',
+                     result.skipped[0].reason)
+
+
+@pytest.mark.parametrize('attack', ['flat', 'ball', 'hollow'])
+def test_no_face_is_left_alone(enhancer: DepthEnhancer, attack: str) -> None:
+    """A print, a ball and the inside of a mask come out as they went in, with the reason."""
+    depth, truth = head()
+    y, x = np.mgrid[:240, :320] + 0.5
+    squared = ((x - 160) / 50) ** 2 + ((y - 120) / 60) ** 2
+    surface = {'flat': np.full(depth.shape, 0.65), 'hollow': 1.3 - truth,
+               'ball': 0.7 - 0.08 * np.sqrt(np.maximum(1 - squared, 0))}[attack]
+    noise = np.random.default_rng(0).normal(0, 0.002, depth.shape)
+    shown = np.where(np.isfinite(truth), surface + noise, 1.5).astype(np.float32)
+    shown[118:130, 150:170] = np.nan
+    enhancer.set_method('network')
+    result = enhancer.enhance(shown, [detection()])
+    np.testing.assert_array_equal(result.depth, shown)
+    assert [s.cause for s in result.skipped] == ['no_face_relief']

@@ -1,0 +1,283 @@
+# Copyright 2026 face_depth_ros contributors
+# SPDX-License-Identifier: MIT
+"""
+Train one of the paper's depth enhancers, or DDRNet's denoiser, on the paper's pairs.
+
+    python -m face_depth_ros.training.train_paper_enhancer --assets DIR --network dl_delta_1
+
+is the reduced schedule, the same for every network: a budget of processor time, the first part of
+it on every fourth pixel of the images, then every second, then all. `--schedule full` runs through
+as many whole images as the paper (hours on a GPU). dl_delta_2 to dl_delta_4 go on from the network
+before. Loss and optimiser are not in the paper: mean squared error over the whole
+image, Adam. With `--resume` a run goes on where it was stopped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+import json
+import logging
+from pathlib import Path
+import time
+from typing import Any
+
+from face_depth_ros.core.errors import SettingsError
+from face_depth_ros.networks.ddrnet_denoiser import build_ddrnet_denoiser
+from face_depth_ros.networks.paper_enhancer import build_paper_enhancer
+from face_depth_ros.synthesis import degradation
+from face_depth_ros.synthesis.assets import find_assets
+from face_depth_ros.training.enhancement_data import FaceDepthBank, vary
+from face_depth_ros.training.run import (
+    is_over,
+    learning_rate,
+    load_average,
+    load_checkpoint,
+    parse_settings,
+    Run,
+    RunSettings,
+    save_checkpoint,
+    TrainingState,
+    update_average,
+)
+from lightning.fabric import Fabric
+import numpy as np
+import torch
+from torch import nn
+
+LOG = logging.getLogger('train_paper_enhancer')
+NETWORKS = ('dl_alpha', 'dl_beta', 'dl_gamma', 'dl_delta_1', 'dl_delta_2', 'dl_delta_3',
+            'dl_delta_4', 'ddrnet_dn')
+KINDS = ('plain', 'random holes', 'blurred holes')
+_STAGES = {
+    'dl_alpha': ((70_000, 'plain'), (60_000, 'blurred holes'), (240_000, 'random holes')),
+    'dl_beta': ((240_000, 'random holes'),), 'dl_gamma': ((240_000, 'random holes'),)}
+_INTERLEAVED = 60_000 * len(KINDS)
+_EPOCHS = 10
+STRIDES = ((0.45, 4), (0.75, 2), (1.0, 1))
+"""Of the reduced schedule: until which part of it, every how many pixels."""
+
+
+@dataclass(frozen=True)
+class Settings(RunSettings):
+    """
+    All that decides a training run.
+
+    :param network: which one, see NETWORKS
+    :param schedule: reduced (`max_minutes` of processor time) or full (the paper's counts)
+    :param run: parent folder of the networks' checkpoints and of the rendered banks
+    :param batch_size: of whole images; more of coarser ones
+    """
+
+    run: str = 'runs'
+    network: str = 'dl_delta_1'
+    schedule: str = 'reduced'
+    max_minutes: float = 15.0
+    batch_size: int = 4
+    bank_size: int = 16384
+    validation_size: int = 48
+    learning_rate: float = 2e-3
+    warmup_steps: int = 50
+    ema_decay: float = 0.99
+    steps_per_epoch: int = 150
+
+    def problems(self) -> list[str]:
+        """Return all that is wrong."""
+        found = super().problems() + self.below(
+            ('batch_size', 'bank_size', 'validation_size'), zero_allowed=False)
+        for name, known in (('network', NETWORKS), ('schedule', ('reduced', 'full'))):
+            if getattr(self, name) not in known:
+                found.append(f'{name} is {getattr(self, name)!r}, expected one of '
+                             f'{", ".join(known)}')
+        return found
+
+    @property
+    def folder(self) -> Path:
+        """Return the network's own folder."""
+        return Path(self.run) / self.network
+
+    @property
+    def full_samples(self) -> int:
+        """Return how many images the paper's schedule shows the network."""
+        stages = _STAGES.get(self.network)
+        return _EPOCHS * (sum(count for count, _ in stages) if stages else _INTERLEAVED)
+
+
+def main() -> None:
+    """Train, validate after each epoch, keep the newest checkpoint."""
+    settings, resume = parse_settings(Settings, __doc__)
+    logging.basicConfig(level=logging.INFO, format='%(asctime)s %(message)s')
+    fabric = Fabric(accelerator='auto', devices='auto' if torch.cuda.is_available() else 1,
+                    precision='bf16-mixed')
+    fabric.launch()
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    banks = open_banks(settings, fabric)
+    run = build(settings, fabric)
+    if resume:
+        load_checkpoint(settings.folder / 'last.pt', run)
+    while progress(settings, run.state) < 1.0:
+        loss = train_one_epoch(fabric, settings, banks['train'], run)
+        metrics = validate(run.average, banks['validation'], fabric.device)
+        LOG.info('%s step %d, %.1f min, loss %.5f, %s', settings.network, run.state.step,
+                 run.state.minutes, loss, json.dumps(metrics))
+        if fabric.is_global_zero:
+            save_checkpoint(settings.folder / 'last.pt', settings, run, metrics)
+
+
+def open_banks(settings: Settings, fabric: Fabric) -> dict[str, FaceDepthBank]:
+    """Render (on the first process) and open the banks: train, validation."""
+    kinds = {'train': settings.bank_size, 'validation': 256}
+    folders = {k: Path(settings.run) / f'face_depth_bank_{k}_{n}' for k, n in kinds.items()}
+    if fabric.is_global_zero:
+        assets = find_assets(settings.assets or None)
+        for kind, count in kinds.items():
+            FaceDepthBank.render(folders[kind], assets, kind, count, False, str(fabric.device))
+    fabric.barrier()
+    return {kind: FaceDepthBank(folder) for kind, folder in folders.items()}
+
+
+def build_network(network: str) -> nn.Module:
+    """Return one of `NETWORKS`, untrained."""
+    if network == 'ddrnet_dn':
+        return build_ddrnet_denoiser()
+    return build_paper_enhancer(network.split('_')[1])
+
+
+def build(settings: Settings, fabric: Fabric) -> Run[nn.Module]:
+    """
+    Return a fresh run, or one that begins with the network before (DL-Delta-2 to -4).
+
+    :raises SettingsError: the network before has not been trained
+    """
+    torch.manual_seed(settings.seed)
+    model: Any = build_network(settings.network)
+    name, _, repetition = settings.network.rpartition('_')
+    if name == 'dl_delta' and int(repetition) > 1:
+        before = Path(settings.run) / f'{name}_{int(repetition) - 1}' / 'last.pt'
+        if not before.exists():
+            raise SettingsError(f'{settings.network} goes on from {before}, which is not there; '
+                                f'train {before.parent.name} first')
+        model.load_state_dict(load_average(before))
+    model = model.to(memory_format=torch.channels_last)
+    average = build_network(settings.network).to(fabric.device)
+    average.load_state_dict(model.state_dict())
+    optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
+    model, optimizer = fabric.setup(model, optimizer)
+    return Run(model, average, optimizer)
+
+
+def train_one_epoch(fabric: Fabric, settings: Settings, bank: FaceDepthBank,
+                    run: Run[nn.Module]) -> float:
+    """Run up to `steps_per_epoch` steps; return the mean loss."""
+    run.model.train()
+    state = run.state
+    total, steps = 0.0, 0
+    while steps < settings.steps_per_epoch and progress(settings, state) < 1.0:
+        started = time.process_time()
+        degraded, truth = draw_batch(settings, bank, state, fabric)
+        for group in run.optimizer.param_groups:
+            group['lr'] = learning_rate(settings, state)
+        loss = ((run.model(degraded).float() - truth) ** 2).mean()
+        fabric.backward(loss)
+        fabric.clip_gradients(run.model, run.optimizer, max_norm=1.0)
+        run.optimizer.step()
+        run.optimizer.zero_grad()
+        update_average(run, settings.ema_decay)
+        total, steps = total + loss.item(), steps + 1
+        state.step += 1
+        state.samples += len(degraded) * fabric.world_size
+        state.minutes += (time.process_time() - started) / 60.0
+    return total / max(steps, 1)
+
+
+def progress(settings: Settings, state: TrainingState) -> float:
+    """Return how much of the schedule is done, 0 to 1."""
+    if settings.schedule == 'full':
+        return min(1.0, state.samples / settings.full_samples)
+    done = max(state.minutes / settings.max_minutes, state.step / settings.max_steps)
+    return 1.0 if is_over(settings, state) else min(1.0, done)
+
+
+def draw_batch(settings: Settings, bank: FaceDepthBank, state: TrainingState,
+               fabric: Fabric) -> tuple[torch.Tensor, torch.Tensor]:
+    """
+    Draw the pairs of a step.
+
+    :returns: degraded and true depth, each (B, 1, S, S), normalised, 1 where there is nothing
+    """
+    seed = (settings.seed, state.step, fabric.global_rank, NETWORKS.index(settings.network))
+    chance = np.random.default_rng(seed)
+    generator = torch.Generator(fabric.device)
+    generator.manual_seed(int(chance.integers(2 ** 62)))
+    done = progress(settings, state)
+    stride = 1 if settings.schedule == 'full' else next(
+        (step for until, step in STRIDES if done < until), 1)
+    count = settings.batch_size * stride
+    images = vary(bank.read(chance.integers(0, bank.count, count), fabric.device), generator)
+    degraded, truth = make_pairs(images.truth, kind_at(settings.network, done, state.step),
+                                 generator)
+    row, column = chance.integers(0, stride, 2)
+    return degraded[..., row::stride, column::stride], truth[..., row::stride, column::stride]
+
+
+def kind_at(network: str, done: float, step: int) -> str:
+    """
+    Return the kind of pairs: Alpha by stages, Beta and Gamma one, the others three in turn.
+
+    :param done: how much of the schedule is done, 0 to 1
+    """
+    stages = _STAGES.get(network)
+    if stages is None:
+        return KINDS[step % len(KINDS)]
+    left = done * sum(count for count, _ in stages)
+    for count, kind in stages:
+        if left < count:
+            return kind
+        left -= count
+    return stages[-1][1]
+
+
+def make_pairs(truth: torch.Tensor, kind: str, generator: torch.Generator,
+               ) -> tuple[torch.Tensor, torch.Tensor]:
+    """
+    Degrade as in the paper, holes of the given kind.
+
+    :param truth: (B, S, S) metres, NaN where there is nothing
+    :returns: degraded and true depth, each (B, 1, S, S), normalised, 1 where there is nothing
+    """
+    noisy = degradation.degrade(truth, generator)
+    if kind != 'plain':
+        noisy = degradation.fill_holes_at_random(noisy, noisy.isnan(), generator,
+                                                 blurred=kind == 'blurred holes')
+    nearest = degradation.nearest_surface(truth).nan_to_num(nan=0.5)
+    return (degradation.normalise(noisy, nearest)[:, None],
+            degradation.normalise(truth, nearest)[:, None])
+
+
+@torch.no_grad()
+def validate(model: nn.Module, bank: FaceDepthBank, device: torch.device, count: int = 48,
+             ) -> dict[str, float]:
+    """
+    Score on people never trained on, under the paper's degradation.
+
+    :returns: mean RMSE over the true face area, over the whole image, and of the input
+    """
+    model.eval()
+    generator = torch.Generator(device)
+    generator.manual_seed(1)
+    sums: dict[str, list[torch.Tensor]] = {'face': [], 'whole': [], 'input': []}
+    for start in range(0, min(count, bank.count), 8):
+        rows = np.arange(start, min(start + 8, bank.count))
+        degraded, truth = make_pairs(bank.read(rows, device).truth, 'plain', generator)
+        with torch.autocast(device.type, torch.bfloat16):
+            output = model(degraded).float()
+        face = (truth < 1.0).float()
+        for name, depth, where in (('face', output, face), ('input', degraded, face),
+                                   ('whole', output, torch.ones_like(face))):
+            squared = ((depth - truth) ** 2 * where).sum(dim=(1, 2, 3))
+            sums[name].append((squared / where.sum(dim=(1, 2, 3)).clamp_min(1.0)).sqrt())
+    return {name: round(float(torch.cat(values).mean()), 5) for name, values in sums.items()}
+
+
+if __name__ == '__main__':
+    main()
