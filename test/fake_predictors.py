@@ -53,9 +53,12 @@ class FakeEnhancer:
         self.method = settings['method']
         self.closed = False
 
-    def enhance(self, depth, detections):
+    def prepare(self, method):
+        assert not self.closed
+
+    def enhance(self, depth, detections, method=None):
         assert depth.dtype == np.float32 and not self.closed
-        code = 1 if self.method == 'network' else 2
+        code = 1 if (method or self.method) == 'network' else 2
         return EnhancedDepth(depth + np.float32(0.001 * len(detections)),
                              np.full(depth.shape, 255 * bool(detections), np.uint8),
                              np.full(depth.shape, code, np.uint8))

@@ -4,8 +4,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from face_depth_ros.core.errors import InvalidCameraInfoError, InvalidDepthError
+from face_depth_ros.core.frames import SkippedFace
 from face_depth_ros.nodes.camera_info_messages import CameraInfoFrame
+from face_depth_ros.predictors.depth_enhancer import PLAUSIBLE_M
 import numpy as np
 
 
@@ -38,13 +42,14 @@ def check_sizes(depth: np.ndarray, info: CameraInfoFrame,
 
 def depth_warnings(wire: np.ndarray, depth: np.ndarray) -> list[tuple[str, str]]:
     """
-    Return (cause, message) of a depth image in which nothing is measured.
+    Return (cause, message) of a depth image in which nothing is measured, or in another unit.
 
     :param wire: (H, W) uint16 or float32, as it came
     :param depth: metres, (H, W) float32, NaN where invalid
     """
-    if np.isfinite(depth).any():
-        return []
+    valid = depth[np.isfinite(depth)]
+    if valid.size:
+        return _unit_warnings(wire, valid)
     if wire.dtype == np.uint16:
         what = f'{int((wire == 0).sum())} zeros, {int((wire == 65535).sum())} saturated'
     else:
@@ -52,3 +57,35 @@ def depth_warnings(wire: np.ndarray, depth: np.ndarray) -> list[tuple[str, str]]
     return [('depth_all_invalid', (
         f'none of the {wire.size} depth pixels is valid ({what}); the frame is passed on as it '
         'is; check that the camera is not covered and its emitter is on'))]
+
+
+def frame_warnings(wire: np.ndarray, depth: np.ndarray,
+                   skipped: Sequence[SkippedFace]) -> list[tuple[str, str]]:
+    """
+    Return (cause, message) of a depth image and of its faces that were left alone.
+
+    What holds for the whole frame is not said again of each face.
+    """
+    warnings = depth_warnings(wire, depth)
+    causes = {cause for cause, _ in warnings}
+    return warnings + [(face.cause, f'face {face.track_id}: {face.reason}') for face in skipped
+                       if face.cause not in causes]
+
+
+def _unit_warnings(wire: np.ndarray, valid: np.ndarray) -> list[tuple[str, str]]:
+    """
+    Return a warning of depth whose median is implausible.
+
+    :param valid: metres, (n,) float32, n > 0
+    """
+    low, high = PLAUSIBLE_M
+    # the median itself is slow; on which side of the limits it lies is not
+    if 2 * int((valid < low).sum()) < valid.size and 2 * int((valid > high).sum()) < valid.size:
+        return []
+    median = float(np.median(valid))
+    if low <= median <= high:
+        return []
+    said = '16UC1 is millimetres' if wire.dtype == np.uint16 else '32FC1 is metres'
+    return [('depth_unit', (
+        f'the median depth of the frame is {median:.4g} m, expected {low:g} to {high:g} m; faces '
+        f'are left as they were measured; check the unit that the camera publishes: {said}'))]

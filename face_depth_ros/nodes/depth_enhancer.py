@@ -4,42 +4,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 import threading
 from typing import Any
 
 from face_depth_ros.core.depth import depth_to_metres, metres_to_depth
+from face_depth_ros.core.errors import (
+    FaceDepthError,
+    FilterError,
+    ModelFileError,
+    ModelSpecError,
+)
+from face_depth_ros.core.frames import Detection, EnhancedDepth
+from face_depth_ros.core.model_spec import find_model
 from face_depth_ros.core.stamp_join import StampJoin
 from face_depth_ros.nodes.camera_info_join import CameraInfoJoin, WAIT_S
 from face_depth_ros.nodes.camera_info_messages import CameraInfoFrame
-from face_depth_ros.nodes.depth_checks import check_sizes, depth_warnings
+from face_depth_ros.nodes.depth_checks import check_sizes, frame_warnings
+from face_depth_ros.nodes.depth_enhancer_settings import DepthEnhancerSettings
 from face_depth_ros.nodes.detection_messages import DetectionFrame
 from face_depth_ros.nodes.engine_report import engine_values
 from face_depth_ros.nodes.image_messages import ImageFrame
-from face_depth_ros.nodes.parameters import Change, EngineSettings, parameter
+from face_depth_ros.nodes.outcome import Outcome, Substitute, Values
 from face_depth_ros.nodes.process import run_node
+from face_depth_ros.nodes.second_method import compare, SecondMethod
 from face_depth_ros.nodes.topic_adapters import CAMERA_INFO, DEPTH, DETECTIONS, IMAGE
 from face_depth_ros.nodes.topic_input import Arrival
-from face_depth_ros.nodes.worker_node import Outcome, STEADY_CLOCK, WorkerNode
-from face_depth_ros.predictors.depth_enhancer import DepthEnhancer, METHODS, NETWORK
+from face_depth_ros.nodes.worker_node import STEADY_CLOCK, WorkerNode
+from face_depth_ros.predictors.depth_enhancer import DepthEnhancer
+from face_depth_ros.predictors.enhancer_methods import (
+    find_paper_model,
+    NETWORK,
+    NO_METHOD,
+    PAPER_ENHANCERS,
+)
 import numpy as np
-
-
-@dataclass(frozen=True)
-class DepthEnhancerSettings(EngineSettings):
-    """Parameters of depth_enhancer."""
-
-    method: str = parameter(NETWORK, 'the network, or a hand-crafted filter of librealsense',
-                            choices=METHODS)
-    model: str = parameter('depth_enhancer', "a ModelSpec's name, or the path of its YAML",
-                           change=Change.UNCONFIGURED)
-    confidence_threshold: float = parameter(
-        0.0, "least support of a published pixel; 0 = the model's own threshold",
-        minimum=0.0, maximum=1.0)
-    depth_transport: str = parameter(
-        'raw', 'compressedDepth = PNG from depth/image_raw/compressedDepth',
-        choices=('raw', 'compressedDepth'), change=Change.START)
 
 
 @dataclass(frozen=True)
@@ -85,20 +85,52 @@ class DepthEnhancerNode(WorkerNode[DepthEnhancerSettings, DepthEnhancer, Enhance
         self._info = self.add_output('depth_enhanced/camera_info', CAMERA_INFO)
         self._confidence = self.add_output('depth_enhanced/confidence', IMAGE)
         self._provenance = self.add_output('depth_enhanced/provenance', IMAGE)
+        self._comparison = self.add_output('depth_enhanced/comparison', IMAGE)
+        self._second = SecondMethod()
         self.create_timer(WAIT_S, self._on_wait, clock=STEADY_CLOCK)
         self.start()
 
     def open_predictor(self, settings: DepthEnhancerSettings) -> DepthEnhancer:
-        """Open the method."""
+        """Open the method, and the one to compare it with while somebody does."""
         s = settings
-        return self._open_enhancer(
+        enhancer = self._open_enhancer(
             method=s.method, model=s.model, backend=s.backend, precision=s.precision,
-            confidence_threshold=s.confidence_threshold or None)
+            confidence_threshold=s.confidence_threshold or None, guard=s.guard,
+            noise_bound=s.noise_bound())
+        if self._comparison.demand:
+            self._second.open(enhancer, s.comparison_method)
+        return enhancer
+
+    def open_substitute(self, settings: DepthEnhancerSettings, error: FaceDepthError) -> (
+            Substitute[DepthEnhancer, DepthEnhancerSettings]):
+        """Pass depth through, marked as left alone, where the files of a method are missing."""
+        if not isinstance(error, (ModelSpecError, ModelFileError, FilterError)):
+            raise error
+        passing = replace(settings, method=NO_METHOD)
+        return Substitute(self.open_predictor(passing), passing, (
+            f'method {settings.method} cannot run, depth passes through unchanged'))
+
+    def refusal(self, wanted: DepthEnhancerSettings, names: Collection[str]) -> str:
+        """Refuse methods whose model is not there, before anything is opened."""
+        chosen = {'method': wanted.method, 'comparison_method': wanted.comparison_method}
+        for name, method in chosen.items():
+            if name not in names or method == self._running.method:
+                continue
+            try:
+                if method in PAPER_ENHANCERS:
+                    find_paper_model(method)
+                elif method == NETWORK:
+                    find_model(wanted.model)
+            except ModelSpecError as error:
+                self.health.count(error.cause, f'{name} stays as it was: {error}')
+                return str(error)
+        return ''
 
     def apply_settings(self, old: DepthEnhancerSettings, new: DepthEnhancerSettings) -> None:
         """Open another method in the background; the present one works on until then."""
-        if (old.method, old.confidence_threshold) != (new.method, new.confidence_threshold):
-            self.exchange_predictor(('method', 'confidence_threshold'))
+        self._second.forget_failure()
+        self.exchange_predictor(('method', 'confidence_threshold'))
+        self.between_frames(lambda enhancer: self._tune(enhancer, new))
 
     def reset(self) -> None:
         """Forget what waits to be joined."""
@@ -122,19 +154,39 @@ class DepthEnhancerNode(WorkerNode[DepthEnhancerSettings, DepthEnhancer, Enhance
         def frame(encoding: str, array: np.ndarray) -> ImageFrame:
             return ImageFrame(stamp_ns, frame_id, encoding, array)
 
+        def compared() -> Values:
+            picture = self._compare(predictor, job, depth, faces.detections, enhanced)
+            return [] if picture is None else [(self._comparison, frame('rgb8', picture))]
+
         return Outcome(
             [(self._image, frame(image.encoding, wire)),
              (self._info, job.info.restamped(stamp_ns, frame_id)),
              (self._confidence, frame('mono8', enhanced.confidence)),
              (self._provenance, frame('mono8', enhanced.provenance))],
-            [*depth_warnings(image.array, depth),
-             *((f.cause, f'face {f.track_id}: {f.reason}') for f in enhanced.skipped)])
+            frame_warnings(image.array, depth, enhanced.skipped),
+            compared if self._comparison.demand else None)
 
     def report_values(self, predictor: DepthEnhancer | None) -> dict[str, object]:
         """Return the method and the engine that run, and what could not be joined."""
         drops = {f'join.{cause}': n for cause, n in sorted(self._join.drops.items())}
-        return {'method': 'none' if predictor is None else predictor.method, **drops,
-                **engine_values(self.settings.model, predictor)}
+        method = 'none' if predictor is None else predictor.method
+        model = PAPER_ENHANCERS.get(method, self.settings.model)
+        return {'method': method, **drops, **engine_values(model, predictor)}
+
+    def _compare(self, enhancer: DepthEnhancer, job: EnhanceJob, depth: np.ndarray,
+                 faces: tuple[Detection, ...], enhanced: EnhancedDepth) -> np.ndarray | None:
+        """Return the picture, None while its method is being opened."""
+        method = self.settings.comparison_method
+        if not self._second.is_open(enhancer, method):
+            self.beside_frames(lambda e: self._second.open(e, method))
+            self.health.count('comparison_opening', (
+                f'there is no comparison yet: {method} is being opened'), problem=False)
+            return None
+        with self.health.stage('compare'):
+            return compare(enhancer, method, depth, faces, enhanced, job.info.intrinsics().fx)
+
+    def _tune(self, enhancer: DepthEnhancer, settings: DepthEnhancerSettings) -> None:
+        enhancer.guard, enhancer.noise_bound = settings.guard, settings.noise_bound()
 
     def _on_depth(self, arrival: Arrival[ImageFrame]) -> None:
         with self._intake:

@@ -41,6 +41,8 @@ TOPICS = (
      'mono8, 0 to 255 = 0 to 1, 0 outside faces'),
     ('depth_enhanced/provenance', 'sensor_msgs/Image', 'out', 'depth_enhancer',
      'mono8: 0 left alone, 1 measured, 2 corrected, 3 filled'),
+    ('depth_enhanced/comparison', 'sensor_msgs/Image', 'out', 'depth_enhancer',
+     'rgb8: `method` and `comparison_method` side by side, 2 W wide; made only while subscribed'),
     ('/diagnostics', 'diagnostic_msgs/DiagnosticArray', 'out', 'all', '1 Hz, and when readiness '
      'changes'),
 )

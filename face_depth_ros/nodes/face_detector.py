@@ -12,11 +12,12 @@ from face_depth_ros.core.tracking import FaceTracker
 from face_depth_ros.nodes.detection_messages import DetectionFrame
 from face_depth_ros.nodes.engine_report import engine_values
 from face_depth_ros.nodes.image_messages import ImageFrame
+from face_depth_ros.nodes.outcome import Outcome
 from face_depth_ros.nodes.parameters import Change, EngineSettings, parameter
 from face_depth_ros.nodes.process import run_node
 from face_depth_ros.nodes.topic_adapters import COLOR, DETECTIONS
 from face_depth_ros.nodes.topic_input import Arrival
-from face_depth_ros.nodes.worker_node import Outcome, WorkerNode
+from face_depth_ros.nodes.worker_node import WorkerNode
 from face_depth_ros.predictors.face_detector import FaceDetector
 
 

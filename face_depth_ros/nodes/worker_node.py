@@ -11,11 +11,8 @@ the mailbox's thread, engines are loaded only on the transitions' thread.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-import threading
-import time
-import traceback
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import fields, replace
 from typing import Any, Generic, TypeVar
 
 from face_depth_ros.core.errors import FaceDepthError
@@ -29,14 +26,15 @@ from face_depth_ros.nodes.diagnostics import (
     topic_values,
     work_values,
 )
+from face_depth_ros.nodes.frame_work import FrameWork
 from face_depth_ros.nodes.handoff import Exchange
-from face_depth_ros.nodes.mailbox import Mailbox
 from face_depth_ros.nodes.managed_node import ManagedNode
+from face_depth_ros.nodes.outcome import Outcome, Substitute
 from face_depth_ros.nodes.predictor_slot import PredictorSlot
 from face_depth_ros.nodes.qos_events import MATCHED_EVENTS
 from face_depth_ros.nodes.topic_adapters import Adapter
 from face_depth_ros.nodes.topic_input import Arrival, TopicInput
-from face_depth_ros.nodes.topic_output import publish_together, TopicOutput
+from face_depth_ros.nodes.topic_output import TopicOutput
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
 from rclpy.parameter import Parameter
@@ -48,28 +46,6 @@ JobT = TypeVar('JobT')
 POLL_PERIOD_S = 0.1
 STEADY_CLOCK = Clock(clock_type=ClockType.STEADY_TIME)
 """Of all timers: they must also run where ROS time stands still."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """
-    What one frame gave.
-
-    :param values: pairs (output, value), published together or not at all
-    :param warnings: pairs (cause, message) of what was left out
-    """
-
-    values: Sequence[tuple[TopicOutput[Any], Any]]
-    warnings: Sequence[Problem] = ()
-
-
-@dataclass(frozen=True)
-class _Ticket(Generic[JobT]):
-    """A job in the mailbox, and the epoch in which it came."""
-
-    epoch: int
-    arrived: float
-    job: JobT
 
 
 class WorkerNode(ManagedNode, Generic[S, P, JobT]):
@@ -96,11 +72,13 @@ class WorkerNode(ManagedNode, Generic[S, P, JobT]):
         self.inputs: list[TopicInput[Any]] = []
         self.outputs: list[TopicOutput[Any]] = []
         self._active = self._wanted = self._ready = self._closed = False
-        self._epoch, self._last_stamp = 0, -1
-        self._publishing = threading.Lock()
+        self._last_stamp = -1
         self._slot: PredictorSlot[P] = PredictorSlot()
         self._running = self.settings
-        self._mailbox: Mailbox[_Ticket[JobT]] = Mailbox(self._work, f'{self.get_name()} worker')
+        self._shortfall = self._effect = ''
+        self.work: FrameWork[P, JobT] = FrameWork(
+            f'{self.get_name()} worker', self._slot, self.health, self.process,
+            lambda trace: self.get_logger().error(trace, once=True))
         self._diagnostics = Diagnostics(self)
 
     @abstractmethod
@@ -110,6 +88,14 @@ class WorkerNode(ManagedNode, Generic[S, P, JobT]):
 
         :raises FaceDepthError: a model or backend is missing or broken
         """
+
+    def open_substitute(self, settings: S, error: FaceDepthError) -> Substitute[P, S]:
+        """
+        Open what works in place of a predictor that cannot be opened when the node is configured.
+
+        :raises FaceDepthError: nothing can; the node stays unconfigured
+        """
+        raise error
 
     @abstractmethod
     def process(self, predictor: P, job: JobT) -> Outcome:
@@ -123,8 +109,16 @@ class WorkerNode(ManagedNode, Generic[S, P, JobT]):
         """Return what diagnostics show of the predictor, None while there is none."""
         return {}
 
+    def refusal(self, wanted: S, names: Collection[str]) -> str:
+        """
+        Return why parameters cannot be set, '' when they can; quick, on the executor's thread.
+
+        :param names: of those that are set
+        """
+        return ''
+
     def apply_settings(self, old: S, new: S) -> None:
-        """Follow a change of parameters; on the executor's thread."""
+        """Follow the parameters, which may be the old ones set again; on the executor's thread."""
 
     def reset(self) -> None:
         """Forget what was remembered of earlier frames; on activation, while nothing works."""
@@ -161,12 +155,7 @@ class WorkerNode(ManagedNode, Generic[S, P, JobT]):
 
     def submit(self, job: JobT, arrived: float) -> None:
         """Leave a job for the worker; it replaces the one that waits."""
-        self._mailbox.put(_Ticket(self._epoch, arrived, job))
-
-    def begin_epoch(self) -> None:
-        """Results of jobs that came before this call are dropped from now on."""
-        with self._publishing:
-            self._epoch += 1
+        self.work.submit(job, arrived)
 
     def in_order(self, stamp_ns: int) -> bool:
         """
@@ -184,18 +173,25 @@ class WorkerNode(ManagedNode, Generic[S, P, JobT]):
             self.health.count('stamp_backward', (
                 f'stamps ran back from {last} to {stamp_ns} ns, as when a bag starts over; '
                 'starting anew'), problem=False)
-            self.begin_epoch()
+            self.work.begin_epoch()
         return True
 
     def load(self) -> None:
         """Open the predictor for the parameters as they are now."""
         self.settings = parameters.read(self, self._settings_type)
-        self._slot.fill(lambda: self.open_predictor(self.settings))
-        self._running = self.settings
+        self._running, self._shortfall = self.settings, ''
+        try:
+            self._slot.fill(lambda: self.open_predictor(self.settings))
+        except FaceDepthError as error:
+            substitute = self.open_substitute(self.settings, error)
+            self._slot.fill(lambda: substitute.predictor)
+            self._running, self._effect = substitute.settings, substitute.effect
+            self._fall_short(error)
 
     def release(self) -> None:
         """Close the predictor."""
         self._slot.clear()
+        self._shortfall = ''
 
     def between_frames(self, action: Callable[[P], None]) -> None:
         """Do something to the predictor soon, while it works on no frame."""
@@ -203,6 +199,15 @@ class WorkerNode(ManagedNode, Generic[S, P, JobT]):
             with self._slot.use() as predictor:
                 if predictor is not None:
                     action(predictor)
+
+        self.in_background(act)
+
+    def beside_frames(self, action: Callable[[P], None]) -> None:
+        """Do something slow to the predictor soon, which goes on working meanwhile."""
+        def act() -> None:
+            predictor = self._slot.present  # only this thread exchanges and closes it
+            if predictor is not None:
+                action(predictor)
 
         self.in_background(act)
 
@@ -226,8 +231,8 @@ class WorkerNode(ManagedNode, Generic[S, P, JobT]):
     def stop_work(self) -> None:
         """Publish nothing more, and stop listening."""
         self._active = False
-        self.begin_epoch()
-        self._mailbox.clear()
+        self.work.begin_epoch()
+        self.work.mailbox.clear()
         self._reconcile_soon()
 
     def destroy_node(self) -> None:
@@ -236,7 +241,7 @@ class WorkerNode(ManagedNode, Generic[S, P, JobT]):
             self._closed = True
             self.stop_work()
             self.close_transitions()
-            self._mailbox.close()
+            self.work.mailbox.close()
             for i in self.inputs:
                 i.close()
             for o in self.outputs:
@@ -244,35 +249,11 @@ class WorkerNode(ManagedNode, Generic[S, P, JobT]):
             self.release()
         super().destroy_node()
 
-    def _work(self, ticket: _Ticket[JobT]) -> None:
-        """Work on one job and publish all that comes of it, or nothing."""
-        begin = time.monotonic()
-        try:
-            with self._slot.use() as predictor:
-                if predictor is None or ticket.epoch != self._epoch:
-                    return
-                outcome = self.process(predictor, ticket.job)
-            with self._publishing:
-                if ticket.epoch != self._epoch:
-                    self.health.count('result_outdated', (
-                        'a result was dropped: stamps ran back, or the node was deactivated, '
-                        'while it was worked on'), problem=False)
-                    return
-                with self.health.stage('publish'):
-                    publish_together(outcome.values)
-        except FaceDepthError as error:
-            self.health.count(error.cause, str(error))
-            return
-        except Exception as error:  # noqa: BLE001  (the next frame must still be worked on)
-            self.get_logger().error(traceback.format_exc(), once=True)
-            self.health.count('internal_error', f'a frame was left out: {error!r}')
-            return
-        now = time.monotonic()
-        self.health.add_time('work', now - begin)
-        self.health.add_time('latency', now - ticket.arrived)
-        self.health.good_frame()
-        for cause, message in outcome.warnings:
-            self.health.count(cause, message)
+    def _fall_short(self, error: Exception) -> None:
+        """Say in diagnostics that a substitute works, until what was asked for does."""
+        self._shortfall = f'{self._effect}: {error}'
+        cause = error.cause if isinstance(error, FaceDepthError) else 'internal_error'
+        self.health.count(cause, self._shortfall)
 
     def _exchange_predictor(self, names: Sequence[str]) -> None:
         wanted = self.settings
@@ -280,12 +261,16 @@ class WorkerNode(ManagedNode, Generic[S, P, JobT]):
         def differs(other: S) -> bool:
             return any(getattr(wanted, n) != getattr(other, n) for n in names)
 
-        if self._closed or not self._slot.filled or not differs(self._running):
+        if self._closed or not self._slot.filled:
             return
         try:
-            self._slot.fill(lambda: self.open_predictor(wanted))
-            self._running = wanted
+            if differs(self._running):
+                self._slot.fill(lambda: self.open_predictor(wanted))
+            self._running, self._shortfall = wanted, ''
         except Exception as error:  # noqa: BLE001  (the old predictor must go on)
+            if self._shortfall:  # there is nothing better to go back to than the substitute
+                self._fall_short(error)
+                return
             cause = error.cause if isinstance(error, FaceDepthError) else 'internal_error'
             self.health.count(cause, f'{", ".join(names)} stay as they were: {error}')
             self.set_parameters([Parameter(n, value=getattr(self._running, n)) for n in names])
@@ -293,6 +278,11 @@ class WorkerNode(ManagedNode, Generic[S, P, JobT]):
     def _on_set_parameters(self, changed: Sequence[Any]) -> SetParametersResult:
         result = parameters.check_change(self._settings_type, changed,
                                          self.state_label == 'unconfigured')
+        if result.successful:
+            known = {f.name for f in fields(self._settings_type)}
+            values = {p.name: p.value for p in changed if p.name in known}
+            reason = self.refusal(replace(self.settings, **values), values)
+            result = SetParametersResult(successful=not reason, reason=reason)
         if result.successful:
             self.on_executor(self._take_settings)
         return result
@@ -302,8 +292,7 @@ class WorkerNode(ManagedNode, Generic[S, P, JobT]):
         if self._closed:
             return
         old, self.settings = self.settings, parameters.read(self, self._settings_type)
-        if old != self.settings:
-            self.apply_settings(old, self.settings)
+        self.apply_settings(old, self.settings)
 
     def _reconcile_soon(self) -> None:
         self.on_executor(self._reconcile)
@@ -323,7 +312,7 @@ class WorkerNode(ManagedNode, Generic[S, P, JobT]):
             else:
                 i.close()
         if self._wanted and not wanted:
-            self._mailbox.clear()
+            self.work.mailbox.clear()
         self._wanted = wanted
         ready = wanted and all(i.publishers for i in self.inputs if i.required)
         if ready != self._ready:
@@ -341,10 +330,10 @@ class WorkerNode(ManagedNode, Generic[S, P, JobT]):
         values = {'state': self.state_label, 'wanted': self._wanted, 'ready': self._ready,
                   'problems': ' '.join(dict.fromkeys(name for name, _ in problems)),
                   **self.report_values(self._slot.present),
-                  **work_values(report, self._mailbox.dropped,
+                  **work_values(report, self.work.mailbox.dropped,
                                 self._diagnostics.rate(report.frames)),
                   **topic_values(self.inputs, self.outputs)}
         good = self.state_label
         if good == 'active':
             good = 'working' if self._wanted else 'idle: nobody subscribes to its outputs'
-        self._diagnostics.publish(self.failure, problems, good, values)
+        self._diagnostics.publish(self.failure or self._shortfall, problems, good, values)

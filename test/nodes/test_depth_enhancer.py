@@ -87,7 +87,7 @@ def test_only_what_is_subscribed_becomes_a_message(graph):
     send(graph, 5)
     graph.wait_stamp('depth_enhanced/confidence', 5)
     assert {o.topic.split('/')[-1]: o.messages_sent for o in node.outputs} == {
-        'image_raw': 0, 'camera_info': 0, 'confidence': 1, 'provenance': 0}
+        'image_raw': 0, 'camera_info': 0, 'confidence': 1, 'provenance': 0, 'comparison': 0}
 
 
 def test_the_first_frame_waits_for_its_camera_info(graph):
@@ -219,13 +219,13 @@ def test_a_result_older_than_a_jump_back_is_dropped(graph):
     gate = threading.Event()
 
     class Slow(FakeEnhancer):
-        def enhance(self, depth, detections):
+        def enhance(self, depth, detections, method=None):
             assert gate.wait(30.0)
-            return super().enhance(depth, detections)
+            return super().enhance(depth, detections, method)
 
     node = make(graph, open_enhancer=Slow)
     send(graph, 100)
-    wait_until(lambda: node._mailbox._busy, 'work')
+    wait_until(lambda: node.work.mailbox._busy, 'work')
     send(graph, 10)
     wait_until(lambda: node.inputs[1].count == 2 and node.inputs[0].count == 2, 'arrival')
     gate.set()

@@ -78,7 +78,7 @@ def test_the_latest_frame_wins_and_drops_are_counted(graph, detector):
         graph.publish(color=color_message(stamp))
         wait_until(lambda n=stamp: detector.inputs[0].count == n, 'arrival')
         if stamp == 1:
-            wait_until(lambda: detector._mailbox._busy, 'work')
+            wait_until(lambda: detector.work.mailbox._busy, 'work')
     fake.gate.set()
     graph.wait_stamp('detections', 6)
     values = graph.wait_status('face_detector', lambda _, v: v['frames.processed'] == '2')
@@ -132,7 +132,7 @@ def test_a_bad_image_is_counted_by_cause_and_the_next_good_one_works(graph, dete
 def test_repeated_stamps_are_refused_and_backward_ones_begin_anew(graph, detector):
     for stamp in (10, 20, 20, 30, 10, 20):
         graph.publish(color=color_message(stamp))
-        wait_until(lambda: detector._mailbox.wait_idle(1.0), 'end of work')
+        wait_until(lambda: detector.work.mailbox.wait_idle(1.0), 'end of work')
         wait_until(lambda n=detector.inputs[0]: n.count, 'arrival')
         if stamp != 20:
             wait_until(lambda s=stamp: any(m.header.stamp.nanosec == s

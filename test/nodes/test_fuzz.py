@@ -107,7 +107,7 @@ class Fuzzed:
         self.fed += len(messages)
         wait_until(lambda: all(self.arrived()[t] - before[t] >= n for t, n in expected.items()),
                    f'arrival of {sorted(messages)}')
-        wait_until(lambda: all(n._mailbox.wait_idle(0.1) for n in self.nodes), 'end of work')
+        wait_until(lambda: all(n.work.mailbox.wait_idle(0.1) for n in self.nodes), 'end of work')
 
     def arrived(self):
         """Messages of each topic at the node that has received fewest."""

@@ -137,7 +137,7 @@ def test_a_result_that_comes_after_deactivation_is_dropped(graph):
     detector.gate.clear()
     graph.publish(color=color_message(1))
     wait_until(lambda: node.inputs[0].count, 'arrival')
-    wait_until(lambda: node._mailbox._busy, 'work')
+    wait_until(lambda: node.work.mailbox._busy, 'work')
     assert change(graph, Transition.TRANSITION_DEACTIVATE)
     detector.gate.set()
     values = graph.wait_status('face_detector', lambda _, v: 'count.result_outdated' in v)
