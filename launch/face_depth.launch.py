@@ -49,7 +49,8 @@ ARGUMENTS = (
     ('params_file', str(SHARE / 'config' / 'face_depth.yaml'), 'parameters of all nodes'),
     ('backend', '', 'auto, tensorrt or openvino; empty = as in params_file'),
     ('precision', '', 'auto, fp32, fp16, bf16 or int8; empty = as in params_file'),
-    ('method', '', 'of depth_enhancer: network, a filter, DL-*, DDRNet-dn or None; empty = as in params_file'),
+    ('method', '', 'of depth_enhancer: network, a filter, DL-*, DDRNet-dn or None; empty = as in '
+     'params_file'),
     ('hand_off', 'true', 'pass frames inside the container by reference'),
     ('rviz', 'false', 'start rviz2 too'),
 )
