@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from face_depth_ros.core.camera import CameraIntrinsics
 from face_depth_ros.core.depth import DepthRange, FACE_DEPTH_RANGE_M, nearest_surface
 from face_depth_ros.core.depth_guard import bound_correction, NoiseBound, surface_shape
 from face_depth_ros.core.errors import FaceDepthError, InvalidDepthError, SettingsError
@@ -24,6 +25,7 @@ from face_depth_ros.core.face_box import (
     warp_image,
 )
 from face_depth_ros.core.frames import Detection, EnhancedDepth, Provenance, SkippedFace
+from face_depth_ros.core.temporal_fusion import assumed_camera, TemporalFusion
 from face_depth_ros.engines import Engine
 from face_depth_ros.filters import ENHANCER_FILTERS
 from face_depth_ros.predictors.enhancer_methods import (
@@ -62,16 +64,19 @@ class DepthEnhancer:
     :param confidence_threshold: of the method `network`, see `NetworkMethod`
     :param guard: hold learned methods to core/depth_guard.py; off only to compare
     :param noise_bound: of the sensor, None = that of consumer depth cameras
+    :param temporal: join each tracked face's measurement with those just before
+        (core/temporal_fusion.py); frames must then come in order with their stamps
     """
 
     def __init__(self, method: str = NETWORK, model: str = 'depth_enhancer',
                  backend: str = 'auto', precision: str = 'auto',
                  confidence_threshold: float | None = None, guard: bool = True,
-                 noise_bound: NoiseBound | None = None) -> None:
+                 noise_bound: NoiseBound | None = None, temporal: bool = False) -> None:
         self._model, self._backend, self._precision = model, backend, precision
         self._threshold = confidence_threshold
         self._methods: dict[str, CropMethod] = {}
         self.guard, self.noise_bound = guard, noise_bound or NoiseBound()
+        self.temporal, self.fusion = temporal, TemporalFusion()
         self.method = ''
         self.set_method(method)
 
@@ -103,37 +108,48 @@ class DepthEnhancer:
             self._methods[method] = self._open(method)
 
     def enhance(self, depth: np.ndarray, detections: Sequence[Detection],
-                method: str | None = None) -> EnhancedDepth:
+                method: str | None = None, *, stamp_ns: int | None = None,
+                intrinsics: CameraIntrinsics | None = None) -> EnhancedDepth:
         """
         Enhance every detected face of a frame; where faces overlap the larger one wins.
 
         :param depth: metres, (H, W) float32, NaN where invalid; not changed
         :param method: another one than the present, opened by `prepare`
+        :param stamp_ns: capture time, needed with `temporal` only
+        :param intrinsics: of the image, used with `temporal` only; None = those of a usual camera
         :raises InvalidDepthError: not such an image
+        :raises SettingsError: `temporal` without a stamp
         """
         if depth.ndim != 2 or depth.dtype != np.float32 or 0 in depth.shape:
             raise InvalidDepthError(f'depth must be (H, W) float32 metres with pixels, got shape '
                                     f'{depth.shape} {depth.dtype}')
+        if self.temporal and stamp_ns is None:
+            raise SettingsError('temporal mode got no stamp, expected the capture time of the '
+                                'frame; give stamp_ns, or set temporal to False')
         result = EnhancedDepth(depth.copy(), np.zeros(depth.shape, np.uint8),
                                np.zeros(depth.shape, np.uint8))
         skipped = []
         for detection in sorted(detections, key=lambda d: d.box.side):
             try:
                 crop = crop_depth(depth, detection.box, SIZE)
-                enhanced = self.enhance_crop(crop, method)
+                enhanced = self.enhance_crop(crop, method, self._fused(
+                    crop, depth.shape, detection, stamp_ns, intrinsics))
             except FaceDepthError as error:
+                self.fusion.forget(detection.track_id)
                 skipped.append(SkippedFace(detection.track_id, error.cause, str(error)))
                 continue
             self._paste(depth, result, detection.box, enhanced,
                         self._is_guarded(method or self.method))
         return EnhancedDepth(result.depth, result.confidence, result.provenance, tuple(skipped))
 
-    def enhance_crop(self, crop: np.ndarray, method: str | None = None) -> EnhancedCrop:
+    def enhance_crop(self, crop: np.ndarray, method: str | None = None,
+                     fused: np.ndarray | None = None) -> EnhancedCrop:
         """
         Enhance one canonical crop.
 
         :param crop: metres, (256, 256) float32, NaN where invalid
         :param method: another one than the present, opened by `prepare`
+        :param fused: what the method gets to see in place of `crop`; it is held to `crop`
         :raises InvalidDepthError: too little is valid, of another unit, or beyond the 25 cm; or
             the guard sees no face in it
         """
@@ -142,17 +158,30 @@ class DepthEnhancer:
         guarded = self._is_guarded(name)
         if guarded:
             check_relief(crop)
-        enhanced = self._methods[name](crop, slab)
+        enhanced = self._methods[name](crop if fused is None else fused, slab)
         if not guarded:
             return enhanced
         return EnhancedCrop(bound_correction(crop, enhanced.depth, self.noise_bound),
                             enhanced.confidence)
+
+    def reset(self) -> None:
+        """Forget the past of every face: the stream begins anew."""
+        self.fusion.reset()
 
     def close(self) -> None:
         """Release engines and filters."""
         for method in self._methods.values():
             method.close()
         self._methods.clear()
+
+    def _fused(self, crop: np.ndarray, shape: tuple[int, ...], detection: Detection,
+               stamp_ns: int | None, camera: CameraIntrinsics | None) -> np.ndarray | None:
+        """Return the crop joined with its past, None where every frame stands for itself."""
+        if not self.temporal or stamp_ns is None:
+            return None
+        self.fusion.noise_bound = self.noise_bound
+        camera = camera or assumed_camera(shape[1], shape[0])
+        return self.fusion.fuse(detection.track_id, stamp_ns, detection.box, crop, camera).depth
 
     def _is_guarded(self, method: str) -> bool:
         return self.guard and self._methods[method].learned

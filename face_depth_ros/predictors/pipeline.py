@@ -22,16 +22,18 @@ class Pipeline:
     @staticmethod
     def open(method: str = 'network', detector_model: str = 'face_detector',
              enhancer_model: str = 'depth_enhancer', backend: str = 'auto',
-             precision: str = 'auto') -> Pipeline:
+             precision: str = 'auto', temporal: bool = False) -> Pipeline:
         """
         Open the models.
 
+        :param temporal: see `DepthEnhancer`
         :raises FaceDepthError: a model or backend is missing
         """
         detector = FaceDetector(detector_model, backend, precision)
         try:
             return Pipeline(detector, FaceTracker(),
-                            DepthEnhancer(method, enhancer_model, backend, precision))
+                            DepthEnhancer(method, enhancer_model, backend, precision,
+                                          temporal=temporal))
         except BaseException:
             detector.close()
             raise
@@ -46,11 +48,15 @@ class Pipeline:
         started = time.perf_counter()
         found = self.detector.detect(frame.color) if frame.color is not None else ()
         started = _note(stage_ms, 'detect', started)
+        jumps = self.tracker.jumps
         detections = self.tracker.update(frame.stamp_ns, found)
+        if self.tracker.jumps != jumps:
+            self.enhancer.reset()
         started = _note(stage_ms, 'track', started)
         enhanced = None
         if frame.depth is not None:
-            enhanced = self.enhancer.enhance(frame.depth, detections)
+            enhanced = self.enhancer.enhance(frame.depth, detections, stamp_ns=frame.stamp_ns,
+                                             intrinsics=frame.intrinsics)
             _note(stage_ms, 'enhance', started)
         return FrameResult(frame.stamp_ns, frame.frame_id, detections, enhanced, stage_ms)
 
