@@ -87,6 +87,12 @@ class BagError(FaceDepthError):
     cause = 'bag'
 
 
+class DatasetError(FaceDepthError):
+    """A dataset's folder or file is missing, unreadable, or not of its known layout."""
+
+    cause = 'dataset'
+
+
 class AssetsError(FaceDepthError):
     """The assets for synthesis are missing or incomplete."""
 
