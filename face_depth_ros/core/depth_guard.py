@@ -22,6 +22,7 @@ WINDOW = 17
 """Pixels of a canonical crop of 256 (15 mm) over which noise averages out."""
 _SHARE = 0.5
 """A window of which less was measured says nothing of the mean."""
+_PULLS = 3
 
 
 @dataclass(frozen=True)
@@ -67,16 +68,19 @@ def bound_correction(measured: np.ndarray, enhanced: np.ndarray, bound: NoiseBou
     """
     both = np.isfinite(measured) & np.isfinite(enhanced)
     known = both.astype(np.float32)
-    correction = np.where(both, enhanced - measured, np.float32(0.0))
-    correction = np.where(both, np.clip(correction, -(limit := bound.at(measured)), limit),
-                          np.float32(0.0)).astype(np.float32)
+    limit = bound.at(measured)
+    with np.errstate(invalid='ignore'):
+        correction = np.where(both, np.clip(enhanced - measured, -limit, limit),
+                              np.float32(0.0)).astype(np.float32)
     share = _box_mean(known)
-    mean = _box_mean(correction) / np.maximum(share, np.float32(1e-6))
-    excess = mean - np.clip(mean, -bound.mean, bound.mean)
-    excess[share < _SHARE] = 0.0
-    if excess.any():
+    seen = share >= _SHARE
+    for _ in range(_PULLS):
+        mean = _box_mean(correction) / np.maximum(share, np.float32(1e-6))
+        excess = np.where(seen, mean - np.clip(mean, -bound.mean, bound.mean), np.float32(0.0))
+        if not excess.any():
+            break
         # The pull itself is smoothed, so that no step shows where the rule begins to bind.
-        correction -= known * _box_mean(excess.astype(np.float32))
+        correction -= known * _box_mean(excess)
     return np.where(both, measured + correction, enhanced).astype(np.float32)
 
 
@@ -104,18 +108,19 @@ def surface_shape(depth: np.ndarray, span: float) -> SurfaceShape:
     :param depth: metres, (H, W) float32, NaN where invalid
     :param span: metres behind the nearest block beyond which nothing belongs to the surface
     """
-    nodes, values, weights, pixels = _blocks(depth, span)
+    nodes, values, measured, pixels = _blocks(depth, span)
     if len(values) < _MIN_BLOCKS:
         return SurfaceShape(float('nan'), float('nan'), pixels)
     x, y = nodes[:, 0], nodes[:, 1]
     basis = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)
-    for _ in range(_ROUNDS):  # the rim of the head and flying pixels bend no fit
+    weights = measured
+    for _ in range(_ROUNDS):  # what stands out, a nose or a flying pixel, does not bend the fit
         root = np.sqrt(weights)
         solution = np.linalg.lstsq(basis * root[:, None], values * root, rcond=None)[0]
         residual = values - basis @ solution
         scale = max(1.5 * float(np.median(np.abs(residual))), 1e-4)
-        weights = 1.0 / (1.0 + (residual / (3.0 * scale)) ** 2)
-    relief = float(np.sqrt(np.sum(residual ** 2 * weights) / np.sum(weights)))
+        weights = measured / (1.0 + (residual / (3.0 * scale)) ** 2)
+    relief = float(np.sqrt(np.sum(residual ** 2 * measured) / np.sum(measured)))
     bulge = float((solution[3] + solution[5]) * 0.25)  # mean over directions at half the side
     return SurfaceShape(relief, bulge, pixels)
 

@@ -48,9 +48,9 @@ MEASURED_WITHIN_M = 0.001
 """A pixel that moved less counts as measured, not as corrected."""
 PLAUSIBLE_M = (0.1, 10.0)
 """The median of a frame in metres lies between; else its unit is not what it says."""
-MIN_RELIEF_M = 0.0018
+MIN_RELIEF_M = 0.0025
 MIN_BULGE_M = 0.005
-"""A face leaves 2.4 mm and bulges by 14 mm or more, paper and balls leave 1.8 mm or less."""
+"""A face leaves 3.4 mm and bulges by 14 mm or more, paper and balls leave 2.1 mm or less."""
 _FACE_SPAN_M = 0.1
 _CENTRE = slice(SIZE // 4, 3 * SIZE // 4)
 

@@ -90,3 +90,22 @@ def test_mix_beyond_one_is_refused(shares: dict[str, float]) -> None:
     """Shares are probabilities."""
     with pytest.raises(SettingsError, match='exceed 1'):
         DegradationMix(**shares)
+
+
+def test_attacks_are_no_surface(tmp_path: Path, write_bank: BankWriter) -> None:
+    """What stands in the place of a face is seen, but taught to be no face."""
+    bank = write_bank(tmp_path / 'bank', 8)
+    generator = torch.Generator().manual_seed(0)
+    batch = make_batch(bank, np.arange(8), generator, DegradationMix(attacks=1.0))
+    assert not batch.surface.any()
+    assert (batch.valid.mean(dim=(1, 2, 3)) > 0.1).all()
+    none = make_batch(bank, np.arange(8), generator, DegradationMix(attacks=0.0))
+    assert (none.surface.mean(dim=(1, 2, 3)) > 0.1).all()
+
+
+def test_scenes_keep_their_faces(tmp_path: Path, write_bank: BankWriter) -> None:
+    """Attacks replace heads that stand alone, never those of a rendered scene."""
+    bank = write_bank(tmp_path / 'bank', 4, scene=True)
+    batch = make_batch(bank, np.arange(4), torch.Generator().manual_seed(0),
+                       DegradationMix(attacks=1.0))
+    assert (batch.surface.mean(dim=(1, 2, 3)) > 0.05).all()
