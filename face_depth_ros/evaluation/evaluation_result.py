@@ -16,6 +16,9 @@ from face_depth_ros.evaluation.replay_summary import to_json
 from face_depth_ros.evaluation.report import paragraph, Report, Section, sections_of
 
 REPORT_FILE = 'report.html'
+_ORDER = ('enhancement', 'roughness', 'falsification', 'landmarks', 'panels', 'latency',
+          'transport')
+"""Of the sections; unknown ones come last."""
 Rows = dict[str, dict[str, Any]]
 
 
@@ -44,6 +47,8 @@ class Evaluation:
     :param tables: by id; the first is the main one
     :param blocks: HTML of plots, pictures and tables
     :param details: further entries of the JSON
+    :param title: of the section; '' = that of the main table
+    :param lead: what a reader takes away, in two or three sentences
     """
 
     protocol: str
@@ -51,6 +56,8 @@ class Evaluation:
     tables: dict[str, Table]
     blocks: list[str] = field(default_factory=list)
     details: dict[str, Any] = field(default_factory=dict)
+    title: str = ''
+    lead: str = ''
 
     def json(self, command: str) -> dict[str, Any]:
         """Return the content of `<protocol>.json`."""
@@ -59,7 +66,7 @@ class Evaluation:
             'command': command, 'commit': commit(), 'machine': machine(),
             'date': datetime.datetime.now(datetime.timezone.utc).isoformat(timespec='seconds'),
             'protocol': self.protocol, 'about': self.about,
-            'tables': {key: vars(table) for key, table in self.tables.items()},
+            'lead': self.lead, 'tables': {key: vars(table) for key, table in self.tables.items()},
             'rows': main.rows, **self.details}
 
     def write(self, folder: Path, command: str) -> Path:
@@ -74,14 +81,21 @@ class Evaluation:
         sections = sections_of(report_path.read_text('utf-8')) if report_path.is_file() else []
         footer = paragraph('  |  '.join(
             [command, *(str(content[key]) for key in ('commit', 'machine', 'date'))]), 'note')
-        own = Section(self.protocol, next(iter(self.tables.values())).title,
-                      [paragraph(self.about), *self.blocks, footer])
+        lead = [paragraph(self.lead, 'lead'), paragraph(self.about, 'note')] if self.lead else [
+            paragraph(self.about)]
+        own = Section(self.protocol, self.title or next(iter(self.tables.values())).title,
+                      [*lead, *self.blocks, footer])
         kept = [s for s in sections if s.key != self.protocol]
         page = Report('Evaluation', 'face_depth_ros, with the command that repeats each part',
-                      sorted([*kept, own], key=lambda s: s.key))
+                      sorted([*kept, own], key=_place))
         write_complete(report_path, page.html())
         write_complete(path, to_json(content))
         return path
+
+
+def _place(section: Section) -> tuple[int, str]:
+    known = section.key in _ORDER
+    return (_ORDER.index(section.key) if known else len(_ORDER), section.key)
 
 
 def text_table(rows: Mapping[str, Mapping[str, Any]]) -> str:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 import io
 from typing import Any
@@ -19,6 +19,7 @@ import numpy as np
 
 RAW_COLOR = '#9aa5b4'
 OURS_COLOR = '#0b7285'
+_FEW = 10
 _SERIES = ('#0b7285', '#f08c00', '#7048e8', '#2f9e44', '#e03131', '#495057')
 _STYLE: dict[Any, Any] = {
     'font.size': 10.5, 'axes.spines.top': False, 'axes.spines.right': False,
@@ -31,27 +32,34 @@ _STYLE: dict[Any, Any] = {
 
 
 class Plot:
-    """A figure that becomes SVG text; `axes` is what to draw on."""
+    """A figure that becomes SVG text; `axes` (or each of `all_axes`) is what to draw on."""
 
-    def __init__(self, width: float, height: float) -> None:
-        self._figure = Figure(figsize=(width, height), layout='constrained')
-        FigureCanvasSVG(self._figure)
-        self.axes: Axes = self._figure.subplots()
+    def __init__(self, width: float, height: float, columns: int = 1) -> None:
+        self.figure = Figure(figsize=(width, height), layout='constrained')
+        FigureCanvasSVG(self.figure)
+        self.all_axes: list[Axes] = list(self.figure.subplots(1, columns, squeeze=False)[0])
+        self.axes = self.all_axes[0]
 
     def svg(self) -> str:
         """Return the <svg> element."""
         buffer = io.StringIO()
-        self._figure.savefig(buffer, format='svg', transparent=True,
+        self.figure.savefig(buffer, format='svg', transparent=True,
                              metadata={'Date': None, 'Creator': None})
         text = buffer.getvalue()
         return text[text.index('<svg'):]
 
 
 @contextmanager
-def new_plot(width: float = 6.4, height: float = 2.9) -> Iterator[Plot]:
+def new_plot(width: float = 6.4, height: float = 2.9, columns: int = 1) -> Iterator[Plot]:
     """Give an empty plot in the style of the reports; sizes in inches."""
     with mpl.rc_context(_STYLE):
-        yield Plot(width, height)
+        yield Plot(width, height, columns)
+
+
+def method_colors(methods: Iterable[str], highlight: str = 'Ours') -> dict[str, str]:
+    """Return a colour for each of a few methods; the highlighted one has its own everywhere."""
+    others = iter((RAW_COLOR, '#f08c00', '#7048e8', '#2f9e44', '#e03131', '#495057'))
+    return {m: OURS_COLOR if m == highlight else next(others) for m in methods}
 
 
 def lines(x: Sequence[float], series: Mapping[str, Sequence[float]], x_label: str,
@@ -144,7 +152,7 @@ def method_bars(means: Mapping[str, float], deviations: Mapping[str, float], y_l
                 highlight: str) -> str:
     """One bar per method, best at the left, with its standard deviation."""
     order = sorted((m for m in means if np.isfinite(means[m])), key=lambda m: means[m])
-    with new_plot(9.6, 3.3) as plot:
+    with new_plot(*_size(order)) as plot:
         plot.axes.bar(order, [means[m] for m in order], width=0.66,
                       color=[OURS_COLOR if m == highlight else RAW_COLOR for m in order],
                       yerr=[_known(deviations.get(m)) for m in order],
@@ -155,6 +163,7 @@ def method_bars(means: Mapping[str, float], deviations: Mapping[str, float], y_l
                                fontsize=9.5, color='#3c4655')
         plot.axes.grid(axis='x', visible=False)
         plot.axes.margins(y=0.12)
+        _turn_names(plot.axes, order)
         _finish(plot.axes, '', y_label)
         return plot.svg()
 
@@ -162,7 +171,7 @@ def method_bars(means: Mapping[str, float], deviations: Mapping[str, float], y_l
 def box_plot(samples: Mapping[str, Sequence[float]], y_label: str, highlight: str) -> str:
     """Spread of the values of each method: quartiles, 5th and 95th percentile."""
     order = sorted(samples, key=lambda m: float(np.median(samples[m])))
-    with new_plot(9.6, 3.3) as plot:
+    with new_plot(*_size(order)) as plot:
         drawn = plot.axes.boxplot([samples[m] for m in order], whis=(5, 95), showfliers=False,
                                   widths=0.6, patch_artist=True,
                                   medianprops={'color': '#12202f', 'linewidth': 1.5})
@@ -170,6 +179,7 @@ def box_plot(samples: Mapping[str, Sequence[float]], y_label: str, highlight: st
             patch.set_facecolor(OURS_COLOR if method == highlight else '#ccd3dc')
             patch.set_edgecolor('#5d6878')
         plot.axes.set_xticks(range(1, len(order) + 1), order)
+        _turn_names(plot.axes, order)
         plot.axes.grid(axis='x', visible=False)
         _finish(plot.axes, '', y_label)
         return plot.svg()
@@ -185,6 +195,17 @@ def depth_scale_bar(scale: DepthScale) -> str:
         plot.axes.spines[:].set_visible(False)
         plot.axes.set_xlabel('distance, metres')
         return plot.svg()
+
+
+def _size(names: Sequence[str]) -> tuple[float, float]:
+    return (9.6, 3.3) if len(names) <= _FEW else (12.2, 3.6)
+
+
+def _turn_names(axes: Axes, names: Sequence[str]) -> None:
+    """Slant the names below many bars, where they would overlap."""
+    if len(names) > _FEW:
+        for label in axes.get_xticklabels():
+            label.set(rotation=28, ha='right', rotation_mode='anchor')
 
 
 def _finish(axes: Axes, x_label: str, y_label: str, *, zero: bool = True,

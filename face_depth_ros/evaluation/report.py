@@ -114,6 +114,11 @@ def table(rows: Mapping[str, Mapping[str, object]], first: str = '',
             f'<tbody>{"".join(lines)}</tbody></table></div>')
 
 
+def folded(summary: str, *blocks: str) -> str:
+    """Put blocks behind a line of plain text that opens them."""
+    return f'<details><summary>{escape(summary)}</summary>{"".join(blocks)}</details>'
+
+
 def key_values(items: Mapping[str, object]) -> str:
     """Two-column table of settings."""
     return '<table class="pairs"><tbody>' + ''.join(

@@ -22,7 +22,9 @@ section { background:var(--card); border:1px solid var(--line); border-radius:12
   padding:22px 26px 24px; margin-bottom:22px; scroll-margin-top:12px; }
 h2 { margin:0 0 12px; font-size:20px; font-weight:650; }
 h3 { margin:22px 0 8px; font-size:16px; }
+h4 { margin:16px 0 6px; font-size:14px; }
 p { margin:0 0 12px; max-width:85ch; }
+p.lead { font-size:17px; line-height:1.5; margin-bottom:16px; }
 p.note { color:var(--soft); font-size:13.5px; }
 .cards { display:grid; grid-template-columns:repeat(auto-fit, minmax(148px, 1fr)); gap:14px;
   margin-bottom:16px; }
@@ -37,6 +39,7 @@ table { border-collapse:collapse; font-variant-numeric:tabular-nums; font-size:1
 th, td { padding:6px 13px; text-align:right; border-bottom:1px solid var(--line);
   white-space:nowrap; }
 thead th { color:var(--soft); font-weight:600; font-size:13px; vertical-align:bottom; }
+summary { cursor:pointer; color:var(--soft); font-size:13.5px; margin:6px 0; }
 th small { display:block; font-weight:400; font-size:11.5px; }
 tbody th, thead th:first-child { text-align:left; font-weight:600; }
 tr.ours { background:var(--ours); }
@@ -54,7 +57,7 @@ figure svg, figure img, figure canvas, video { max-width:100%; height:auto; disp
 figcaption { color:var(--soft); font-size:13px; max-width:85ch; margin-top:4px; }
 video { width:100%; border-radius:8px; background:#0f1115; }
 .columns { display:grid; grid-template-columns:repeat(auto-fit, minmax(min(460px, 100%), 1fr));
-  gap:18px 30px; align-items:start; }
+  gap:18px 30px; align-items:start; margin:10px 0; }
 .legend { display:flex; flex-wrap:wrap; gap:4px 18px; font-size:13px; color:var(--soft);
   margin:2px 0 10px; align-items:center; }
 .legend i { display:inline-block; width:13px; height:13px; border-radius:3px; margin-right:6px;

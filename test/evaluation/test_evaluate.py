@@ -6,12 +6,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+import re
 from typing import Any
 
 from face_depth_ros.core.errors import BagError
-from face_depth_ros.evaluation import bag_pairs, evaluate
+from face_depth_ros.evaluation import bag_pairs, enhancement_commands, evaluate
 from face_depth_ros.evaluation.bag_pairs import bag_frames, published_rows
-from face_depth_ros.evaluation.enhancement_protocol import COLUMNS, NONE, OURS
+from face_depth_ros.evaluation.enhancement_protocol import COLUMNS
+from face_depth_ros.evaluation.enhancer_rows import NONE, OURS, ROWS
+from face_depth_ros.evaluation.face_tables import FACE_PROTOCOLS
 from face_depth_ros.evaluation.reference_depth import ReferenceScore
 from face_depth_ros.filters import ENHANCER_FILTERS
 import numpy as np
@@ -35,34 +38,70 @@ def result(out: Path, protocol: str) -> dict[str, Any]:
     return content
 
 
-def test_quick_enhancement(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run('enhancement', '--quick', '--pairs', '4', '--out', str(tmp_path / 'out'))
+def test_quick_enhancement_makes_all_tables(tmp_path: Path,
+                                            capsys: pytest.CaptureFixture[str],
+                                            monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv('FACE_DEPTH_MODELS', raising=False)
+    run('enhancement', '--quick', '--pairs', '3', '--out', str(tmp_path / 'out'))
     content = result(tmp_path / 'out', 'enhancement')
     rows = content['rows']
-    assert set(rows) == {NONE, *ENHANCER_FILTERS, OURS}
+    assert list(rows) == list(ROWS)
     assert all(tuple(row) == COLUMNS for row in rows.values())
-    assert content['pairs'] == 4
+    assert content['pairs'] == 3
     assert content['best_filter'] in ENHANCER_FILTERS
-    assert rows[OURS]['rmse_mean'] < rows[NONE]['rmse_mean']
+    assert rows[OURS]['rmse_mean'] < rows[content['best_filter']]['rmse_mean']
+    assert content['lead'].startswith('Ours has the lowest error in the face')
     assert 0.5 < rows[OURS]['support_iou'] <= 1.0
-    assert 'Face depth enhancement' in capsys.readouterr().out
-    assert {p.name for p in (tmp_path / 'out').iterdir()} == {'enhancement.json', 'report.html'}
+    assert len(content['models'][OURS]['sha256']) == 64
+    assert content['rows_left_out'] == []
+    assert {'synthetic', 'costs', 'rmse_by_region', 'share_by_region', 'roughness',
+            'falsification', 'few_holes', 'holes_68', 'pad_error', 'attacks',
+            'panels'} <= set(content['tables'])
+    printed = capsys.readouterr().out
+    for title in (table['title'] for table in content['tables'].values()):
+        assert title in printed
+    # A row without its model is listed, empty, with the reason below.
+    assert set(rows['DL-Beta'].values()) == {None}
+    assert f'DL-Beta is empty: {content["absent"]["DL-Beta"]}' in printed
+    assert {p.name for p in (tmp_path / 'out').iterdir()} == {
+        'enhancement.json', 'roughness.json', 'falsification.json', 'landmarks.json',
+        'panels.json', 'report.html'}
 
 
 def test_protocols_share_a_report(tmp_path: Path) -> None:
-    out = str(tmp_path)
-    run('enhancement', '--quick', '--pairs', '2', '--out', out)
+    out, few = str(tmp_path), ('--rows', 'Ours,None,Hf-L')
+    run('roughness', '--quick', *few, '--samples', '2', '--out', out)
     run('latency', '--quick', '--out', out)
-    run('enhancement', '--quick', '--pairs', '2', '--out', out)
+    run('enhancement', '--quick', *few, '--pairs', '2', '--out', out)
     page = (tmp_path / 'report.html').read_text()
-    for heading in ('Face depth enhancement', 'Latency of the networks'):
-        assert page.count(f'<h2>{heading}</h2>') == 1
+    headings = re.findall('<h2>(.*?)</h2>', page)
+    assert headings == ['Face depth enhancement', 'Roughness and holes', 'Falsification',
+                        'Landmarks and a face check by them', 'Faces under every enhancer',
+                        'Latency of the networks']
+    content = result(tmp_path, 'enhancement')
+    assert content['rows_left_out'] == [row for row in ROWS if row not in (NONE, 'Hf-L', OURS)]
+    assert content['rows']['De-M2']['rmse_mean'] is None
     rows = result(tmp_path, 'latency')['rows']
     assert len(rows) == 4
     for name, row in rows.items():
         assert 0 < row['engine_p50_ms'] <= row['engine_p95_ms']
         assert 0 < row['predictor_p50_ms'] <= row['predictor_p95_ms']
         assert row['ratio_to_fp32'] == 1.0 if name.endswith(', fp32') else True
+
+
+@pytest.mark.parametrize('protocol', FACE_PROTOCOLS)
+def test_each_part_alone(protocol: str, tmp_path: Path) -> None:
+    run(protocol, '--quick', '--rows', 'None,Hf-L', '--out', str(tmp_path))
+    content = result(tmp_path, protocol)
+    assert content['rows']
+    assert 'De-M2' not in content['rows']
+
+
+def test_rows_are_checked_on_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
+    for wrong in ('DL-Omega', ','):
+        with pytest.raises(SystemExit):
+            evaluate.main(['enhancement', '--quick', '--out', 'x', '--rows', wrong])
+        assert 'is no row, expected some of None, De-M2' in capsys.readouterr().err
 
 
 @pytest.mark.ros
@@ -95,14 +134,27 @@ def knowing_pipeline(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures('knowing_pipeline')
 def test_bag_with_reference(tmp_path: Path) -> None:
     bag = write_bag_with_reference(tmp_path)
-    run('enhancement', '--data', str(bag), '--out', str(tmp_path / 'out'))
+    run('enhancement', '--data', str(bag), '--rows', 'None,Hf-L', '--out', str(tmp_path / 'out'))
     content = result(tmp_path / 'out', 'enhancement')
-    assert list(content['tables']) == ['damaged', 'real']
+    assert list(content['tables'])[:2] == ['damaged', 'real']
     real = content['tables']['real']['rows']
     assert real['camera']['rmse_mean'] == pytest.approx(2.0, rel=1e-3)
     assert real['published']['worst_change'] == pytest.approx(0.0, abs=1e-3)
     assert real['published']['frames'] == content['pairs'] == 3
     assert content['rows'][NONE]['rmse_mean'] > 5.0  # mm: holes count as 25 cm
+    # The detector sees no face in a red square: said, not hidden, and not the end.
+    assert 'shows a frontal face' in content['face_tables_missing']
+
+
+@pytest.mark.usefixtures('knowing_pipeline')
+def test_faces_asked_for_by_name_must_be_there(tmp_path: Path,
+                                               capsys: pytest.CaptureFixture[str]) -> None:
+    bag = write_bag_with_reference(tmp_path)
+    arguments = ['--data', str(bag), '--rows', 'None', '--out', str(tmp_path / 'out')]
+    assert evaluate.main(['enhancement', *arguments, '--faces', str(bag)]) == 1
+    assert 'shows a frontal face' in capsys.readouterr().err
+    # What was made before stands.
+    assert result(tmp_path / 'out', 'enhancement')['pairs'] == 3
 
 
 @pytest.mark.usefixtures('knowing_pipeline')
@@ -153,6 +205,6 @@ def test_published_rows() -> None:
 
 def test_missing_training_packages_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
                                              capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(evaluate.importlib.util, 'find_spec', lambda name: None)
+    monkeypatch.setattr(enhancement_commands.importlib.util, 'find_spec', lambda name: None)
     assert evaluate.main(['enhancement', '--out', str(tmp_path)]) == 1
     assert 'need torch and numba, which the run time does not have' in capsys.readouterr().err
