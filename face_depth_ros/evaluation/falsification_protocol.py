@@ -15,10 +15,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from face_depth_ros.core.metrics import Distribution, rmse
-from face_depth_ros.evaluation import plots
 from face_depth_ros.evaluation.enhanced_faces import EnhancedFace
 from face_depth_ros.evaluation.enhancer_rows import LEARNED_ROWS, OURS
 from face_depth_ros.evaluation.evaluation_result import Rows, Table
+from face_depth_ros.evaluation.grouped_bars import grouped_bars
 from face_depth_ros.evaluation.real_faces import VARIANTS
 from face_depth_ros.evaluation.report import figure, paragraph, table
 from face_depth_ros.evaluation.spread import mean_std_cells
@@ -85,17 +85,18 @@ class FalsificationScores:
         rows = self.rows()
         shown = {name: {variant: mean_std_cells(row, variant) for variant in VARIANTS}
                  | {'images': row['images']} for name, row in rows.items()}
-        learned = {name: rows[name] for name in LEARNED_ROWS
-                   if name in rows and rows[name]['images']}
-        bars = [figure(plots.method_bars(
-            {n: r[f'{variant}_mean'] for n, r in learned.items()},
-            {n: r[f'{variant}_std'] for n, r in learned.items()}, f'{variant}, %', OURS),
-            f'Falsification of {words} by the learned enhancers, percent of 25 cm.')
-            for variant, words in zip(VARIANTS, (
-                'open faces', 'faces with a hand over the mouth',
-                'faces with paper over one side'), strict=True)
-            if any(r[f'{variant}_mean'] is not None for r in learned.values())]
-        return [*bars, table(shown, 'enhancer', OURS, dict.fromkeys(VARIANTS, '% of 25 cm')),
+        learned = {name: {variant: rows[name][f'{variant}_mean'] for variant in VARIANTS}
+                   for name in LEARNED_ROWS if name in rows and rows[name]['images']}
+        shown_variants = [v for v in VARIANTS if any(r[v] is not None for r in learned.values())]
+        bars = [figure(grouped_bars(learned, shown_variants, '% of 25 cm', OURS),
+                       'Falsification by the learned enhancers: open faces, a hand over the '
+                       'mouth, paper over one side. Lower is better.')] if shown_variants else []
+        best = self.lowest_learned()
+        words = ', '.join(f'{variant} {name}' for variant, name in best.items())
+        verdict = [paragraph(f'Least falsification of the learned enhancers: {words}.')
+                   ] if best else []
+        units = dict.fromkeys(VARIANTS, '% of 25 cm')
+        return [*verdict, *bars, table(shown, 'enhancer', OURS, units),
                 paragraph('Mean (sample standard deviation) over images of the RMSE between input '
                           'and output in the face area, outside the holes of the input. Filters '
                           'change little by nature: the comparison is among the learned ones.',

@@ -23,6 +23,7 @@ from face_depth_ros.evaluation.enhancer_rows import NONE, OURS
 from face_depth_ros.evaluation.evaluation_result import Rows, Table
 from face_depth_ros.evaluation.real_faces import ATTACK, LANDMARKS, MOUTH, PAPER
 from face_depth_ros.evaluation.report import figure, paragraph, table
+from face_depth_ros.evaluation.spread import mean_std_cells
 import numpy as np
 
 FEW_HOLES, HOLES_68, PAD_ERROR, ATTACKS = 'few_holes', 'holes_68', 'pad_error', 'attacks'
@@ -30,6 +31,17 @@ COVERED = (MOUTH, PAPER, 'eyes')
 """Variants whose 68 landmarks a detector gets wrong, as the paper found: not counted for them."""
 _TITLES = {FEW_HOLES: 'Landmark holes, few landmarks', HOLES_68: 'Landmark holes, 68 landmarks',
            PAD_ERROR: 'Geometric landmark PAD error'}
+_SHORT = {FEW_HOLES: 'holes, few', HOLES_68: 'holes, 68', PAD_ERROR: 'PAD error'}
+_FACES_NOTE = (
+    'Mean (sample standard deviation) over the images of which at least one landmark has no depth '
+    'in the input; the 68 landmarks only where the face is not covered. A landmark fails the '
+    'check when it has no depth, is nearer than the nose tip, or, on the jawline, nearer than its '
+    'neighbour towards the chin.')
+_ATTACKS_NOTE = (
+    'Mean error by kind: here a high error is right, and one far below that of '
+    f'{NONE} means that the enhancement helps the attacker. worst fall: the largest such '
+    'difference of one image. relief gain: how much more the surface stands off from the smooth '
+    'one that fits it best.')
 _CHIN, _NOSE_TIP, _JAW_END = 8, 30, 16
 """From 0; the paper counts from 1: chin 9, nose tip 31, jawline 1 to 17."""
 _MM = 1e3
@@ -161,32 +173,34 @@ class LandmarkScores:
         return rows
 
     def blocks(self) -> list[str]:
-        """Return the HTML: a plot of the error, the tables, and what they say."""
+        """Return the HTML: a plot of the error, the tables side by side, and the attacks."""
         blocks = []
         if self.images(PAD_ERROR):
             rows = {n: r for n, r in self.rows(PAD_ERROR).items() if r['images']}
             blocks.append(figure(plots.method_bars(
                 {n: r['mean'] for n, r in rows.items()}, {n: r['std'] for n, r in rows.items()},
-                'PAD error', OURS), 'Mean geometric PAD error of real faces: lower is better.'))
-        for key, title in _TITLES.items():
-            if self.images(key):
-                blocks += [f'<h3>{title}</h3>', table(self.rows(key), 'enhancer', OURS)]
+                'PAD error', OURS), 'Mean geometric PAD error of faces: lower is better.'))
+        if any(map(self.images, _TITLES)):
+            blocks += [table(self._side_by_side(), 'enhancer', OURS), paragraph(_FACES_NOTE,
+                                                                              'note')]
         if self._attacks:
             blocks += ['<h3>The same check on what is no face</h3>',
                        table(self.attack_rows(), 'enhancer', OURS),
-                       paragraph(
-                           'Mean error by kind: here a high error is right, and one far below '
-                           f'that of {NONE} means that the enhancement helps the attacker. worst '
-                           'fall: the largest such difference of one image. relief gain: how much '
-                           'more the surface stands off from the smooth one that fits it best.',
-                           'note')]
-        if not blocks:
-            blocks.append(paragraph('No sample had landmarks.', 'note'))
-        return [*blocks, paragraph(
-            'Holes and error on the images of which at least one landmark has no depth in the '
-            'input; the 68 landmarks only where the face is not covered. A landmark fails when it '
-            'has no depth, is nearer than the nose tip, or, on the jawline, nearer than its '
-            'neighbour towards the chin.', 'note')]
+                       paragraph(_ATTACKS_NOTE, 'note')]
+        return blocks or [paragraph('No sample had landmarks.', 'note')]
+
+    def _side_by_side(self) -> Rows:
+        """Return the paper's tables in one."""
+        rows: Rows = {name: {} for name in self._names}
+        for key in _TITLES:
+            if not self.images(key):
+                continue
+            for name, row in self.rows(key).items():
+                label = _SHORT[key]
+                spread = {'x_mean': row['mean'], 'x_std': row['std']}
+                rows[name] |= {label: mean_std_cells(spread, 'x'), f'{label}: min': row['min'],
+                               f'{label}: max': row['max'], f'{label}: images': row['images']}
+        return rows
 
     def _note(self, key: str, face: EnhancedFace, points: np.ndarray) -> None:
         measure = pad_error if key == PAD_ERROR else landmark_holes

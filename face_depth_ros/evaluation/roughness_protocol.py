@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from face_depth_ros.core.metrics import Distribution, hole_share, rmse, roughness
-from face_depth_ros.evaluation import plots
 from face_depth_ros.evaluation.enhanced_faces import EnhancedFace
 from face_depth_ros.evaluation.enhancer_rows import NONE, OURS
 from face_depth_ros.evaluation.evaluation_result import Rows, Table
+from face_depth_ros.evaluation.grouped_bars import grouped_bars
 from face_depth_ros.evaluation.real_faces import NEUTRAL
 from face_depth_ros.evaluation.report import figure, number, paragraph, table
 from face_depth_ros.evaluation.spread import mean_std_cells
@@ -102,16 +102,15 @@ class RoughnessScores:
         return tables
 
     def blocks(self) -> list[str]:
-        """Return the HTML: a plot of both measures and the table in the form of the paper."""
+        """Return the HTML: both measures as bars, and the table in the form of the paper."""
         rows = self.rows()
         present = {name: row for name, row in rows.items() if row['images']}
-        bars = [figure(plots.method_bars({n: r[f'{key}_mean'] for n, r in present.items()},
-                                         {n: r[f'{key}_std'] for n, r in present.items()},
-                                         f'{key}, %', OURS), caption)
-                for key, caption in (
-                    ('roughness', 'Mean roughness in the face area, percent of 25 cm, with the '
-                     'standard deviation over images.'),
-                    ('holes', 'Share of the face area without depth.'))]
+        bars = [figure(grouped_bars(
+            {name: {'all faces': row[f'{key}_mean'], 'open faces': row[f'open_{key}_mean']}
+             for name, row in present.items()}, ('all faces', 'open faces'), unit, OURS), caption)
+            for key, unit, caption in (
+                ('roughness', '% of 25 cm', 'Mean roughness in the face area.'),
+                ('holes', '%', 'Share of the face area without depth.'))]
         return [*bars, table({name: _cells(row) for name, row in rows.items()}, 'enhancer', OURS,
                              _UNITS), paragraph(_NOTE + self._reference_note(), 'note')]
 

