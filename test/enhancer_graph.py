@@ -44,8 +44,9 @@ def add_enhancer(graph: Graph, **overrides: Any) -> DepthEnhancerNode:
               'detections': 'detections'}
     reliable = {f'qos_overrides.{graph.topic(t)}.subscription.reliability': 'reliable'
                 for t in inputs.values()}
+    settings = {'precision': 'fp32', 'silence_timeout': 60.0, **reliable, **overrides}
     node = graph.add(DepthEnhancerNode, parameter_overrides=[
-        Parameter(k, value=v) for k, v in {'precision': 'fp32', **reliable, **overrides}.items()])
+        Parameter(k, value=v) for k, v in settings.items()])
     graph.advertise(depth=Image, depth_info=CameraInfo, detections=Detection2DArray)
     for topic, message_type in OUTPUTS.items():
         graph.subscribe(message_type, topic)

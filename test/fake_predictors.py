@@ -50,14 +50,18 @@ class FakeEnhancer:
 
     def __init__(self, **settings):
         self.settings = settings
-        self.method = settings['method']
+        self.method, self.temporal = settings['method'], settings['temporal']
         self.closed = False
 
     def prepare(self, method):
         assert not self.closed
 
-    def enhance(self, depth, detections, method=None):
+    def reset(self):
+        assert not self.closed
+
+    def enhance(self, depth, detections, method=None, *, stamp_ns, intrinsics):
         assert depth.dtype == np.float32 and not self.closed
+        assert intrinsics.width == depth.shape[1] and stamp_ns >= 0
         code = 1 if (method or self.method) == 'network' else 2
         return EnhancedDepth(depth + np.float32(0.001 * len(detections)),
                              np.full(depth.shape, 255 * bool(detections), np.uint8),

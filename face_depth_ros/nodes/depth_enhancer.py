@@ -16,7 +16,7 @@ from face_depth_ros.core.errors import (
     ModelFileError,
     ModelSpecError,
 )
-from face_depth_ros.core.frames import Detection, EnhancedDepth
+from face_depth_ros.core.frames import EnhancedDepth
 from face_depth_ros.core.model_spec import find_model
 from face_depth_ros.core.stamp_join import StampJoin
 from face_depth_ros.nodes.camera_info_join import CameraInfoJoin, WAIT_S
@@ -28,7 +28,7 @@ from face_depth_ros.nodes.engine_report import engine_values
 from face_depth_ros.nodes.image_messages import ImageFrame
 from face_depth_ros.nodes.outcome import Outcome, Substitute, Values
 from face_depth_ros.nodes.process import run_node
-from face_depth_ros.nodes.second_method import compare, SecondMethod
+from face_depth_ros.nodes.second_method import compare, MeasuredFrame, SecondMethod
 from face_depth_ros.nodes.topic_adapters import CAMERA_INFO, DEPTH, DETECTIONS, IMAGE
 from face_depth_ros.nodes.topic_input import Arrival
 from face_depth_ros.nodes.worker_node import STEADY_CLOCK, WorkerNode
@@ -96,7 +96,7 @@ class DepthEnhancerNode(WorkerNode[DepthEnhancerSettings, DepthEnhancer, Enhance
         enhancer = self._open_enhancer(
             method=s.method, model=s.model, backend=s.backend, precision=s.precision,
             confidence_threshold=s.confidence_threshold or None, guard=s.guard,
-            noise_bound=s.noise_bound())
+            noise_bound=s.noise_bound(), temporal=s.temporal)
         if self._comparison.demand:
             self._second.open(enhancer, s.comparison_method)
         return enhancer
@@ -138,6 +138,8 @@ class DepthEnhancerNode(WorkerNode[DepthEnhancerSettings, DepthEnhancer, Enhance
             self._join.clear()
             self._infos.clear()
             self._color_info = None
+        if self._slot.present is not None:
+            self._slot.present.reset()
 
     def process(self, predictor: DepthEnhancer, job: EnhanceJob) -> Outcome:
         """Enhance one frame."""
@@ -146,8 +148,9 @@ class DepthEnhancerNode(WorkerNode[DepthEnhancerSettings, DepthEnhancer, Enhance
             image, faces = job.depth.decode(), job.detections.decode()
             depth = depth_to_metres(image.array, image.encoding)
             check_sizes(depth, job.info, job.color_info)
+            measured = MeasuredFrame(stamp_ns, depth, faces.detections, job.info.intrinsics())
         with self.health.stage('enhance'):
-            enhanced = predictor.enhance(depth, faces.detections)
+            enhanced = measured.enhance(predictor)
         with self.health.stage('encode'):
             wire = metres_to_depth(enhanced.depth, image.encoding)
 
@@ -155,7 +158,7 @@ class DepthEnhancerNode(WorkerNode[DepthEnhancerSettings, DepthEnhancer, Enhance
             return ImageFrame(stamp_ns, frame_id, encoding, array)
 
         def compared() -> Values:
-            picture = self._compare(predictor, job, depth, faces.detections, enhanced)
+            picture = self._compare(predictor, measured, enhanced)
             return [] if picture is None else [(self._comparison, frame('rgb8', picture))]
 
         return Outcome(
@@ -173,8 +176,8 @@ class DepthEnhancerNode(WorkerNode[DepthEnhancerSettings, DepthEnhancer, Enhance
         model = PAPER_ENHANCERS.get(method, self.settings.model)
         return {'method': method, **drops, **engine_values(model, predictor)}
 
-    def _compare(self, enhancer: DepthEnhancer, job: EnhanceJob, depth: np.ndarray,
-                 faces: tuple[Detection, ...], enhanced: EnhancedDepth) -> np.ndarray | None:
+    def _compare(self, enhancer: DepthEnhancer, measured: MeasuredFrame,
+                 enhanced: EnhancedDepth) -> np.ndarray | None:
         """Return the picture, None while its method is being opened."""
         method = self.settings.comparison_method
         if not self._second.is_open(enhancer, method):
@@ -183,10 +186,13 @@ class DepthEnhancerNode(WorkerNode[DepthEnhancerSettings, DepthEnhancer, Enhance
                 f'there is no comparison yet: {method} is being opened'), problem=False)
             return None
         with self.health.stage('compare'):
-            return compare(enhancer, method, depth, faces, enhanced, job.info.intrinsics().fx)
+            return compare(enhancer, method, measured, enhanced)
 
     def _tune(self, enhancer: DepthEnhancer, settings: DepthEnhancerSettings) -> None:
         enhancer.guard, enhancer.noise_bound = settings.guard, settings.noise_bound()
+        if enhancer.temporal != settings.temporal:
+            enhancer.temporal = settings.temporal
+            enhancer.reset()
 
     def _on_depth(self, arrival: Arrival[ImageFrame]) -> None:
         with self._intake:

@@ -35,6 +35,9 @@ class DepthEnhancerSettings(EngineSettings):
         minimum=0.0, maximum=100.0)
     noise_largest_mm: float = parameter(
         20.0, 'largest of the noise bound, at any distance', minimum=0.0, maximum=200.0)
+    temporal: bool = parameter(
+        False, "join each tracked face's depth with that of the frames just before, while it "
+        'keeps still')
     depth_transport: str = parameter(
         'raw', 'compressedDepth = PNG from depth/image_raw/compressedDepth',
         choices=('raw', 'compressedDepth'), change=Change.START)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from face_depth_ros.core.camera import CameraIntrinsics
 from face_depth_ros.core.depth_comparison import comparison_picture, LabelledDepth
 from face_depth_ros.core.errors import FaceDepthError
 from face_depth_ros.core.frames import Detection, EnhancedDepth
@@ -21,6 +22,26 @@ class _Attempt:
     enhancer: DepthEnhancer
     method: str
     error: FaceDepthError | None
+
+
+@dataclass(frozen=True)
+class MeasuredFrame:
+    """
+    What both methods get to see.
+
+    :param depth: metres, (H, W) float32, NaN where invalid
+    :param intrinsics: of the depth image
+    """
+
+    stamp_ns: int
+    depth: np.ndarray
+    faces: tuple[Detection, ...]
+    intrinsics: CameraIntrinsics
+
+    def enhance(self, enhancer: DepthEnhancer, method: str | None = None) -> EnhancedDepth:
+        """Enhance by the present method or by another open one."""
+        return enhancer.enhance(self.depth, self.faces, method, stamp_ns=self.stamp_ns,
+                                intrinsics=self.intrinsics)
 
 
 class SecondMethod:
@@ -69,21 +90,20 @@ class SecondMethod:
         return None
 
 
-def compare(enhancer: DepthEnhancer, method: str, depth: np.ndarray,
-            faces: tuple[Detection, ...], enhanced: EnhancedDepth, focal: float) -> np.ndarray:
+def compare(enhancer: DepthEnhancer, method: str, measured: MeasuredFrame,
+            enhanced: EnhancedDepth) -> np.ndarray:
     """
     Picture of what the enhancer's method made of a frame, and of what another one makes of it.
 
     :param method: that is open
-    :param depth: as it was measured, metres, (H, W) float32, NaN where invalid
     :param enhanced: what the present method made of it
-    :param focal: focal length, pixels
     :returns: (strip + H, 2 W, 3) uint8 RGB
     """
-    other = enhancer.enhance(depth, faces, method=method)
+    other = measured.enhance(enhancer, method)
     return comparison_picture(
         LabelledDepth(_label(enhancer.method), enhanced.depth),
-        LabelledDepth(_label(method), other.depth), [f.box for f in faces], focal)
+        LabelledDepth(_label(method), other.depth), [f.box for f in measured.faces],
+        measured.intrinsics.fx)
 
 
 def _label(method: str) -> str:

@@ -219,9 +219,9 @@ def test_a_result_older_than_a_jump_back_is_dropped(graph):
     gate = threading.Event()
 
     class Slow(FakeEnhancer):
-        def enhance(self, depth, detections, method=None):
+        def enhance(self, *frame, **how):
             assert gate.wait(30.0)
-            return super().enhance(depth, detections, method)
+            return super().enhance(*frame, **how)
 
     node = make(graph, open_enhancer=Slow)
     send(graph, 100)
