@@ -3,8 +3,9 @@
 """
 Pictures of one face under every enhancer, side by side, as in Figs. 13 to 18 of the paper.
 
-Layout: above, what went in and the hand-crafted enhancers; below, the learned ones. What lies
-outside the face area is masked, as the paper does, so that the eye compares faces.
+Layout: above, what went in and the hand-crafted enhancers; below, the learned ones if there are
+several. What lies outside the face area is masked, as the paper does, so that the eye compares
+faces.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from PIL import Image, ImageDraw
 _SLAB = DepthRange(0.6)
 _BOX_M = 0.22
 _TILE, _GAP, _LABEL = 200, 6, 27
+_FEW = 4
 _PAPER, _INK, _OURS_INK = (255, 255, 255), (38, 48, 62), (11, 114, 133)
 _MASKED = (233, 236, 241)
 
@@ -47,6 +49,9 @@ def panel(images_by_row: Mapping[str, np.ndarray], sources: Mapping[str, np.ndar
     above = [(label, _tile(image, scale, mask)) for label, image in sources.items()]
     above += _tiles(images_by_row, ENHANCER_FILTERS, scale, mask)
     below = _tiles(images_by_row, LEARNED_ROWS, scale, mask)
+    if len(below) < _FEW:  # no line of its own: all in two lines of equal length
+        half = (len(above) + len(below) + 1) // 2
+        above, below = [*above, *below][:half], [*above, *below][half:]
     columns = max(len(above), len(below))
     step = _TILE + _GAP
     canvas = Image.new('RGB', (columns * step - _GAP, 2 * (_TILE + _LABEL + _GAP)), _PAPER)

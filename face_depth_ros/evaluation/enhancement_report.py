@@ -127,8 +127,9 @@ def _cost_figure(scores: EnhancementScores, unit: str) -> str:
 
 def _cost_table(scores: EnhancementScores) -> str:
     return table(scores.cost_rows(), 'method', OURS) + paragraph(
-        'The first digits of the SHA-256 of the ONNX file; all of them stand in the JSON.',
-        'note')
+        'ms: median of one image on this machine, which shares its cores with whatever else runs '
+        '(the JSON has the load). sha256: first digits of that of the ONNX file; all of them '
+        'stand in the JSON.', 'note')
 
 
 def _region_blocks(scores: EnhancementScores) -> list[str]:

@@ -163,6 +163,7 @@ def method_bars(means: Mapping[str, float], deviations: Mapping[str, float], y_l
                                fontsize=9.5, color='#3c4655')
         plot.axes.grid(axis='x', visible=False)
         plot.axes.margins(y=0.12)
+        plot.axes.set_xlim(-0.6, max(len(order), _FEW // 2) - 0.4)
         _turn_names(plot.axes, order)
         _finish(plot.axes, '', y_label)
         return plot.svg()

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from face_depth_ros.core.depth import FACE_DEPTH_RANGE_M
 from face_depth_ros.evaluation.depth_pairs import DepthPair
 from face_depth_ros.synthesis import degradation
 from face_depth_ros.synthesis.assets import find_assets
@@ -16,6 +17,9 @@ import torch
 _BATCH = 16
 _FIRST_SEED = 1_000_003
 """Seeds of the evaluation begin here, away from those that training steps use."""
+_SURROUNDED_SEEDS = 50_000_000
+_HIDDEN_BEHIND_M = 0.003
+"""Head or neck this far behind what the camera sees is hidden by it."""
 
 
 def rendered_pairs(count: int, assets: str = '') -> Iterator[DepthPair]:
@@ -37,6 +41,33 @@ def rendered_pairs(count: int, assets: str = '') -> Iterator[DepthPair]:
         degraded = degradation.normalise(noisy, nearest).numpy()
         for i in range(min(_BATCH, count - first)):
             yield DepthPair(truth[i], degraded[i])
+
+
+def surrounded_pairs(count: int, assets: str = '') -> Iterator[DepthPair]:
+    """
+    Render pairs with hair, glasses, clothes, hands and walls in view.
+
+    To compare is where the camera sees head or neck; the rest has no truth to judge by.
+
+    :param assets: folder of the head assets; '' = FACE_DEPTH_ASSETS or the known places
+    :raises AssetsError: the assets are not there
+    """
+    torch.set_num_threads(1)
+    source = FaceDepthRenderer(find_assets(assets or None), split='test')
+    for first in range(0, count, _BATCH):
+        seed = _FIRST_SEED + _SURROUNDED_SEEDS + first
+        batch = source.render(seed, _BATCH, observed=True)
+        scene = batch.depth if batch.observed is None else batch.observed
+        nearest = degradation.nearest_surface(scene)
+        # The holes of the paper lie on outlines; those of what is far behind do not matter.
+        behind = scene - nearest[:, None, None] >= FACE_DEPTH_RANGE_M
+        near = torch.where(behind, torch.nan, scene)
+        noisy = degradation.degrade(near, torch.Generator().manual_seed(seed))
+        truth = degradation.normalise(batch.depth, nearest).numpy()
+        degraded = degradation.normalise(noisy, nearest).numpy()
+        seen = (batch.depth - scene < _HIDDEN_BEHIND_M).numpy() & (truth < 1.0)
+        for i in range(min(_BATCH, count - first)):
+            yield DepthPair(truth[i], degraded[i], seen[i], float(nearest[i]))
 
 
 def damage(depth: np.ndarray, seed: int) -> np.ndarray:

@@ -10,7 +10,7 @@ from face_depth_ros.core.errors import BagError
 from face_depth_ros.core.metrics import rmse
 from face_depth_ros.evaluation.depth_pairs import decode_codes, stored_pairs
 from face_depth_ros.evaluation.evaluate import fixture
-from face_depth_ros.evaluation.synthetic_pairs import damage, rendered_pairs
+from face_depth_ros.evaluation.synthetic_pairs import damage, rendered_pairs, surrounded_pairs
 import numpy as np
 import pytest
 
@@ -58,6 +58,23 @@ def test_more_rendered_pairs_begin_with_the_same_ones() -> None:
     for a, b in zip(few, more, strict=False):
         np.testing.assert_array_equal(a.truth, b.truth)
         np.testing.assert_array_equal(a.degraded, b.degraded)
+
+
+@pytest.mark.assets
+def test_surroundings_are_in_view_but_only_the_head_is_judged() -> None:
+    pairs = list(surrounded_pairs(3))
+    assert len(pairs) == 3
+    covered = 0
+    for pair in pairs:
+        assert pair.face is not None
+        assert 0.2 < pair.nearest_m < 3.0
+        assert not (pair.area & (pair.truth >= 1.0)).any()
+        measured = pair.area & (pair.degraded < 1.0)
+        assert 0.5 < measured.sum() / pair.area.sum() < 1.0
+        # Noise within 15 mm (0.06) and the mean of 5 x 5: away from steps nothing is far off.
+        assert np.median(np.abs(pair.degraded - pair.truth)[measured]) < 0.015
+        covered += np.count_nonzero((pair.degraded < 1.0) & ~pair.area)
+    assert covered > 1000
 
 
 def test_damage_leaves_holes_and_keeps_them_and_is_repeatable() -> None:

@@ -26,15 +26,23 @@ def middle(picture: np.ndarray, line: int, column: int) -> tuple[int, ...]:
 def test_filters_above_learned_below_in_the_order_of_the_tables() -> None:
     ramp = np.linspace(0.1, 0.8, 256, dtype=np.float32)[:, None].repeat(256, 1)
     truth = {'truth': ramp, 'degraded': flat(1.0)}
-    picture = panel({OURS: ramp, 'DL-Beta': flat(0.1), 'Hf-L': flat(0.8), 'De-M2': flat(1.0)},
-                    truth)
+    picture = panel({OURS: ramp, 'DDRNet-dn': flat(1.0), 'DL-Alpha': flat(0.8),
+                     'DL-Beta': flat(0.1), 'Hf-L': flat(0.8), 'De-M2': flat(1.0)}, truth)
     assert picture.shape == (2 * (TILE + LABEL + 6), 4 * STEP - 6, 3)
-    assert middle(picture, 0, 1) == middle(picture, 0, 2) == HOLE_RGB
-    near, far = middle(picture, 1, 0), middle(picture, 0, 3)
+    assert middle(picture, 0, 1) == middle(picture, 0, 2) == middle(picture, 1, 2) == HOLE_RGB
+    far, near = middle(picture, 1, 0), middle(picture, 1, 1)
     assert near[0] > 2 * near[2]  # near is red, far is blue
     assert far[2] > 2 * far[0]
-    assert middle(picture, 1, 1) == middle(picture, 0, 0)  # ours equals the truth
-    assert middle(picture, 1, 2) == middle(picture, 1, 3) == (255, 255, 255)
+    assert far == middle(picture, 0, 3)
+    assert middle(picture, 1, 3) == middle(picture, 0, 0)  # ours equals the truth
+
+
+def test_few_learned_ones_share_the_lines_of_the_others() -> None:
+    picture = panel({OURS: flat(1.0), 'Hf-L': flat(0.8)}, {'truth': flat(0.3),
+                                                           'degraded': flat(1.0)})
+    assert picture.shape[1] == 2 * STEP - 6
+    assert middle(picture, 1, 1) == HOLE_RGB
+    assert middle(picture, 1, 0) != HOLE_RGB
 
 
 def test_what_lies_outside_the_mask_is_light() -> None:
