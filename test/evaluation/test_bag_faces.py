@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+import shutil
 
 from face_depth_ros.core.errors import BagError
 from face_depth_ros.core.face_box import FaceBox
@@ -62,6 +63,13 @@ def test_only_frontal_faces_count() -> None:
     assert not is_frontal(face(62)) and not is_frontal(face(38, 0.8))
     assert not is_frontal(Detection(box, 0.9))
     assert not is_frontal(Detection(box, 0.9, np.zeros((5, 2), np.float32)))
+
+
+def test_a_bag_without_a_reference_will_do(tmp_path: Path) -> None:
+    shutil.copytree(BAG, tmp_path / 'bag')
+    alone = next(iter(bag_faces(tmp_path / 'bag', limit=24)))
+    assert alone.truth is None and alone.variant == 'neutral'
+    np.testing.assert_array_equal(alone.mask, canonical_ellipse())
 
 
 def test_a_reference_of_another_bag_leaves_no_face(tmp_path: Path) -> None:

@@ -4,11 +4,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from face_depth_ros.evaluation.grouped_bars import grouped_bars
 
 
 def test_a_plot_of_gaps_and_values() -> None:
-    values = {'Ours': {'open': 0.25, 'covered': 0.5}, 'DL-Beta': {'open': None, 'covered': None}}
+    values: dict[str, Mapping[str, float | None]] = {
+        'Ours': {'open': 0.25, 'covered': 0.5}, 'DL-Beta': {'open': None, 'covered': None}}
     plot = grouped_bars(values, ('open', 'covered'), '%', 'Ours')
     assert plot.startswith('<svg') and plot.rstrip().endswith('</svg>')
     # The same bars in another order of the rows are the same plot.
