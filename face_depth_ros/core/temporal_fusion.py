@@ -38,14 +38,15 @@ _MAX_SCALE = 1.3
 _MIN_SHARE = 0.6
 _MAX_RESIDUAL = 0.5
 """Of the noise bound, for the median block."""
-_WINDOW, _WIDE = 9, 25
-"""Surroundings of a pixel in crop pixels; the wide ones decide on holes."""
+_BLOCK = 4
+_SURROUNDINGS = ((3, 4.0), (7, 3.0))
+"""Windows in blocks, and how many times its noise the mean of one may be; holes ask the last."""
+_FLOOR_M = 0.0006
+"""Millimetres round; no noise is taken to be smaller."""
 _SPREAD = 1.5
 """Noise of a pixel against what its surroundings spread: more on slopes, where edges tremble."""
 _EVERY = 8
 """Every eighth pixel is enough for a median."""
-_FLOOR_M = 0.0006
-"""Millimetres round; no noise is taken to be smaller."""
 _MIN_AGREEING = 0.4
 """A face of which less holds has changed: the past goes."""
 _SAFE_SHARE, _SAFE_COUNT = 0.8, 0.15
@@ -252,16 +253,25 @@ def _trust(shift: np.ndarray, compared: np.ndarray,
     known = compared.astype(np.float32)
     single = _scale(shift[compared], bound / 3.0)
     clipped = np.clip(shift, -4.0 * single, 4.0 * single)
-    share = _mean(known, _WINDOW)
-    mean = _mean(clipped, _WINDOW) / np.maximum(share, np.float32(1e-3))
-    region = _scale(mean[compared], bound / 6.0)
-    spread = np.sqrt(_mean(clipped * clipped, _WINDOW) / np.maximum(share, np.float32(1e-3)))
+    share, total, square = (_shrink(i) for i in (known, clipped, clipped * clipped))
+    region = np.ones_like(share)
+    for window, times in _SURROUNDINGS:
+        near = np.maximum(_mean(share, window), np.float32(1e-3))
+        mean = _mean(total, window) / near
+        region *= _fall(mean, times * _scale(mean[share > 0.5], bound / 6.0))
+    spread = np.sqrt(_mean(square, window) / near)
     local = np.clip(_SPREAD * spread, single, max(single, bound / 3.0))
-    trust = _fall(shift / local, 3.0) * _fall(mean, 4.0 * region) * known
-    wide = _mean(known, _WIDE)
-    agreeing = _mean((trust > 0.1).astype(np.float32), _WIDE) / np.maximum(wide, np.float32(1e-3))
-    around = ((agreeing > _SAFE_SHARE) & (wide > _SAFE_COUNT)).astype(np.float32)
-    return trust, around
+    size = shift.shape[::-1]
+    trust = _fall(shift / cv2.resize(local, size), 3.0) * cv2.resize(region, size) * known
+    agreeing = _mean(_shrink((trust > 0.1).astype(np.float32)), window) / near
+    around = ((agreeing > _SAFE_SHARE) & (near > _SAFE_COUNT)).astype(np.float32)
+    return trust, cv2.resize(around, size, interpolation=cv2.INTER_NEAREST)
+
+
+def _shrink(image: np.ndarray) -> np.ndarray:
+    """Return the means of blocks."""
+    size = (image.shape[1] // _BLOCK, image.shape[0] // _BLOCK)
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
 
 def _scale(values: np.ndarray, largest: float) -> float:
