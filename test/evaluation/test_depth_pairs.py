@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from face_depth_ros.core.errors import BagError
+from face_depth_ros.core.errors import BagError, SettingsError
 from face_depth_ros.core.metrics import rmse
+from face_depth_ros.evaluation.checkout_data import checkout_data
 from face_depth_ros.evaluation.depth_pairs import decode_codes, stored_pairs
-from face_depth_ros.evaluation.evaluate import fixture
 from face_depth_ros.evaluation.synthetic_pairs import damage, rendered_pairs, surrounded_pairs
 import numpy as np
 import pytest
@@ -22,15 +22,16 @@ def test_codes() -> None:
 
 
 def test_fixture_holds_faces_with_the_damage_of_the_paper() -> None:
-    pairs = list(stored_pairs(fixture()))
+    path = checkout_data('enhancement_pairs.npz')
+    pairs = list(stored_pairs(path))
     assert len(pairs) >= 8
     errors = [rmse(p.degraded, p.truth, p.area) for p in pairs]
     assert 0.25 < np.mean(errors) < 0.33  # the paper's 'None': 0.287 over 100,000
     for p in pairs:
         assert 0.1 < p.area.mean() < 0.9
         assert 0.0 <= p.truth.min() < 0.05
-    assert len(list(stored_pairs(fixture(), 3))) == 3
-    assert fixture().stat().st_size <= 3 * 2 ** 20
+    assert len(list(stored_pairs(path, 3))) == 3
+    assert path.stat().st_size <= 3 * 2 ** 20
 
 
 @pytest.mark.parametrize(('arrays', 'words'), [
@@ -44,6 +45,11 @@ def test_other_files_are_refused(tmp_path: Path, arrays: dict[str, np.ndarray],
     np.savez(tmp_path / 'x.npz', **arrays)
     with pytest.raises(BagError, match=words):
         list(stored_pairs(tmp_path / 'x.npz'))
+
+
+def test_data_that_an_installed_package_lacks() -> None:
+    with pytest.raises(SettingsError, match=r'needs a checkout of the source'):
+        checkout_data('no_such_file.npz')
 
 
 def test_no_file(tmp_path: Path) -> None:
