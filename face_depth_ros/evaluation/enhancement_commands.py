@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
 import importlib
@@ -33,6 +33,8 @@ from tqdm import tqdm
 _LOG = logging.getLogger(__name__)
 SYNTHETIC = 'synthetic'
 PAIRS = 2000
+_SYNTHESIS = {'pairs': 'face_depth_ros.evaluation.synthetic_pairs',
+              'faces': 'face_depth_ros.evaluation.synthetic_faces'}
 _MM = 250.0
 _PEOPLE, _ATTACKS_EACH = 40, 5
 _SURROUNDED_EVERY = 4
@@ -209,6 +211,4 @@ def _synthesis(what: str) -> Any:
         raise SettingsError(
             f'synthetic {what} and damage need {" and ".join(missing)}, which the run time does '
             'not have; install requirements/ for development (`make test` does), or use --quick')
-    modules: Mapping[str, str] = {'pairs': 'face_depth_ros.evaluation.synthetic_pairs',
-                                  'faces': 'face_depth_ros.evaluation.synthetic_faces'}
-    return importlib.import_module(modules[what])
+    return importlib.import_module(_SYNTHESIS[what])
