@@ -24,7 +24,7 @@ def verdict(scores: EnhancementScores, unit: str = '') -> list[str]:
     ranking = sorted((m for m in scores.methods if m != NONE), key=scores.mean)
     if not ranking:
         return []
-    sentences = [_error(scores, ranking, unit)]
+    sentences = [_error(scores, ranking, unit), *_whole_image(scores, ranking, unit)]
     if OURS in scores.methods:
         sentences.append(_cost(scores))
     sentences.append(_advice(scores, ranking))
@@ -45,6 +45,19 @@ def _error(scores: EnhancementScores, ranking: list[str], unit: str) -> str:
     if first != OURS and OURS in scores.methods:
         text += f' Ours is number {ranking.index(OURS) + 1} of {len(ranking)}.'
     return text
+
+
+def _whole_image(scores: EnhancementScores, ranking: list[str], unit: str) -> list[str]:
+    """Compare ours over the whole image, where false surface counts too."""
+    errors = {m: float(np.mean(scores.methods[m].full_rmse)) for m in ranking
+              if scores.methods[m].full_rmse}
+    if OURS not in errors or len(errors) < 2:
+        return []
+    others = {m: error for m, error in errors.items() if m != OURS}
+    second = _RIVAL if _RIVAL in others else min(others, key=lambda m: others[m])
+    better = errors[OURS] < others[second]
+    return [f'Over the whole image ours has {number(errors[OURS])}{unit}, '
+            f'{"less" if better else "more"} than {second} ({number(others[second])}{unit}).']
 
 
 def _cost(scores: EnhancementScores) -> str:

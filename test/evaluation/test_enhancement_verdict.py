@@ -29,6 +29,7 @@ def test_ours_first() -> None:
     assert text == (
         "Ours has the lowest error in the face: 0.0200, 1.5 times below the paper's best network, "
         'DL-Delta-1 (0.0300) and 3 times below the best filter, Sp-HfU (0.0600). '
+        'Over the whole image ours has 0.0200, less than DL-Delta-1 (0.0300). '
         'Ours takes 8.0 ms a face on this machine, 2.00 G multiply-adds and 500 000 parameters: '
         '12.0 times fewer multiply-adds than DL-Delta-1 (24.00 G), which takes 5 times as long. '
         'Use Ours; where its 8.0 ms are too many, Sp-HfU takes 1.0 ms at 3 times the error.')
@@ -39,6 +40,7 @@ def test_ours_behind_is_said() -> None:
                                       {OURS: 8.0, DELTA: 40.0, 'Sp-HfU': 6.0})))
     assert 'DL-Delta-1 has the lowest error in the face: 0.0200, 1.5 times below Ours' in text
     assert 'Ours is number 2 of 3.' in text
+    assert 'Over the whole image ours has 0.0300, more than DL-Delta-1 (0.0200).' in text
     assert 'Use DL-Delta-1; where its 40.0 ms are too many, Ours takes 8.0 ms' in text
 
 
