@@ -51,6 +51,8 @@ PLAUSIBLE_M = (0.1, 10.0)
 MIN_RELIEF_M = 0.0025
 MIN_BULGE_M = 0.005
 """A face leaves 3.4 mm and bulges by 14 mm or more, paper and balls leave 2.1 mm or less."""
+STEPS_FROM_M = 0.011
+"""More relief than a face has: something else covers a part, and the bulge says nothing."""
 _FACE_SPAN_M = 0.1
 _CENTRE = slice(SIZE // 4, 3 * SIZE // 4)
 
@@ -234,7 +236,7 @@ def check_relief(crop: np.ndarray) -> None:
             f'the surface has a relief of {1e3 * shape.relief:.1f} mm, a face at least '
             f'{1e3 * MIN_RELIEF_M:.1f} mm: it is a picture, flat or bent, or covered; it is left '
             'as it was measured', cause='no_face_relief')
-    if shape.bulge < MIN_BULGE_M:
+    if shape.bulge < MIN_BULGE_M and shape.relief < STEPS_FROM_M:
         raise InvalidDepthError(
             f'the middle of the surface stands {1e3 * shape.bulge:.0f} mm before its rim, a face '
             f'at least {1e3 * MIN_BULGE_M:.0f} mm: it is flat or hollow, no face; it is left as '
