@@ -137,7 +137,8 @@ class DepthEnhancer:
                 enhanced = self.enhance_crop(crop, method, self._fused(
                     crop, depth.shape, detection, stamp_ns, intrinsics))
             except FaceDepthError as error:
-                self.fusion.forget(detection.track_id)
+                if method is None:  # what a second method refuses is no reason to forget
+                    self.fusion.forget(detection.track_id)
                 skipped.append(SkippedFace(detection.track_id, error.cause, str(error)))
                 continue
             self._paste(depth, result, detection.box, enhanced,
