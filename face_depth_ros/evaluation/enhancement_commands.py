@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
 import importlib
@@ -23,11 +23,11 @@ from face_depth_ros.evaluation.depth_pairs import DepthPair, stored_pairs
 from face_depth_ros.evaluation.enhancement_protocol import EnhancementScores, score_methods
 from face_depth_ros.evaluation.enhancement_report import enhancement_blocks
 from face_depth_ros.evaluation.enhancement_verdict import verdict
-from face_depth_ros.evaluation.enhancer_rows import EnhancerRows, OURS, ROWS
+from face_depth_ros.evaluation.enhancer_rows import EnhancerRows, ROWS
 from face_depth_ros.evaluation.evaluation_result import Evaluation, Table
 from face_depth_ros.evaluation.face_tables import FACE_PROTOCOLS, FaceSource, score_faces
 from face_depth_ros.evaluation.reference_depth import ReferenceScore
-from face_depth_ros.evaluation.report import paragraph, table
+from face_depth_ros.evaluation.report import table
 from tqdm import tqdm
 
 _LOG = logging.getLogger(__name__)
@@ -89,19 +89,17 @@ def _on_pairs(options: argparse.Namespace, rows: EnhancerRows) -> Evaluation:
                              'rendered fixture', options, rows)
     if options.data == SYNTHETIC:
         count = options.pairs or PAIRS
-        synthesis = _synthesis('pairs')
+        synthesis, few = _synthesis('pairs'), max(1, count // _SURROUNDED_EVERY)
         pairs = synthesis.rendered_pairs(count, options.assets)
-        result = _on_synthetic(tqdm(pairs, total=count, unit='pair'),
-                               f'{count} rendered faces of the test split', options, rows)
-        count = max(1, count // _SURROUNDED_EVERY)
-        pairs = tqdm(synthesis.surrounded_pairs(count, options.assets), total=count, unit='pair')
-        _add_surrounded(result, score_methods(pairs, rows), count)
-        return result
+        surrounded = synthesis.surrounded_pairs(few, options.assets)
+        return _on_synthetic(tqdm(pairs, total=count, unit='pair'),
+                             f'{count} rendered faces of the test split', options, rows,
+                             tqdm(surrounded, total=few, unit='scene'))
     return _on_bag(Path(options.data), options, rows)
 
 
 def _on_synthetic(pairs: Iterator[DepthPair], dataset: str, options: argparse.Namespace,
-                  rows: EnhancerRows) -> Evaluation:
+                  rows: EnhancerRows, surrounded: Iterable[DepthPair] | None = None) -> Evaluation:
     scores = score_methods(pairs, rows)
     result = Evaluation(
         'enhancement',
@@ -110,21 +108,19 @@ def _on_synthetic(pairs: Iterator[DepthPair], dataset: str, options: argparse.Na
         'raw output, ours by what the node publishes.',
         {'synthetic': Table('Face depth enhancement', dataset, 'depth in [0, 1]; ms per face',
                             scores.rows()), **_further_tables(scores, dataset)},
-        details=_details(scores, options))
-    result.lead = ' '.join(verdict(scores))
-    result.blocks = enhancement_blocks(scores, result.tables['synthetic'].rows, 'depth in [0, 1]')
+        details=_details(scores, options), lead=' '.join(verdict(scores)))
+    in_view = None
+    if surrounded is not None:
+        further = score_methods(surrounded, rows)
+        in_view = further.rows()
+        result.tables['surrounded'] = Table(
+            'With hair, glasses, clothes, hands and walls in view',
+            f'{further.pairs} rendered scenes of the test split', 'depth in [0, 1]',
+            {name: {key: row[key] for key in ('rmse_mean', 'rmse_std')}
+             for name, row in in_view.items()})
+    result.blocks = enhancement_blocks(scores, result.tables['synthetic'].rows, 'depth in [0, 1]',
+                                       in_view)
     return result
-
-
-def _add_surrounded(result: Evaluation, scores: EnhancementScores, count: int) -> None:
-    title = 'With hair, glasses, clothes, hands and walls in view'
-    rows = {name: {key: row[key] for key in ('rmse_mean', 'rmse_std')}
-            for name, row in scores.rows().items()}
-    dataset = f'{count} rendered scenes of the test split'
-    result.tables['surrounded'] = Table(title, dataset, 'depth in [0, 1]', rows)
-    result.blocks += [f'<h3>{title}</h3>', table(rows, 'method', OURS), paragraph(
-        f'{dataset}, damaged in the same way; compared where the camera sees head or neck.',
-        'note')]
 
 
 def _further_tables(scores: EnhancementScores, dataset: str) -> dict[str, Table]:
@@ -175,7 +171,7 @@ def _details(scores: EnhancementScores, options: argparse.Namespace) -> dict[str
             'best_of_paper': scores.best_of_paper(),
             'ratio_to_best_of_paper': scores.ratio(scores.best_of_paper()),
             'load_average': os.getloadavg()[0],
-            'pairs': len(next(iter(scores.methods.values())).rmse),
+            'pairs': scores.pairs,
             'absent': scores.absent,
             'rows_left_out': [name for name in ROWS if name not in options.rows],
             'models': {name: asdict(model) for name, model in scores.models.items()}}

@@ -93,6 +93,11 @@ class EnhancementScores:
     regions: RegionErrors = field(default_factory=RegionErrors)
     pictures: list[tuple[DepthPair, dict[str, np.ndarray]]] = field(default_factory=list)
 
+    @property
+    def pairs(self) -> int:
+        """Return how many pairs were scored."""
+        return max((len(s.rmse) for s in self.methods.values()), default=0)
+
     def rows(self) -> Rows:
         """Return the table: a line for each of `ROWS`, with empty cells for absent ones."""
         nothing: dict[str, float | int | None] = dict.fromkeys(COLUMNS)
