@@ -121,7 +121,7 @@ def test_a_hole_that_stays_is_not_filled_for_ever() -> None:
     camera = Camera(3)
     for _ in range(4):
         camera.see(Head())
-    frames = [camera.see(Head(), blind) for _ in range(18)]
+    frames = [camera.see(Head(), blind) for _ in range(27)]
     inside = [f.part(_square(117, 121, 152, 156)) for f in frames]
     shares = [float(np.isfinite(f.fused.depth[i]).mean())
               for f, i in zip(frames, inside, strict=True)]
