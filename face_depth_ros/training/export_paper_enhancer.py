@@ -18,7 +18,7 @@ from typing import Any
 from face_depth_ros.core.depth import FACE_DEPTH_RANGE_M
 from face_depth_ros.core.model_spec import ModelSpec
 from face_depth_ros.training.export import export_onnx, measure_parity, OPSET, write_spec
-from face_depth_ros.training.train_paper_enhancer import build_network, STRIDES
+from face_depth_ros.training.train_paper_enhancer import build_network, WINDOW, WINDOW_SHARE
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper, TensorProto
@@ -123,7 +123,6 @@ def spec_mapping(content: dict[str, Any], digest: str, parameters: int) -> dict[
     name = settings['network']
     image = {'dtype': 'float32', 'shape': [-1, 1, _SIZE, _SIZE], 'layout': 'NCHW',
              'unit': '25 cm', 'range': [0.0, 1.0]}
-    stages = ', '.join(f'every {stride} pixels to {until:.0%}' for until, stride in STRIDES)
     return {
         'name': name, 'task': 'face depth enhancement, a baseline of the evaluation',
         'source': _SOURCES[name.split('_')[0]],
@@ -141,7 +140,8 @@ def spec_mapping(content: dict[str, Any], digest: str, parameters: int) -> dict[
                        f'{settings["max_minutes"]:g}',
             'commit': content['commit'], 'seed': settings['seed'],
             'data': f'{settings["bank_size"]} heads of the train split, varied and degraded as in '
-                    f'the paper anew at each use; reduced schedule: {stages}',
+                    f'the paper anew at each use; reduced schedule: {WINDOW_SHARE:.0%} on windows '
+                    f'of {WINDOW} pixels',
             'hardware': f'CPU, {platform.machine()}, bf16 autocast',
             'minutes': round(state['minutes'], 1), 'samples': state['samples'],
             'parameters': parameters},

@@ -5,11 +5,11 @@ Train one of the paper's depth enhancers, or DDRNet's denoiser, on the paper's p
 
     python -m face_depth_ros.training.train_paper_enhancer --assets DIR --network dl_delta_1
 
-is the reduced schedule, the same for every network: a budget of processor time, the first part of
-it on every fourth pixel of the images, then every second, then all. `--schedule full` runs through
+is the reduced schedule, the same for every network: a budget of processor time, 70 % of it on
+windows of 128 x 128 pixels of the images, the rest on whole ones. `--schedule full` runs through
 as many whole images as the paper (hours on a GPU). dl_delta_2 to dl_delta_4 go on from the network
-before. Loss and optimiser are not in the paper: mean squared error over the whole
-image, Adam. With `--resume` a run goes on where it was stopped.
+before. Loss and optimiser are not in the paper: the mean of each image's RMSE over all its pixels,
+Adam. With `--resume` a run goes on where it was stopped.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ _STAGES = {
     'dl_beta': ((240_000, 'random holes'),), 'dl_gamma': ((240_000, 'random holes'),)}
 _INTERLEAVED = 60_000 * len(KINDS)
 _EPOCHS = 10
-STRIDES = ((0.45, 4), (0.75, 2), (1.0, 1))
-"""Of the reduced schedule: until which part of it, every how many pixels."""
+WINDOW, WINDOW_SHARE = 128, 0.7
+"""Of the reduced schedule: side of the windows, and which part of it sees no more than them."""
 
 
 @dataclass(frozen=True)
@@ -65,20 +65,19 @@ class Settings(RunSettings):
     :param network: which one, see NETWORKS
     :param schedule: reduced (`max_minutes` of processor time) or full (the paper's counts)
     :param run: parent folder of the networks' checkpoints and of the rendered banks
-    :param batch_size: of whole images; more of coarser ones
     """
 
     run: str = 'runs'
     network: str = 'dl_delta_1'
     schedule: str = 'reduced'
-    max_minutes: float = 15.0
-    batch_size: int = 4
+    max_minutes: float = 11.0
+    batch_size: int = 3
     bank_size: int = 16384
     validation_size: int = 48
     learning_rate: float = 2e-3
-    warmup_steps: int = 50
+    warmup_steps: int = 100
     ema_decay: float = 0.99
-    steps_per_epoch: int = 150
+    steps_per_epoch: int = 400
 
     def problems(self) -> list[str]:
         """Return all that is wrong."""
@@ -177,7 +176,8 @@ def train_one_epoch(fabric: Fabric, settings: Settings, bank: FaceDepthBank,
         degraded, truth = draw_batch(settings, bank, state, fabric)
         for group in run.optimizer.param_groups:
             group['lr'] = learning_rate(settings, state)
-        loss = ((run.model(degraded).float() - truth) ** 2).mean()
+        squared = (run.model(degraded).float() - truth) ** 2
+        loss = (squared.mean(dim=(1, 2, 3)) + 1e-6).sqrt().mean()
         fabric.backward(loss)
         fabric.clip_gradients(run.model, run.optimizer, max_norm=1.0)
         run.optimizer.step()
@@ -210,25 +210,31 @@ def draw_batch(settings: Settings, bank: FaceDepthBank, state: TrainingState,
     generator = torch.Generator(fabric.device)
     generator.manual_seed(int(chance.integers(2 ** 62)))
     done = progress(settings, state)
-    stride = 1 if settings.schedule == 'full' else next(
-        (step for until, step in STRIDES if done < until), 1)
-    count = settings.batch_size * stride
+    count = settings.batch_size
     images = vary(bank.read(chance.integers(0, bank.count, count), fabric.device), generator)
-    degraded, truth = make_pairs(images.truth, kind_at(settings.network, done, state.step),
-                                 generator)
-    row, column = chance.integers(0, stride, 2)
-    return degraded[..., row::stride, column::stride], truth[..., row::stride, column::stride]
+    # Within a batch, not batch by batch: batch normalisation would else see other statistics in
+    # every step, and in use those of none.
+    kinds = [kind_at(settings.network, done, i) for i in range(count)]
+    pairs = [make_pairs(images.truth[rows], kind, generator) for kind in KINDS
+             if (rows := [i for i in range(count) if kinds[i] == kind])]
+    degraded, truth = (torch.cat(parts) for parts in zip(*pairs, strict=True))
+    if settings.schedule == 'full' or done >= WINDOW_SHARE:
+        return degraded, truth
+    rows, columns = (slice(c, c + WINDOW)
+                     for c in chance.integers(0, degraded.shape[-1] - WINDOW + 1, 2))
+    return degraded[..., rows, columns], truth[..., rows, columns]
 
 
-def kind_at(network: str, done: float, step: int) -> str:
+def kind_at(network: str, done: float, index: int) -> str:
     """
-    Return the kind of pairs: Alpha by stages, Beta and Gamma one, the others three in turn.
+    Return the kind of a pair: Alpha by stages, Beta and Gamma one, the others three in turn.
 
     :param done: how much of the schedule is done, 0 to 1
+    :param index: of the pair within its batch
     """
     stages = _STAGES.get(network)
     if stages is None:
-        return KINDS[step % len(KINDS)]
+        return KINDS[index % len(KINDS)]
     left = done * sum(count for count, _ in stages)
     for count, kind in stages:
         if left < count:
