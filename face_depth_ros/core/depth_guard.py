@@ -3,12 +3,14 @@
 """
 The guard against falsification: how far measured depth may move, and what may be a face at all.
 
-Three rules, none of which asks a network:
+Four rules, none of which asks a network:
 1. No measured pixel moves further than the sensor's noise reaches at its distance.
 2. Noise averages out, facial relief does not: over a window of the size of a nose the mean of the
    correction stays within a few millimetres.
 3. Where the measured surface is as smooth as paper (flat, bent, a ball) or hollow, there is no
    face to enhance.
+4. A hole is filled from the face around it: where most of its rim was not taken for face, it is a
+   hole in a hand or a sheet, and stays one.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ WINDOW = 17
 _SHARE = 0.5
 """A window of which less was measured says nothing of the mean."""
 _PULLS = 3
+_RIM = 3
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,31 @@ def bound_correction(measured: np.ndarray, enhanced: np.ndarray, bound: NoiseBou
         # The pull itself is smoothed, so that no step shows where the rule begins to bind.
         correction -= known * _box_mean(excess)
     return np.where(both, measured + correction, enhanced).astype(np.float32)
+
+
+def drop_unfounded_fills(measured: np.ndarray, enhanced: np.ndarray, far: float) -> np.ndarray:
+    """
+    Hold an enhanced crop to rule 4.
+
+    :param measured: metres, (H, W) float32, NaN where invalid
+    :param enhanced: metres, (H, W) float32, NaN outside the support
+    :param far: metres; what was measured from here on is background and no part of a rim
+    :returns: `enhanced`, NaN where a fill has no face around it
+    """
+    known, claimed = np.isfinite(measured), np.isfinite(enhanced)
+    filled = claimed & ~known
+    count, labels = cv2.connectedComponents(filled.astype(np.uint8), connectivity=8,
+                                            ltype=cv2.CV_16U)
+    if count == 1:
+        return enhanced
+    reach = cv2.dilate(labels, np.ones((2 * _RIM + 1, 2 * _RIM + 1), np.uint8))
+    with np.errstate(invalid='ignore'):
+        rim = (measured < np.float32(far)) & (reach > 0)
+    beside = np.bincount(reach[rim], minlength=count)
+    face = np.bincount(reach[rim & claimed], minlength=count)
+    founded = 2 * face > beside
+    founded[0] = True
+    return np.where(founded[labels], enhanced, np.float32(np.nan))
 
 
 @dataclass(frozen=True)

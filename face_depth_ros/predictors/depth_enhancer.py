@@ -14,7 +14,12 @@ from collections.abc import Sequence
 
 from face_depth_ros.core.camera import CameraIntrinsics
 from face_depth_ros.core.depth import DepthRange, FACE_DEPTH_RANGE_M, nearest_surface
-from face_depth_ros.core.depth_guard import bound_correction, NoiseBound, surface_shape
+from face_depth_ros.core.depth_guard import (
+    bound_correction,
+    drop_unfounded_fills,
+    NoiseBound,
+    surface_shape,
+)
 from face_depth_ros.core.errors import FaceDepthError, InvalidDepthError, SettingsError
 from face_depth_ros.core.face_box import (
     covered_region,
@@ -164,8 +169,9 @@ class DepthEnhancer:
         enhanced = self._methods[name](crop if fused is None else fused, slab)
         if not guarded:
             return enhanced
-        return EnhancedCrop(bound_correction(crop, enhanced.depth, self.noise_bound),
-                            enhanced.confidence)
+        depth = drop_unfounded_fills(crop, enhanced.depth, slab.nearest + slab.span)
+        return EnhancedCrop(bound_correction(crop, depth, self.noise_bound),
+                            np.where(np.isfinite(depth), enhanced.confidence, np.float32(0.0)))
 
     def reset(self) -> None:
         """Forget the past of every face: the stream begins anew."""

@@ -25,7 +25,6 @@ from torch import nn
 NAME = 'depth_enhancer'
 CONFIDENCE_TOLERANCE_M = 0.003
 SUPPORT_THRESHOLD = 0.3
-MAX_CORRECTION_M = 0.02
 _SIZE = 256
 
 
@@ -94,6 +93,7 @@ def fixed_inputs() -> dict[str, torch.Tensor]:
 def spec_mapping(content: dict[str, Any], digest: str) -> dict[str, Any]:
     """Return the spec of a checkpoint; the parity is measured after."""
     settings, state = content['settings'], content['state']
+    initial = settings.get('initial')
     image = {'dtype': 'float32', 'shape': [-1, 1, _SIZE, _SIZE], 'layout': 'NCHW'}
     return {
         'name': NAME, 'task': 'face depth enhancement',
@@ -118,7 +118,8 @@ def spec_mapping(content: dict[str, Any], digest: str) -> dict[str, Any]:
         'precisions': ['fp32', 'bf16', 'fp16'],
         'trained': {
             'command': 'python -m face_depth_ros.training.train_depth_enhancer '
-                       f'--max-minutes {settings["max_minutes"]:g}',
+                       f'--max-minutes {settings["max_minutes"]:g}' + (
+                           f' --initial {initial}' if initial else ''),
             'commit': content['commit'], 'seed': settings['seed'],
             'data': f'{settings["bank_size"]} heads, {settings["scene_bank_size"]} whole scenes '
                     'of the train split, varied and degraded anew at each use '
@@ -129,7 +130,6 @@ def spec_mapping(content: dict[str, Any], digest: str) -> dict[str, Any]:
         'metrics': {'validation': content['metrics'],
                     'unit': 'RMSE in the true face area, 1 = 25 cm; see models/TRAINING.md'},
         'limits': {'support_threshold': SUPPORT_THRESHOLD, 'fill_threshold': FILL_THRESHOLD,
-                   'max_correction_m': MAX_CORRECTION_M,
                    'confidence_tolerance_m': CONFIDENCE_TOLERANCE_M,
                    'input': 'one face per crop; depth only; surfaces within 25 cm of the nearest'},
     }

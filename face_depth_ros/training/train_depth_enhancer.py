@@ -50,7 +50,7 @@ import torch
 from torch.nn import functional
 
 LOG = logging.getLogger('train_depth_enhancer')
-FILL_THRESHOLD = 0.01
+FILL_THRESHOLD = 0.007
 """
 Least support of a filled pixel.
 

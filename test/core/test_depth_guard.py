@@ -4,7 +4,13 @@
 
 from __future__ import annotations
 
-from face_depth_ros.core.depth_guard import bound_correction, NoiseBound, surface_shape, WINDOW
+from face_depth_ros.core.depth_guard import (
+    bound_correction,
+    drop_unfounded_fills,
+    NoiseBound,
+    surface_shape,
+    WINDOW,
+)
 import numpy as np
 import pytest
 
@@ -83,6 +89,43 @@ def test_holes_are_not_the_guards() -> None:
     np.testing.assert_array_equal(result[100:120, 100:120], enhanced[100:120, 100:120])
     assert np.isnan(result[150:160, 100:120]).all()
     assert result.dtype == np.float32
+
+
+def test_holes_are_filled_from_the_face_around_them() -> None:
+    """A hole in the face is filled; one in a sheet before it, or in nothing, is not."""
+    measured = face()
+    measured[90:200, 100:180] = 0.55  # a sheet
+    known = np.isfinite(measured)
+    claimed = known.copy()
+    claimed[90:200, 100:180] = False
+    holes = {'face': np.s_[60:70, 120:130], 'sheet': np.s_[140:150, 130:150],
+             'nothing': np.s_[2:6, 2:6]}
+    for hole in holes.values():
+        measured[hole] = np.nan
+        claimed[hole] = True
+    enhanced = np.where(claimed, np.float32(0.62), np.float32(np.nan))
+    result = drop_unfounded_fills(measured, enhanced, 0.9)
+    assert np.isfinite(result[holes['face']]).all()
+    assert np.isnan(result[holes['sheet']]).all()
+    assert np.isnan(result[holes['nothing']]).all()
+    untouched = np.isfinite(measured)
+    np.testing.assert_array_equal(result[untouched], enhanced[untouched])
+
+
+def test_background_is_no_part_of_a_rim() -> None:
+    """A wall far behind the outline does not keep the outline from being filled."""
+    measured = np.where(np.isfinite(face()), face(), np.float32(1.5))
+    measured[100:140, 26:44] = np.nan  # the outline of the head
+    enhanced = np.where(measured < 1.0, measured, np.float32(np.nan))
+    enhanced[100:140, 32:44] = 0.67
+    result = drop_unfounded_fills(measured, enhanced, 0.85)
+    assert np.isfinite(result[100:140, 32:44]).all()
+
+
+def test_nothing_filled_is_nothing_dropped() -> None:
+    """A crop without holes comes back as it is."""
+    measured = flat()
+    np.testing.assert_array_equal(drop_unfounded_fills(measured, measured, 0.9), measured)
 
 
 def test_relief_tells_faces_from_smooth_things() -> None:
