@@ -220,9 +220,9 @@ def draw_batch(settings: Settings, bank: FaceDepthBank, state: TrainingState,
     degraded, truth = (torch.cat(parts) for parts in zip(*pairs, strict=True))
     if settings.schedule == 'full' or done >= WINDOW_SHARE:
         return degraded, truth
-    rows, columns = (slice(c, c + WINDOW)
-                     for c in chance.integers(0, degraded.shape[-1] - WINDOW + 1, 2))
-    return degraded[..., rows, columns], truth[..., rows, columns]
+    down, across = (slice(c, c + WINDOW)
+                    for c in chance.integers(0, degraded.shape[-1] - WINDOW + 1, 2))
+    return degraded[..., down, across], truth[..., down, across]
 
 
 def kind_at(network: str, done: float, index: int) -> str:

@@ -75,18 +75,18 @@ def test_published_depth_gains_and_stays_honest(single: DepthEnhancer,
 
 
 def test_published_mouth_does_not_smear(single: DepthEnhancer, temporal: DepthEnhancer) -> None:
-    """The first frame of an open mouth is published as the single frame gives it."""
+    """The first frame of an open mouth is published open: of 15 mm the past holds nothing back."""
     chance = np.random.default_rng(1)
     for i in range(6):
         head = Head(mouth_m=0.015 if i == 5 else 0.0)
         found = Detection(head.box(), 0.9, None, 'f00001')
         depth = sensed(head.depth(), chance)
         joined = enhance(temporal, depth, found, i)
-    alone = enhance(single, depth, found, 5)
-    where = head.mouth() & np.isfinite(depth + alone.depth + joined.depth)
-    difference = (joined.depth - alone.depth)[where]
-    assert abs(float(difference.mean())) < 0.001
-    assert float(np.sqrt(np.mean(difference ** 2))) < 0.002
+    truth = head.depth()
+    for result in (joined, enhance(single, depth, found, 5)):
+        error = (result.depth - truth)[head.mouth() & np.isfinite(depth + result.depth)]
+        assert abs(float(error.mean())) < 0.005
+        assert float(np.sqrt(np.mean(error ** 2))) < 0.006
 
 
 def test_off_is_stateless(single: DepthEnhancer) -> None:
