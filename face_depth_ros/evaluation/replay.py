@@ -249,6 +249,8 @@ def _parser() -> argparse.ArgumentParser:
                         help="keep the bag's own pace instead of waiting for each result")
     parser.add_argument('--method', choices=METHODS, default='network',
                         help='how depth is enhanced')
+    parser.add_argument('--temporal', action='store_true',
+                        help="join each face's depth with that of its last frames")
     parser.add_argument('--backend', choices=BACKENDS, default='auto')
     parser.add_argument('--precision', choices=('auto', *PRECISIONS), default='auto')
     parser.add_argument('--limit', type=int, metavar='N', help='at most N frames')

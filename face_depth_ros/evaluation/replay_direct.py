@@ -28,7 +28,8 @@ class DirectPlayer:
 
     def __init__(self, settings: ReplaySettings, pipeline: Pipeline | None = None) -> None:
         self._pipeline = pipeline or Pipeline.open(
-            method=settings.method, backend=settings.backend, precision=settings.precision)
+            method=settings.method, backend=settings.backend, precision=settings.precision,
+            temporal=settings.temporal)
         self._warned: set[str] = set()
         engines = (self._pipeline.detector.engine, self._pipeline.enhancer.engine)
         # Now, while the files are those that were loaded.

@@ -164,9 +164,11 @@ class RosPlayer:
                                   f'{response.error_message}')
 
     def _parameters(self, name: str) -> list[Parameter]:
-        values = {'backend': self._settings.backend, 'precision': self._settings.precision}
+        values: dict[str, str | bool] = {'backend': self._settings.backend,
+                                         'precision': self._settings.precision}
         if name == 'depth_enhancer':
             values['method'] = self._settings.method
+            values['temporal'] = self._settings.temporal
         topics = _INPUTS.values() if name == 'depth_enhancer' else ['color/image_raw']
         # Frame by frame nothing may be lost on the way; sensor data QoS allows it.
         values |= {f'qos_overrides.{NAMESPACE}/{topic}.subscription.reliability': 'reliable'

@@ -28,6 +28,7 @@ class ReplaySettings:
     :param transport: 'ros' = the nodes in their container over DDS; 'direct' = the same pipeline
         in this process
     :param realtime: keep the bag's own pace instead of waiting for each result; `ros` only
+    :param temporal: join each face's depth with its last frames
     :param limit: at most so many frames; None = all
     :param color_topic: None = found by name and type
     :param depth_topic: None = found by name and type
@@ -42,6 +43,7 @@ class ReplaySettings:
     method: str = 'network'
     backend: str = 'auto'
     precision: str = 'auto'
+    temporal: bool = False
     limit: int | None = None
     color_topic: str | None = None
     depth_topic: str | None = None
