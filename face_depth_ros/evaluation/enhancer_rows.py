@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import logging
 from typing import Protocol
 
@@ -155,7 +155,10 @@ class EnhancerRows:
             return
         engine.warm_up()  # what the guard takes for no face does not reach the network
         spec = find_model(engine.name)
-        self.costs[row] = graph_cost(spec)
+        cost = graph_cost(spec)
+        # Export folds batch normalisation away; a spec that knows counts what was trained.
+        self.costs[row] = replace(cost, parameters=spec.trained.get('parameters',
+                                                                    cost.parameters))
         self.models[row] = RowModel(spec.name, spec.sha256, engine.backend, engine.precision)
 
 

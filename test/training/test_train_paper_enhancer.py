@@ -69,7 +69,7 @@ def test_schedule_goes_from_windows_to_whole_images(tmp_path: Path, bank: FaceDe
     """Windows at first; the full schedule sees whole images from the start."""
     chosen = settings(tmp_path, max_steps=100, batch_size=3)
     sizes = []
-    for step in (0, 69, 70, 99):
+    for step in (0, 59, 60, 99):
         batch, truth = script.draw_batch(chosen, bank, TrainingState(step=step), FABRIC)
         assert batch.shape == truth.shape
         sizes.append((len(batch), batch.shape[-1]))
@@ -79,6 +79,19 @@ def test_schedule_goes_from_windows_to_whole_images(tmp_path: Path, bank: FaceDe
     assert full.full_samples == 1_800_000
     assert settings(tmp_path, network='dl_alpha').full_samples == 3_700_000
     assert script.progress(full, TrainingState(samples=900_000, minutes=1e6)) == 0.5
+
+
+def test_loss_counts_all_pixels_then_the_face(tmp_path: Path) -> None:
+    """What is wrong outside the face counts in the first part of the schedule alone."""
+    truth = torch.ones(2, 1, 8, 8)
+    truth[:, :, :4] = 0.5
+    outside, inside = truth.clone(), truth.clone()
+    outside[:, :, 4:] = 0.0
+    inside[:, :, :4] = 0.2
+    assert script.loss_of(outside, truth, whole=True) == pytest.approx(0.5 ** 0.5, abs=1e-3)
+    assert script.loss_of(outside, truth, whole=False) == pytest.approx(1e-3, abs=1e-4)
+    assert script.loss_of(inside, truth, whole=False) == pytest.approx(0.3, abs=1e-3)
+    assert script.loss_of(inside, torch.ones_like(truth), whole=False).isfinite()
 
 
 def test_resume_goes_on_as_if_never_stopped(tmp_path: Path, bank: FaceDepthBank) -> None:
