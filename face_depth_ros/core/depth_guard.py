@@ -143,8 +143,8 @@ def surface_shape(depth: np.ndarray, span: float) -> SurfaceShape:
     basis = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)
     weights = measured
     for _ in range(_ROUNDS):  # what stands out, a nose or a flying pixel, does not bend the fit
-        root = np.sqrt(weights)
-        solution = np.linalg.lstsq(basis * root[:, None], values * root, rcond=None)[0]
+        weighted = basis * weights[:, None]  # (N, 6)
+        solution = np.linalg.solve(weighted.T @ basis + 1e-9 * np.eye(6), weighted.T @ values)
         residual = values - basis @ solution
         scale = max(1.5 * float(np.median(np.abs(residual))), 1e-4)
         weights = measured / (1.0 + (residual / (3.0 * scale)) ** 2)
