@@ -204,8 +204,10 @@ class RosPlayer:
         counts: dict[str, int] = {}
         for status in self._status.values():
             for key, value in status.items():
-                if key.startswith('count.'):
-                    counts[key[len('count.'):]] = counts.get(key[len('count.'):], 0) + int(value)
+                kind, _, cause = key.partition('.')
+                if kind in ('count', 'noted'):  # noted: of frames that were published all the same
+                    counts[cause] = counts.get(cause, 0) + (
+                        int(value) if kind == 'count' else -int(value))
         return counts
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:

@@ -77,6 +77,8 @@ def work_values(report: HealthReport, dropped: int, rate: float) -> dict[str, ob
     for cause, count in sorted(report.counts.items()):
         values[f'count.{cause}'] = count
         values[f'last.{cause}'] = report.texts[cause]
+        if report.noted.get(cause):
+            values[f'noted.{cause}'] = report.noted[cause]
     return values
 
 

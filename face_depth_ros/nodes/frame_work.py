@@ -72,7 +72,7 @@ class FrameWork(Generic[P, JobT]):
             self._health.add_time('latency', now - ticket.arrived)
             self._health.good_frame()
             for cause, message in outcome.warnings:
-                self._health.count(cause, message)
+                self._health.count(cause, message, published=True)
             if outcome.extra is not None:
                 self._publish_extra(ticket, predictor, outcome.extra)
 

@@ -22,12 +22,14 @@ class HealthReport:
 
     :param counts: how often each cause occurred
     :param texts: the last message of each cause
+    :param noted: how many of each count belong to frames that were published all the same
     :param current: causes since the last good frame, the latest first
     :param times_ms: stage -> (p50, p95) over the last frames
     """
 
     frames: int
     counts: dict[str, int]
+    noted: dict[str, int]
     texts: dict[str, str]
     current: tuple[str, ...]
     times_ms: dict[str, tuple[float, float]]
@@ -47,20 +49,24 @@ class Health:
         self._lock = threading.Lock()
         self._frames = 0
         self._counts: dict[str, int] = defaultdict(int)
+        self._noted: dict[str, int] = defaultdict(int)
         self._texts: dict[str, str] = {}
         self._current: dict[str, None] = {}
         self._logged: dict[str, float] = {}
         self._times: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=_TIMES_KEPT))
 
-    def count(self, cause: str, message: str, *, problem: bool = True) -> None:
+    def count(self, cause: str, message: str, *, problem: bool = True,
+              published: bool = False) -> None:
         """
         Note one occurrence of a cause.
 
         :param problem: whether diagnostics warn of it until the next good frame
+        :param published: whether its frame was published all the same
         """
         now = time.monotonic()
         with self._lock:
             self._counts[cause] += 1
+            self._noted[cause] += published
             self._texts[cause] = message
             if problem:
                 self._current.pop(cause, None)
@@ -100,8 +106,8 @@ class Health:
         with self._lock:
             times = {stage: (_percentile(t, 0.50), _percentile(t, 0.95))
                      for stage, t in self._times.items()}
-            return HealthReport(self._frames, dict(self._counts), dict(self._texts),
-                                tuple(reversed(self._current)), times)
+            return HealthReport(self._frames, dict(self._counts), dict(self._noted),
+                                dict(self._texts), tuple(reversed(self._current)), times)
 
 
 def _percentile(values: deque[float], share: float) -> float:
