@@ -9,8 +9,10 @@ difference stands in the spec.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import argparse
+from collections.abc import Callable, Mapping, Sequence
 import hashlib
+import logging
 from pathlib import Path
 import subprocess
 from typing import Any
@@ -71,6 +73,37 @@ def measure_parity(module: nn.Module, example: Mapping[str, torch.Tensor], spec:
                 name: float(np.abs(got[name] - want).max())
                 for name, want in zip(names, expected, strict=True)}
     return result
+
+
+def write_checked_spec(path: Path, content: dict[str, Any], module: nn.Module,
+                       example: Mapping[str, torch.Tensor], unit: str) -> ModelSpec:
+    """
+    Write a spec, measure how far the engine is from torch, write that into the spec too.
+
+    :param content: of the spec; its `parity` is set
+    :param unit: of the differences, and what is compared
+    """
+    differences = measure_parity(module, example, write_spec(path, content), ('fp32', 'bf16'))
+    content['parity'] = {'max_abs': max(differences['fp32'].values()), 'unit': unit,
+                         'by_precision': differences}
+    return write_spec(path, content)
+
+
+def export_from_command_line(description: str | None,
+                             export_checkpoint: Callable[[Path, Path], ModelSpec]) -> None:
+    """
+    Export the checkpoint that the command line names into its folder.
+
+    :param export_checkpoint: takes both paths
+    """
+    parser = argparse.ArgumentParser(description=description,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('checkpoint', type=Path)
+    parser.add_argument('folder', type=Path)
+    arguments = parser.parse_args()
+    spec = export_checkpoint(arguments.checkpoint, arguments.folder)
+    logging.basicConfig(level=logging.INFO, format='%(message)s')
+    logging.info('%s %s parity %s', spec.onnx, spec.sha256[:12], spec.parity)
 
 
 def write_spec(path: Path, content: Mapping[str, Any]) -> ModelSpec:

@@ -8,8 +8,6 @@ Turn a checkpoint of the depth enhancer into models/depth_enhancer.{onnx,yaml}.
 
 from __future__ import annotations
 
-import argparse
-import logging
 from pathlib import Path
 import platform
 from typing import Any
@@ -17,7 +15,12 @@ from typing import Any
 from face_depth_ros.core.depth import FACE_DEPTH_RANGE_M
 from face_depth_ros.core.model_spec import ModelSpec
 from face_depth_ros.networks.depth_enhancer import build_depth_enhancer, DepthEnhancer, fill_holes
-from face_depth_ros.training.export import export_onnx, measure_parity, OPSET, write_spec
+from face_depth_ros.training.export import (
+    export_from_command_line,
+    export_onnx,
+    OPSET,
+    write_checked_spec,
+)
 from face_depth_ros.training.train_depth_enhancer import FILL_THRESHOLD
 import torch
 from torch import nn
@@ -50,14 +53,7 @@ class ExportedDepthEnhancer(nn.Module):
 
 def main() -> None:
     """Export from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('checkpoint', type=Path)
-    parser.add_argument('folder', type=Path)
-    arguments = parser.parse_args()
-    spec = export_checkpoint(arguments.checkpoint, arguments.folder)
-    logging.basicConfig(level=logging.INFO, format='%(message)s')
-    logging.info('%s %s parity %s', spec.onnx, spec.sha256[:12], spec.parity)
+    export_from_command_line(__doc__, export_checkpoint)
 
 
 def export_checkpoint(checkpoint: Path, folder: Path) -> ModelSpec:
@@ -70,12 +66,9 @@ def export_checkpoint(checkpoint: Path, folder: Path) -> ModelSpec:
     digest = export_onnx(module, example, folder / f'{NAME}.onnx',
                          ('correction', 'confidence', 'support'))
     mapping = spec_mapping(content, digest)
-    spec = write_spec(folder / f'{NAME}.yaml', mapping)
-    differences = measure_parity(module, example, spec, ('fp32', 'bf16'))
-    mapping['parity'] = {
-        'max_abs': max(differences['fp32'].values()), 'unit': 'of each output, torch float32 '
-        'against the CPU engine', 'by_precision': differences}
-    return write_spec(folder / f'{NAME}.yaml', mapping)
+    return write_checked_spec(
+        folder / f'{NAME}.yaml', mapping, module, example,
+        'of each output, torch float32 against the CPU engine')
 
 
 def fixed_inputs() -> dict[str, torch.Tensor]:

@@ -29,7 +29,7 @@ from face_depth_ros.networks.face_detector import (
     STRIDE,
 )
 from face_depth_ros.training.detection_scene import PADDING_GREY
-from face_depth_ros.training.export import export_onnx, measure_parity, OPSET, write_spec
+from face_depth_ros.training.export import export_onnx, OPSET, write_checked_spec
 import torch
 
 LOG = logging.getLogger('export_face_detector')
@@ -75,13 +75,9 @@ def export_checkpoint(checkpoint: Path, folder: Path, size: int = WORKING_SIZE,
     example = fixed_inputs(size)
     digest = export_onnx(module, example, folder / f'{name}.onnx', OUTPUTS)
     mapping = spec_mapping(content, digest, size, name)
-    spec = write_spec(folder / f'{name}.yaml', mapping)
-    differences = measure_parity(module, example, spec, ('fp32', 'bf16'))
-    mapping['parity'] = {
-        'max_abs': max(differences['fp32'].values()),
-        'unit': 'of each output, torch float32 against the CPU engine',
-        'by_precision': differences}
-    return write_spec(folder / f'{name}.yaml', mapping)
+    return write_checked_spec(
+        folder / f'{name}.yaml', mapping, module, example,
+        'of each output, torch float32 against the CPU engine')
 
 
 def fixed_inputs(size: int) -> dict[str, torch.Tensor]:

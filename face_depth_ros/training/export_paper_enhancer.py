@@ -8,16 +8,19 @@ Turn a checkpoint of one of the paper's enhancers into <network>.{onnx,yaml}.
 
 from __future__ import annotations
 
-import argparse
 import hashlib
-import logging
 from pathlib import Path
 import platform
 from typing import Any
 
 from face_depth_ros.core.depth import FACE_DEPTH_RANGE_M
 from face_depth_ros.core.model_spec import ModelSpec
-from face_depth_ros.training.export import export_onnx, measure_parity, OPSET, write_spec
+from face_depth_ros.training.export import (
+    export_from_command_line,
+    export_onnx,
+    OPSET,
+    write_checked_spec,
+)
 from face_depth_ros.training.train_paper_enhancer import build_network, WINDOW, WINDOW_SHARE
 import numpy as np
 import onnx
@@ -52,14 +55,7 @@ class ExportedPaperEnhancer(nn.Module):
 
 def main() -> None:
     """Export from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('checkpoint', type=Path)
-    parser.add_argument('folder', type=Path)
-    arguments = parser.parse_args()
-    spec = export_checkpoint(arguments.checkpoint, arguments.folder)
-    logging.basicConfig(level=logging.INFO, format='%(message)s')
-    logging.info('%s %s parity %s', spec.onnx, spec.sha256[:12], spec.parity)
+    export_from_command_line(__doc__, export_checkpoint)
 
 
 def export_checkpoint(checkpoint: Path, folder: Path) -> ModelSpec:
@@ -74,13 +70,10 @@ def export_checkpoint(checkpoint: Path, folder: Path) -> ModelSpec:
     export_onnx(module, example, path, ('enhanced',))
     mapping = spec_mapping(content, store_half(path), sum(
         p.numel() for p in network.parameters() if p.requires_grad))
-    spec = write_spec(folder / f'{name}.yaml', mapping)
-    differences = measure_parity(module, example, spec, ('fp32', 'bf16'))
-    mapping['parity'] = {
-        'max_abs': max(differences['fp32'].values()), 'unit': 'depth in [0, 1], torch float32 '
-        'against the CPU engine with the weights rounded to float16',
-        'by_precision': differences}
-    return write_spec(folder / f'{name}.yaml', mapping)
+    return write_checked_spec(
+        folder / f'{name}.yaml', mapping, module, example,
+        'depth in [0, 1], torch float32 against the CPU engine '
+        'with the weights rounded to float16')
 
 
 def store_half(path: Path) -> str:

@@ -7,12 +7,14 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
+import logging
 import math
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from face_depth_ros.core.errors import SettingsError
 from face_depth_ros.training.export import current_commit
+from lightning.fabric import Fabric
 import torch
 from torch import nn
 
@@ -108,6 +110,21 @@ def parse_settings(settings_type: type[SettingsT], description: str | None,
     values = vars(parser.parse_args(arguments))
     resume = values.pop('resume')
     return settings_type(**values), resume
+
+
+def open_fabric(settings: RunSettings, precision: Any = 'bf16-mixed') -> Fabric:
+    """
+    Begin a run: log to the terminal, take all GPUs or the CPU with the wanted threads.
+
+    :param precision: as Fabric takes it
+    """
+    logging.basicConfig(level=logging.INFO, format='%(asctime)s %(message)s')
+    fabric = Fabric(accelerator='auto', devices='auto' if torch.cuda.is_available() else 1,
+                    precision=precision)
+    fabric.launch()
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    return fabric
 
 
 def is_over(settings: RunSettings, state: TrainingState) -> bool:

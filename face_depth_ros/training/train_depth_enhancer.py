@@ -38,6 +38,7 @@ from face_depth_ros.training.run import (
     learning_rate,
     load_average,
     load_checkpoint,
+    open_fabric,
     parse_settings,
     Run,
     RunSettings,
@@ -100,12 +101,7 @@ class Settings(RunSettings):
 def main() -> None:
     """Train, validate after each epoch, keep the newest checkpoint."""
     settings, resume = parse_settings(Settings, __doc__)
-    logging.basicConfig(level=logging.INFO, format='%(asctime)s %(message)s')
-    fabric = Fabric(accelerator='auto', devices='auto' if torch.cuda.is_available() else 1,
-                    precision='bf16-mixed')
-    fabric.launch()
-    if settings.threads:
-        torch.set_num_threads(settings.threads)
+    fabric = open_fabric(settings)
     folder = Path(settings.run)
     banks = open_banks(settings, folder, fabric)
     run = build(settings, fabric)

@@ -43,6 +43,7 @@ from face_depth_ros.training.run import (
     is_over,
     learning_rate,
     load_checkpoint,
+    open_fabric,
     parse_settings,
     Run,
     RunSettings,
@@ -101,12 +102,7 @@ class Settings(RunSettings):
 def main(arguments: list[str] | None = None) -> None:
     """Train; validate and keep the newest checkpoint after each epoch."""
     settings, resume = parse_settings(Settings, __doc__, arguments)
-    logging.basicConfig(level=logging.INFO, format='%(asctime)s %(message)s')
-    fabric = Fabric(accelerator='auto', devices='auto' if torch.cuda.is_available() else 1,
-                    precision=settings.precision)  # type: ignore[arg-type]
-    fabric.launch()
-    if settings.threads:
-        torch.set_num_threads(settings.threads)
+    fabric = open_fabric(settings, settings.precision)
     cv2.setNumThreads(1)
     composers = make_composers(settings)
     scenes = validation_scenes(composers['validation'], settings)

@@ -33,6 +33,7 @@ from face_depth_ros.training.run import (
     learning_rate,
     load_average,
     load_checkpoint,
+    open_fabric,
     parse_settings,
     Run,
     RunSettings,
@@ -66,6 +67,7 @@ class Settings(RunSettings):
     All that decides a training run.
 
     :param network: which one, see NETWORKS
+    :param validation_size: images of the validation bank that are scored
     :param schedule: reduced (`max_minutes` of processor time) or full (the paper's counts)
     :param run: parent folder of the networks' checkpoints and of the rendered banks
     """
@@ -107,19 +109,15 @@ class Settings(RunSettings):
 def main() -> None:
     """Train, validate after each epoch, keep the newest checkpoint."""
     settings, resume = parse_settings(Settings, __doc__)
-    logging.basicConfig(level=logging.INFO, format='%(asctime)s %(message)s')
-    fabric = Fabric(accelerator='auto', devices='auto' if torch.cuda.is_available() else 1,
-                    precision='bf16-mixed')
-    fabric.launch()
-    if settings.threads:
-        torch.set_num_threads(settings.threads)
+    fabric = open_fabric(settings)
     banks = open_banks(settings, fabric)
     run = build(settings, fabric)
     if resume:
         load_checkpoint(settings.folder / 'last.pt', run)
     while progress(settings, run.state) < 1.0:
         loss = train_one_epoch(fabric, settings, banks['train'], run)
-        metrics = validate(run.average, banks['validation'], fabric.device)
+        metrics = validate(run.average, banks['validation'], fabric.device,
+                           settings.validation_size)
         LOG.info('%s step %d, %.1f min, loss %.5f, %s', settings.network, run.state.step,
                  run.state.minutes, loss, json.dumps(metrics))
         if fabric.is_global_zero:
