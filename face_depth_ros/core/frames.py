@@ -86,6 +86,62 @@ class EnhancedDepth:
     skipped: tuple[SkippedFace, ...] = ()
 
 
+class Placement(IntEnum):
+    """What the distance and size of estimated depth rest on."""
+
+    NONE = 0
+    """Neither intrinsics nor sensor depth: relief only, no metric depth."""
+    HEAD_SIZE = 1
+    """The size of the mean head in the image, and the intrinsics."""
+    SENSOR = 2
+    """Valid sensor depth under the face."""
+
+
+@dataclass(frozen=True)
+class FaceEstimate:
+    """
+    What an estimator says of one face; the crop is the canonical one of `detection.box`.
+
+    :param confidence: probability that there is a face in the box, 0 to 1
+    :param relief: (S, S) float32 metres behind the head point for a head of 22 cm in the box, NaN
+        outside the face
+    :param mask: (S, S) uint8 of core.face_photo.MASK_LABELS
+    :param landmarks: (68, 2) float32 pixels of the colour image, None if the model has none
+    :param visibility: (68,) float32, probability that nothing hides the point, None likewise
+    :param distance_m: of the head point along the optical axis, NaN with Placement.NONE
+    :param distance_sigma_m: one sigma of it, NaN likewise
+    """
+
+    detection: Detection
+    confidence: float
+    relief: np.ndarray
+    mask: np.ndarray
+    landmarks: np.ndarray | None
+    visibility: np.ndarray | None
+    placement: Placement
+    distance_m: float
+    distance_sigma_m: float
+
+
+@dataclass(frozen=True)
+class EstimatedDepth:
+    """
+    Depth estimated from colour, and the mask, on the grid of the colour image.
+
+    :param depth: metres, (H, W) float32, NaN outside faces and where nothing places them
+    :param uncertainty: metres, (H, W) float32, one sigma, NaN where `depth` is
+    :param mask: (H, W) uint8 of core.face_photo.MASK_LABELS, 0 outside faces
+    :param faces: one for each face that was estimated, smaller boxes first
+    :param skipped: detections without an estimate: no face under them, outside the image
+    """
+
+    depth: np.ndarray
+    uncertainty: np.ndarray
+    mask: np.ndarray
+    faces: tuple[FaceEstimate, ...] = ()
+    skipped: tuple[SkippedFace, ...] = ()
+
+
 @dataclass(frozen=True)
 class FrameResult:
     """
@@ -98,4 +154,5 @@ class FrameResult:
     frame_id: str
     detections: tuple[Detection, ...] = ()
     enhanced: EnhancedDepth | None = None
+    estimated: EstimatedDepth | None = None
     stage_ms: dict[str, float] = field(default_factory=dict)

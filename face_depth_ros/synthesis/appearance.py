@@ -18,6 +18,7 @@ _COLOR_FILES = ('albedo/flat_colours.json', 'albedo/scalp_mask.png', 'albedo/sca
 _HAIR_RGB = ((26, 21, 19), (45, 32, 25), (62, 43, 31), (95, 66, 44), (150, 112, 70),
              (125, 62, 36), (140, 138, 135), (205, 200, 192))
 _DARK_CHEEK = 120.0
+_HELD_OUT_BLEND = (0.3, 0.7)
 _FACE_CM = 29.6
 """Width of the face texture on the head: 1024 texels at 34.6 texels a centimetre."""
 
@@ -51,6 +52,11 @@ class Appearance:
     plain_skin: tuple[float, float, float] | None = None
 
 
+def held_out(first: int, second: int) -> bool:
+    """Whether the blend of two skins, by their numbers, is kept from training."""
+    return first != second and (min(first, second) * 7 + max(first, second) * 3) % 4 == 0
+
+
 class AppearanceLibrary:
     """
     Skins, brows, irises and flat colours of the assets.
@@ -81,17 +87,19 @@ class AppearanceLibrary:
                             for name in ('scalp_mask', 'scalp_mask_head'))
         self.lash_alpha = TextureLevels(assets.image('eyelash_alpha.png', channels=1))
 
-    def sample(self, generator: np.random.Generator, mannequins: float = 0.0) -> Appearance:
+    def sample(self, generator: np.random.Generator, mannequins: float = 0.0,
+               split: str | None = None) -> Appearance:
         """
         Draw a look.
 
         :param mannequins: share of people with a plain skin and no brow texture
+        :param split: None = any skins; 'train' leaves out the blends of which the other splits
+            have all their skins
         """
         def pick(names: list[str]) -> str:
             return names[generator.integers(len(names))]
 
-        skins = (pick(self.skins), pick(self.skins))
-        blend = float(generator.random()) if generator.random() < 0.5 else 0.0
+        skins, blend = self._sample_skins(generator, split)
         cheek = np.mean([self._flat[name]['cheek'] for name in skins[:1 + (blend > 0.5)]])
         dark = cheek < _DARK_CHEEK
         gain = generator.uniform(0.75, 1.25) * generator.uniform(0.93, 1.07, 3)
@@ -113,6 +121,21 @@ class AppearanceLibrary:
         plain = generator.uniform(40, 235) * generator.uniform(0.85, 1.15, 3)
         return replace(look, plain_skin=tuple(np.clip(plain, 10, 245)),
                        gloss=float(generator.uniform(0.05, 0.4)))
+
+    def _sample_skins(self, generator: np.random.Generator, split: str | None,
+                      ) -> tuple[tuple[str, str], float]:
+        """Return two skins, and how much of the second there is, 0 to 1."""
+        first, second = (int(generator.integers(len(self.skins))) for _ in range(2))
+        blend = float(generator.random()) if generator.random() < 0.5 else 0.0
+        if split == 'train' and held_out(first, second):
+            blend = 0.0
+        elif split not in (None, 'train'):
+            pairs = [(a, b) for a in range(len(self.skins)) for b in range(len(self.skins))
+                     if held_out(a, b)]
+            if pairs:
+                first, second = pairs[generator.integers(len(pairs))]
+                blend = float(generator.uniform(*_HELD_OUT_BLEND))
+        return (self.skins[first], self.skins[second]), blend
 
     def flat_colors(self, look: Appearance) -> dict[str, np.ndarray]:
         """Return linear colours of the slots without a texture, (3,) each."""

@@ -44,6 +44,10 @@ class HeadCrops:
     :param yaw: (B,) radians, positive when the subject turns to its left
     :param side: pixels of the crop along a side of the face box
     :param identities: (B,) index of the person within the split
+    :param rotation: (B, 3, 3) from the head frame to the optical frame
+    :param position: (B, 3) metres, the head point in the optical frame
+    :param focal: (B,) pixels of the crop
+    :param plain: (B,) bool, a mannequin
     """
 
     rgba: np.ndarray
@@ -57,6 +61,10 @@ class HeadCrops:
     yaw: np.ndarray
     side: float
     identities: np.ndarray
+    rotation: np.ndarray
+    position: np.ndarray
+    focal: np.ndarray
+    plain: np.ndarray
 
 
 class HeadCropRenderer:
@@ -69,12 +77,15 @@ class HeadCropRenderer:
     :param expansion: side of the crop / side of the face box
     :param limits: poses; with max_yaw = 180 also backs of heads
     :param mannequins: share of heads with a plain skin
+    :param held_out_skins: keep some blends of skins from the split train, and show the other
+        splits with these alone
     """
 
     def __init__(self, model: PersonModel, split: str = 'train', size: int = 160,
                  expansion: float = 1.6, limits: PoseRange = DEFAULT_POSES,
-                 mannequins: float = 0.0) -> None:
+                 mannequins: float = 0.0, held_out_skins: bool = False) -> None:
         self.model, self.split, self.size = model, split, size
+        self.skins = split if held_out_skins else None
         self.side, self.limits, self.mannequins = size / expansion, limits, mannequins
         self.environments = load_environments(model.assets)
 
@@ -90,22 +101,24 @@ class HeadCropRenderer:
         poses = upright(sample_poses(batch, generator, self.limits))
         crops = [self._one(coefficients[i], expressions[i], poses.rotation[i].numpy(),
                            poses.position[i].numpy(), generator) for i in range(batch)]
-        rgba, mask, fine, depth, points_5, points_68, seen_5, seen_68 = (
+        rgba, mask, fine, depth, points_5, points_68, seen_5, seen_68, plain = (
             np.stack(column) for column in zip(*crops, strict=True))
         yaw = torch.atan2(poses.rotation[:, 0, 2], -poses.rotation[:, 2, 2]).numpy()
         return HeadCrops(rgba, mask, fine, depth, points_5, points_68, seen_5, seen_68, yaw,
-                         self.side, identities)
+                         self.side, identities, poses.rotation.numpy(), poses.position.numpy(),
+                         poses.position[:, 2].numpy() * self.side / BOX_SIDE_M, plain)
 
     def _one(self, identity: np.ndarray, expression: np.ndarray, rotation: np.ndarray,
              position: np.ndarray, generator: np.random.Generator) -> tuple[np.ndarray, ...]:
-        look = self.model.library.sample(generator, self.mannequins)
+        look = self.model.library.sample(generator, self.mannequins, self.skins)
         gaze = generator.normal(0.0, np.deg2rad((8.0, 5.0)))
         turn = np.clip(generator.standard_normal(3), -2.5, 2.5) * np.deg2rad((18.0, 7.0, 5.0))
         torso = rotation @ _head_to_head(turn)
         state = PersonState(rotation, position, expression, gaze, torso)
         lights, _ = sample_lights(self.environments, generator, self.model.device)
         camera = crop_camera(position, self.side, self.size)
-        return self._images(Person(identity, look), state, camera, lights)
+        return (*self._images(Person(identity, look), state, camera, lights),
+                np.bool_(look.plain_skin is not None))
 
     def _images(self, person: Person, state: PersonState, camera: CameraIntrinsics,
                 lights: Lights) -> tuple[np.ndarray, ...]:

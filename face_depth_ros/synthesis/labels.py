@@ -4,9 +4,9 @@
 
 from __future__ import annotations
 
+from face_depth_ros.core.face_photo import MASK_LABELS
 import numpy as np
 
-MASK_LABELS = ('background', 'skin', 'brows', 'eyes', 'glasses', 'nose', 'mouth')
 HEAD_LABELS = ('skin', 'left_brow', 'right_brow', 'left_eye', 'right_eye', 'nose', 'upper_lip',
                'lower_lip', 'mouth_interior', 'left_ear', 'right_ear', 'scalp', 'neck', 'hair',
                'glasses_frame', 'glasses_lens', 'eyelash', 'hidden')

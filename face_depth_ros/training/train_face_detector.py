@@ -34,7 +34,7 @@ from face_depth_ros.networks.face_detector import (
     STRIDE,
 )
 from face_depth_ros.synthesis.assets import find_assets
-from face_depth_ros.training.detection_backgrounds import BackgroundSource, load_panoramas
+from face_depth_ros.synthesis.photo_backgrounds import BackgroundSource, load_panoramas
 from face_depth_ros.training.detection_data import DetectionBatches, padded
 from face_depth_ros.training.detection_heads import HeadBank
 from face_depth_ros.training.detection_scene import Scene, SceneComposer

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import cv2
 from face_depth_ros.synthesis.assets import find_assets
-from face_depth_ros.training.detection_backgrounds import BackgroundSource, load_panoramas
+from face_depth_ros.synthesis.photo_backgrounds import BackgroundSource, load_panoramas
 from face_depth_ros.training.detection_heads import HeadBank
 from face_depth_ros.training.detection_scene import SceneComposer, SceneRange
 import numpy as np

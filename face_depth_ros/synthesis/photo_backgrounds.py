@@ -1,7 +1,7 @@
 # Copyright 2026 face_depth_ros contributors
 # SPDX-License-Identifier: MIT
 """
-Backgrounds without faces for the face detector: views of real lights, and drawn clutter.
+Photographed backgrounds without faces: views of real lights, and drawn clutter.
 
 Drawn on purpose are things that are nearly faces: ovals in skin colours with or without dots,
 shaded balls, fingers, stripes and text.
