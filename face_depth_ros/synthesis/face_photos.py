@@ -198,7 +198,7 @@ def uneven_light(head: np.ndarray, generator: np.random.Generator) -> np.ndarray
     :returns: the same form, colours at most alpha
     """
     size = len(head)
-    coarse = generator.uniform(0.35, 1.25, (3, 3, 1)).astype(np.float32)
+    coarse = generator.uniform(0.45, 1.45, (3, 3, 1)).astype(np.float32)
     if generator.random() < 0.4:
         coarse = coarse * generator.uniform(0.8, 1.2, (3, 3, 3)).astype(np.float32)
     gain = cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC).reshape(size, size, -1)

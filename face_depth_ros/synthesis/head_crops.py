@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from face_depth_ros.core.camera import CameraIntrinsics
+from face_depth_ros.synthesis.appearance import Appearance
 from face_depth_ros.synthesis.head_pose import (
     BOX_SIDE_M,
     DEFAULT_POSES,
@@ -29,6 +31,8 @@ from torch.nn import functional
 _STREAM = 0x4EADC
 _SUPERSAMPLING = 2
 _VISIBLE_WITHIN_M = 0.01
+_AHEAD = {'max_yaw': 8.0, 'pitch_sigma': 8.0 / 3.0}
+"""Limits of a head that looks into the camera, degrees; pitch ends at three sigma."""
 
 
 @dataclass(frozen=True)
@@ -97,9 +101,51 @@ class HeadCropRenderer:
         """
         generator = np.random.default_rng((_STREAM, seed))
         identities, coefficients = sample_identities(self.split, batch, generator)
+        return self._render(identities, coefficients, [None] * batch, generator)
+
+    def render_people(self, seed: int, people: int, times: int, frontal: int = 0) -> HeadCrops:
+        """
+        Render each of some people several times, one after the other.
+
+        Shape, skin, brows, irises and hair stay; pose, expression, light, glasses and clothes
+        change.
+
+        :param seed: the same seed renders the same heads
+        :param frontal: how many crops of every second person look ahead, within 8 degrees
+        :returns: people * times crops
+        """
+        generator = np.random.default_rng((_STREAM, seed, times))
+        identities, coefficients = sample_identities(self.split, people, generator)
+        looks: list[Appearance] = []
+        for _ in range(people):
+            own = self._sample_look(generator)
+            for worn in (self._sample_look(generator) for _ in range(times)):
+                looks.append(replace(own, glasses=worn.glasses, frame_rgb=worn.frame_rgb,
+                                     cloth_rgb=worn.cloth_rgb))
+        ahead = [person % 2 == 0 and turn < frontal
+                 for person in range(people) for turn in range(times)]
+        return self._render(identities.repeat(times), coefficients.repeat(times, axis=0), looks,
+                            generator, ahead)
+
+    def _render(self, identities: np.ndarray, coefficients: np.ndarray,
+                looks: Sequence[Appearance | None], generator: np.random.Generator,
+                ahead: Sequence[bool] = ()) -> HeadCrops:
+        """
+        Render given people.
+
+        :param looks: where there is none, one is drawn in its turn
+        :param ahead: which look into the camera; () = none has to
+        """
+        batch = len(identities)
         expressions = self.model.expressions.sample(batch, generator)
         poses = upright(sample_poses(batch, generator, self.limits))
-        crops = [self._one(coefficients[i], expressions[i], poses.rotation[i].numpy(),
+        if any(ahead):
+            straight = upright(sample_poses(batch, generator, replace(self.limits, **_AHEAD)))
+            chosen = torch.tensor(ahead)
+            poses = HeadPoses(
+                torch.where(chosen[:, None, None], straight.rotation, poses.rotation),
+                torch.where(chosen[:, None], straight.position, poses.position))
+        crops = [self._one(coefficients[i], looks[i], expressions[i], poses.rotation[i].numpy(),
                            poses.position[i].numpy(), generator) for i in range(batch)]
         rgba, mask, fine, depth, points_5, points_68, seen_5, seen_68, plain = (
             np.stack(column) for column in zip(*crops, strict=True))
@@ -108,9 +154,14 @@ class HeadCropRenderer:
                          self.side, identities, poses.rotation.numpy(), poses.position.numpy(),
                          poses.position[:, 2].numpy() * self.side / BOX_SIDE_M, plain)
 
-    def _one(self, identity: np.ndarray, expression: np.ndarray, rotation: np.ndarray,
-             position: np.ndarray, generator: np.random.Generator) -> tuple[np.ndarray, ...]:
-        look = self.model.library.sample(generator, self.mannequins, self.skins)
+    def _sample_look(self, generator: np.random.Generator) -> Appearance:
+        return self.model.library.sample(generator, self.mannequins, self.skins)
+
+    def _one(self, identity: np.ndarray, look: Appearance | None, expression: np.ndarray,
+             rotation: np.ndarray, position: np.ndarray, generator: np.random.Generator,
+             ) -> tuple[np.ndarray, ...]:
+        if look is None:
+            look = self._sample_look(generator)
         gaze = generator.normal(0.0, np.deg2rad((8.0, 5.0)))
         turn = np.clip(generator.standard_normal(3), -2.5, 2.5) * np.deg2rad((18.0, 7.0, 5.0))
         torso = rotation @ _head_to_head(turn)

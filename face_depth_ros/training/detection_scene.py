@@ -15,8 +15,8 @@ import cv2
 from face_depth_ros.core.detection_decoding import circle_overlap
 from face_depth_ros.core.errors import SettingsError
 from face_depth_ros.core.face_box import FaceBox, transform_points
-from face_depth_ros.synthesis.photo_backgrounds import any_color, skin_color
 from face_depth_ros.synthesis.camera_colors import degrade, recolor_head
+from face_depth_ros.synthesis.photo_backgrounds import any_color, skin_color
 from face_depth_ros.training.detection_heads import HeadBank
 import numpy as np
 
