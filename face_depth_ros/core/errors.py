@@ -45,6 +45,12 @@ class InvalidFaceBoxError(FaceDepthError):
     cause = 'invalid_face_box'
 
 
+class AlignmentError(FaceDepthError):
+    """Points to be aligned do not fit each other, or do not fix the alignment."""
+
+    cause = 'alignment'
+
+
 class StampError(FaceDepthError):
     """Stamps repeat where they must not, or do not belong together."""
 
