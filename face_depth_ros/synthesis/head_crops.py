@@ -31,8 +31,8 @@ from torch.nn import functional
 _STREAM = 0x4EADC
 _SUPERSAMPLING = 2
 _VISIBLE_WITHIN_M = 0.01
-_AHEAD = {'max_yaw': 8.0, 'pitch_sigma': 8.0 / 3.0}
-"""Limits of a head that looks into the camera, degrees; pitch ends at three sigma."""
+_AHEAD_DEG = 8.0
+"""Largest yaw and pitch of a head that looks into the camera."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,8 @@ class HeadCropRenderer:
         expressions = self.model.expressions.sample(batch, generator)
         poses = upright(sample_poses(batch, generator, self.limits))
         if any(ahead):
-            straight = upright(sample_poses(batch, generator, replace(self.limits, **_AHEAD)))
+            limits = replace(self.limits, max_yaw=_AHEAD_DEG, pitch_sigma=_AHEAD_DEG / 3.0)
+            straight = upright(sample_poses(batch, generator, limits))
             chosen = torch.tensor(ahead)
             poses = HeadPoses(
                 torch.where(chosen[:, None, None], straight.rotation, poses.rotation),
