@@ -110,6 +110,8 @@ class FaceEstimate:
     :param visibility: (68,) float32, probability that nothing hides the point, None likewise
     :param distance_m: of the head point along the optical axis, NaN with Placement.NONE
     :param distance_sigma_m: one sigma of it, NaN likewise
+    :param note: '' or why the estimate is doubtful, a key for diagnostics:
+        'relief_contradicts_sensor', 'no_intrinsics'
     """
 
     detection: Detection
@@ -121,6 +123,7 @@ class FaceEstimate:
     placement: Placement
     distance_m: float
     distance_sigma_m: float
+    note: str = ''
 
 
 @dataclass(frozen=True)

@@ -4,39 +4,48 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 import time
 
 from face_depth_ros.core.frames import Frame, FrameResult
 from face_depth_ros.core.tracking import FaceTracker
 from face_depth_ros.predictors.depth_enhancer import DepthEnhancer
+from face_depth_ros.predictors.depth_estimator import DepthEstimator
 from face_depth_ros.predictors.face_detector import FaceDetector
 
 
 class Pipeline:
-    """Detect, track and enhance; one instance per camera, frames in order."""
+    """
+    Detect, track, enhance and estimate; one instance per camera, frames in order.
 
-    def __init__(self, detector: FaceDetector, tracker: FaceTracker,
-                 enhancer: DepthEnhancer) -> None:
+    :param estimator: None = no depth from colour, no masks, no landmarks
+    """
+
+    def __init__(self, detector: FaceDetector, tracker: FaceTracker, enhancer: DepthEnhancer,
+                 estimator: DepthEstimator | None = None) -> None:
         self.detector, self.tracker, self.enhancer = detector, tracker, enhancer
+        self.estimator = estimator
 
     @staticmethod
     def open(method: str = 'network', detector_model: str = 'face_detector',
              enhancer_model: str = 'depth_enhancer', backend: str = 'auto',
-             precision: str = 'auto', temporal: bool = False) -> Pipeline:
+             precision: str = 'auto', temporal: bool = False, estimator: str = '') -> Pipeline:
         """
         Open the models.
 
         :param temporal: see `DepthEnhancer`
+        :param estimator: model of the `DepthEstimator`, '' = none
         :raises FaceDepthError: a model or backend is missing
         """
-        detector = FaceDetector(detector_model, backend, precision)
-        try:
-            return Pipeline(detector, FaceTracker(),
-                            DepthEnhancer(method, enhancer_model, backend, precision,
-                                          temporal=temporal))
-        except BaseException:
-            detector.close()
-            raise
+        with ExitStack() as opened:
+            detector = FaceDetector(detector_model, backend, precision)
+            opened.callback(detector.close)
+            enhancer = DepthEnhancer(method, enhancer_model, backend, precision,
+                                     temporal=temporal)
+            opened.callback(enhancer.close)
+            third = DepthEstimator(estimator, backend, precision) if estimator else None
+            opened.pop_all()
+            return Pipeline(detector, FaceTracker(), enhancer, third)
 
     def process(self, frame: Frame) -> FrameResult:
         """
@@ -58,12 +67,15 @@ class Pipeline:
             enhanced = self.enhancer.enhance(frame.depth, detections, stamp_ns=frame.stamp_ns,
                                              intrinsics=frame.intrinsics)
             _note(stage_ms, 'enhance', started)
-        return FrameResult(frame.stamp_ns, frame.frame_id, detections, enhanced, stage_ms)
+        return FrameResult(frame.stamp_ns, frame.frame_id, detections, enhanced,
+                           stage_ms=stage_ms)
 
     def close(self) -> None:
         """Release the engines."""
         self.detector.close()
         self.enhancer.close()
+        if self.estimator is not None:
+            self.estimator.close()
 
 
 def _note(stage_ms: dict[str, float], stage: str, started: float) -> float:

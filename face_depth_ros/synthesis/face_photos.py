@@ -41,6 +41,7 @@ class PhotoVariation:
     :param occluders: share of photos with something before the face
     :param degraded: share of photos that look taken by a cheap camera
     :param shadows: share of photos with uneven light
+    :param cut: share of photos that reach beyond the border of the camera's image, black there
     """
 
     shift: float = 0.035
@@ -49,6 +50,7 @@ class PhotoVariation:
     occluders: float = 0.22
     degraded: float = 0.85
     shadows: float = 0.35
+    cut: float = 0.08
 
 
 TRAINING = PhotoVariation()
@@ -124,6 +126,9 @@ class FacePhotoSource:
             label[hidden] = _OCCLUDER
         if generator.random() < self.variation.degraded:
             image = degrade(image, generator)
+        if generator.random() < self.variation.cut:
+            beyond = beyond_border(size, generator)
+            image[beyond], label[beyond] = 0, _OCCLUDER
         mask = MASK_OF_FINE[label]
         relief[mask == _NOT_FACE] = np.nan
         visible = visible & seen_points(points, label)
@@ -236,6 +241,17 @@ def occlude(image: np.ndarray, texture: np.ndarray,
     hidden = shape > 127
     soft = cv2.GaussianBlur(shape, (3, 3), 0)[..., None] / np.float32(255.0)
     return (image * (1 - soft) + layer * soft).astype(np.uint8), hidden
+
+
+def beyond_border(size: int, generator: np.random.Generator) -> np.ndarray:
+    """Return what of a crop lies beyond one or two borders of the image, (S, S) bool."""
+    place = (np.arange(size) + 0.5) / size - 0.5
+    beyond = np.zeros((size, size), bool)
+    angle = generator.uniform(0.0, 2.0 * np.pi)
+    for turn in (0.0, np.pi / 2)[:1 + (generator.random() < 0.3)]:
+        x, y = np.cos(angle + turn), np.sin(angle + turn)
+        beyond |= place[None] * x + place[:, None] * y > generator.uniform(0.1, 0.48)
+    return beyond
 
 
 def _draw_fingers(layer: np.ndarray, shape: np.ndarray, palm: np.ndarray,

@@ -22,11 +22,14 @@ from face_depth_ros.core.model_spec import ModelSpec
 from face_depth_ros.engines import open_engine
 import numpy as np
 import onnx
+from onnx import helper, numpy_helper, TensorProto
 import torch
 from torch import nn
 import yaml
 
 OPSET = 17
+_HALF_FROM = 1024  # values; smaller tensors stay as they are
+"""Smaller tensors stay float32: they weigh nothing."""
 
 
 def export_onnx(module: nn.Module, example: Mapping[str, torch.Tensor], path: Path,
@@ -52,6 +55,28 @@ def export_onnx(module: nn.Module, example: Mapping[str, torch.Tensor], path: Pa
                           dynamic_axes=axes)
     model = onnx.load(str(path))
     onnx.checker.check_model(model)
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def store_half(path: Path) -> str:
+    """
+    Store the weights of an ONNX file as float16, to be read as float32.
+
+    :returns: sha256 of the file, hex
+    """
+    model = onnx.load(str(path))
+    casts = []
+    for tensor in model.graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        if values.dtype != np.float32 or values.size < _HALF_FROM:
+            continue
+        name = tensor.name
+        tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f'{name}.half'))
+        casts.append(helper.make_node('Cast', [f'{name}.half'], [name], to=TensorProto.FLOAT))
+    for cast in reversed(casts):
+        model.graph.node.insert(0, cast)
+    onnx.checker.check_model(model)
+    onnx.save(model, str(path))
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 

@@ -8,7 +8,6 @@ Turn a checkpoint of one of the paper's enhancers into <network>.{onnx,yaml}.
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 import platform
 from typing import Any
@@ -19,20 +18,16 @@ from face_depth_ros.training.export import (
     export_from_command_line,
     export_onnx,
     OPSET,
+    store_half,
     write_checked_spec,
 )
 from face_depth_ros.training.train_paper_enhancer import build_network, WINDOW, WINDOW_SHARE
-import numpy as np
-import onnx
-from onnx import helper, numpy_helper, TensorProto
 import torch
 from torch import nn
 
 HOLE_THRESHOLD = 0.95
 """The networks answer 1 where there is nothing, but never exactly."""
 _SIZE = 256
-_HALF_FROM = 1024
-"""Smaller tensors stay float32: they weigh nothing."""
 _SOURCES = {
     'dl': 'Schlett et al., "Deep Learning-based Single Image Face Depth Data Enhancement", '
           'sections III and IV.C; the size of Table III, the layout is ours '
@@ -74,28 +69,6 @@ def export_checkpoint(checkpoint: Path, folder: Path) -> ModelSpec:
         folder / f'{name}.yaml', mapping, module, example,
         'depth in [0, 1], torch float32 against the CPU engine '
         'with the weights rounded to float16')
-
-
-def store_half(path: Path) -> str:
-    """
-    Store the weights of an ONNX file as float16, to be read as float32.
-
-    :returns: sha256 of the file, hex
-    """
-    model = onnx.load(str(path))
-    casts = []
-    for tensor in model.graph.initializer:
-        values = numpy_helper.to_array(tensor)
-        if values.dtype != np.float32 or values.size < _HALF_FROM:
-            continue
-        name = tensor.name
-        tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f'{name}.half'))
-        casts.append(helper.make_node('Cast', [f'{name}.half'], [name], to=TensorProto.FLOAT))
-    for cast in reversed(casts):
-        model.graph.node.insert(0, cast)
-    onnx.checker.check_model(model)
-    onnx.save(model, str(path))
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def fixed_inputs() -> dict[str, torch.Tensor]:
