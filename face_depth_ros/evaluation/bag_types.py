@@ -18,18 +18,22 @@ IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'
 CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
 DETECTIONS = 'vision_msgs/msg/Detection2DArray'
+LABEL_INFO = 'vision_msgs/msg/LabelInfo'
+LANDMARKS = 'hri_msgs/msg/FacialLandmarks'
 
-_OWN_TYPES = tuple(f'vision_msgs/msg/{name}' for name in (
-    'Point2D', 'Pose2D', 'BoundingBox2D', 'ObjectHypothesis', 'ObjectHypothesisWithPose',
-    'Detection2D', 'Detection2DArray'))
+_OWN_TYPES = (
+    *(f'vision_msgs/msg/{name}' for name in (
+        'Point2D', 'Pose2D', 'BoundingBox2D', 'ObjectHypothesis', 'ObjectHypothesisWithPose',
+        'Detection2D', 'Detection2DArray', 'VisionClass', 'LabelInfo')),
+    'hri_msgs/msg/NormalizedPointOfInterest2D', LANDMARKS)
 
 
 @lru_cache(maxsize=1)
 def message_types() -> Typestore:
     """
-    Return Jazzy's common interfaces and the vision_msgs that the nodes publish.
+    Return Jazzy's common interfaces and what the nodes publish of vision_msgs and hri_msgs.
 
-    :raises BagError: the definition of a vision_msgs type is nowhere
+    :raises BagError: the definition of such a type is nowhere
     """
     store = get_typestore(Stores.ROS2_JAZZY)
     definitions = {}

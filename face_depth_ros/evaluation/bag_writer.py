@@ -12,12 +12,26 @@ from typing import Any, Final
 
 from face_depth_ros.core.errors import BagError
 from face_depth_ros.evaluation.bag_types import message_types
-from rosbags.interfaces import Connection
+from rosbags.interfaces import (
+    Connection,
+    Qos,
+    QosDurability,
+    QosHistory,
+    QosLiveliness,
+    QosReliability,
+    QosTime,
+)
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer, WriterError
 from rosbags.typesys import TypesysError
 
 _METADATA_VERSION: Final = 8
 """The newest that Jazzy's rosbag2 writes."""
+_NO_LIMIT: Final = QosTime(sec=2 ** 31 - 1, nsec=10 ** 9 - 1)
+_LATCHED: Final = Qos(
+    history=QosHistory.KEEP_LAST, depth=1, reliability=QosReliability.RELIABLE,
+    durability=QosDurability.TRANSIENT_LOCAL, deadline=_NO_LIMIT, lifespan=_NO_LIMIT,
+    liveliness=QosLiveliness.AUTOMATIC, liveliness_lease_duration=_NO_LIMIT,
+    avoid_ros_namespace_conventions=False)
 
 
 class BagWriter:
@@ -78,12 +92,18 @@ class BagWriter:
         """Add a message of `message_types()`."""
         self.write(topic, msgtype, log_ns, bytes(message_types().serialize_cdr(message, msgtype)))
 
-    def announce(self, topic: str, msgtype: str) -> Connection:
-        """Make a topic known, so that it stands in the bag even without messages."""
+    def announce(self, topic: str, msgtype: str, *, latched: bool = False) -> Connection:
+        """
+        Make a topic known, so that it stands in the bag even without messages.
+
+        :param latched: players are to keep its last message for whoever comes later
+        """
         known = self._connections.get(topic)
         if known is None:
             try:
-                known = self._open().add_connection(topic, msgtype, typestore=message_types())
+                known = self._open().add_connection(
+                    topic, msgtype, typestore=message_types(),
+                    offered_qos_profiles=(_LATCHED,) if latched else ())
             except (WriterError, TypesysError) as error:
                 raise BagError(f'cannot record {topic} as {msgtype}: {error}') from error
             self._connections[topic] = known

@@ -25,6 +25,7 @@ class _Flight:
     sent_s: float
     refused_before: dict[str, int] = field(default_factory=dict)
     outputs: dict[str, bytes] = field(default_factory=dict)
+    extras: dict[str, OutputMessage] = field(default_factory=dict)
     arrival_s: dict[str, float] = field(default_factory=dict)
     cause: str = ''
 
@@ -65,6 +66,19 @@ class FramesInFlight:
                 flight.outputs[topic] = bytes(cdr)
                 flight.arrival_s[topic] = self._clock()
                 return
+
+    def receive_extra(self, topic: str, msgtype: str, cdr: bytes) -> None:
+        """Take an output that a frame may have or not; no frame waits for it."""
+        stamp_ns = stamp_of_cdr(cdr)
+        for flight in self._flights:
+            if flight.source.stamp_ns == stamp_ns:
+                flight.extras.setdefault(topic, OutputMessage(topic, msgtype, bytes(cdr)))
+                return
+
+    @property
+    def extras(self) -> frozenset[str]:
+        """Return the topics of the extras that the newest frame has."""
+        return frozenset(self._flights[-1].extras if self._flights else ())
 
     def note_refusals(self, counts: Mapping[str, int]) -> None:
         """Blame a refusal that the nodes report on the oldest frame that waits."""
@@ -116,6 +130,7 @@ class FramesInFlight:
         latency_ms = 1e3 * (max(flight.arrival_s.values()) - flight.sent_s)
         outputs = tuple(OutputMessage(topic, msgtype, flight.outputs[topic])
                         for topic, msgtype in self._expected.items())
+        outputs += tuple(flight.extras[topic] for topic in sorted(flight.extras))
         return PlayedFrame(source.index, source.stamp_ns, source.color.log_ns, latency_ms,
                            outputs=outputs)
 

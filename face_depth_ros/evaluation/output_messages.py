@@ -5,14 +5,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from face_depth_ros.core.depth import metres_to_depth
 from face_depth_ros.core.face_box import FaceBox
-from face_depth_ros.core.frames import Detection, Frame, FrameResult
+from face_depth_ros.core.face_photo import LANDMARK_COUNT, MASK_LABELS
+from face_depth_ros.core.frames import Detection, EstimatedDepth, Frame, FrameResult
 from face_depth_ros.core.image_decoding import decode_image, encode_image
-from face_depth_ros.evaluation.bag_types import CAMERA_INFO, DETECTIONS, IMAGE, message_types
+from face_depth_ros.evaluation.bag_types import (
+    CAMERA_INFO,
+    DETECTIONS,
+    IMAGE,
+    LABEL_INFO,
+    LANDMARKS,
+    message_types,
+)
 from face_depth_ros.evaluation.bags import (
     Bag,
     BagMessage,
@@ -35,7 +43,24 @@ OUTPUT_TYPES = {
     CONFIDENCE_TOPIC: IMAGE,
     PROVENANCE_TOPIC: IMAGE,
 }
-"""Topics and types of the nodes' outputs for one frame."""
+"""Topics and types of what detector and enhancer publish for one frame."""
+ESTIMATED_TOPIC = f'{NAMESPACE}/depth_estimated/image_raw'
+ESTIMATED_INFO_TOPIC = f'{NAMESPACE}/depth_estimated/camera_info'
+UNCERTAINTY_TOPIC = f'{NAMESPACE}/depth_estimated/uncertainty'
+MASK_TOPIC = f'{NAMESPACE}/mask'
+ESTIMATED_TYPES = {
+    ESTIMATED_TOPIC: IMAGE,
+    ESTIMATED_INFO_TOPIC: CAMERA_INFO,
+    UNCERTAINTY_TOPIC: IMAGE,
+    MASK_TOPIC: IMAGE,
+}
+"""Topics and types of what the estimator publishes for one frame."""
+LABEL_INFO_TOPIC = f'{NAMESPACE}/mask/label_info'
+"""Published once, for whoever comes later as well."""
+LANDMARKS_PREFIX = f'{NAMESPACE}/landmarks/'
+"""A topic for each face, which ends in its track id."""
+_ALL_TYPES = OUTPUT_TYPES | ESTIMATED_TYPES | {LABEL_INFO_TOPIC: LABEL_INFO}
+_EYES = (slice(36, 42), slice(42, 48))
 
 
 @dataclass(frozen=True)
@@ -52,6 +77,23 @@ class OutputMessage:
 
 
 @dataclass(frozen=True)
+class OutputEstimate:
+    """
+    What the estimator said of one frame, read back.
+
+    :param depth: metres, (H, W) float32, NaN outside faces
+    :param uncertainty: metres, (H, W) float32, one sigma, NaN likewise; None where not recorded
+    :param mask: (H, W) uint8 of `MASK_LABELS`
+    :param landmarks: by track id, (68, 3) float32: pixels x, y, and how surely visible, 0 to 1
+    """
+
+    depth: np.ndarray
+    uncertainty: np.ndarray | None
+    mask: np.ndarray
+    landmarks: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class OutputFrame:
     """
     The outputs of one frame, read back.
@@ -59,6 +101,7 @@ class OutputFrame:
     :param enhanced: metres, (H, W) float32, NaN where invalid; None where not published
     :param confidence: (H, W) uint8, or None
     :param provenance: (H, W) uint8 of `Provenance`, or None
+    :param estimate: None where no estimator ran
     """
 
     stamp_ns: int
@@ -66,6 +109,12 @@ class OutputFrame:
     enhanced: np.ndarray | None = None
     confidence: np.ndarray | None = None
     provenance: np.ndarray | None = None
+    estimate: OutputEstimate | None = None
+
+
+def output_types(*, estimator: bool) -> dict[str, str]:
+    """Return topics and types of all that is published for each frame."""
+    return OUTPUT_TYPES | (ESTIMATED_TYPES if estimator else {})
 
 
 def result_messages(source: FrameMessages, frame: Frame,
@@ -73,6 +122,8 @@ def result_messages(source: FrameMessages, frame: Frame,
     """Return what the nodes would publish for a frame."""
     header = source.color.message.header
     outputs = [_message(DETECTIONS_TOPIC, _detections(header, result.detections))]
+    if result.estimated is not None:
+        outputs += _estimated_messages(source, result.estimated)
     if result.enhanced is None:
         return outputs
     depth_header = source.depth.message.header
@@ -87,6 +138,27 @@ def result_messages(source: FrameMessages, frame: Frame,
     if info is not None:
         outputs.append(OutputMessage(ENHANCED_INFO_TOPIC, CAMERA_INFO, info.cdr))
     return outputs
+
+
+def label_info_message(source: FrameMessages) -> OutputMessage:
+    """Return the names of the mask's classes, with the header of a colour image."""
+    t = message_types().types
+    classes = [t['vision_msgs/msg/VisionClass'](i, name) for i, name in enumerate(MASK_LABELS)]
+    return _message(LABEL_INFO_TOPIC, t[LABEL_INFO](source.color.message.header, classes, 0.0))
+
+
+def _estimated_messages(source: FrameMessages, estimated: EstimatedDepth) -> list[OutputMessage]:
+    header = source.color.message.header
+    outputs = [_message(topic, _image(header, array, encoding)) for topic, array, encoding in (
+        (ESTIMATED_TOPIC, estimated.depth, '32FC1'),
+        (UNCERTAINTY_TOPIC, estimated.uncertainty, '32FC1'),
+        (MASK_TOPIC, estimated.mask, 'mono8'))]
+    if source.color_info is not None:
+        outputs.append(OutputMessage(ESTIMATED_INFO_TOPIC, CAMERA_INFO, source.color_info.cdr))
+    height, width = estimated.mask.shape
+    return outputs + [
+        _landmarks(header, face.detection.track_id, face.landmarks, face.visibility, width, height)
+        for face in estimated.faces if face.landmarks is not None and face.detection.track_id]
 
 
 def image_messages(source: FrameMessages) -> tuple[bytes, bytes]:
@@ -112,7 +184,9 @@ def read_outputs(bag: Bag) -> Iterator[OutputFrame]:
     """Return the outputs in a bag, frame by frame in the order of writing."""
     group: dict[str, BagMessage] = {}
     stamp = 0
-    for message in bag.messages(set(OUTPUT_TYPES)):
+    topics = set(output_types(estimator=True))
+    topics |= {topic for topic in bag.types() if topic.startswith(LANDMARKS_PREFIX)}
+    for message in bag.messages(topics):
         if group and (message.stamp_ns != stamp or message.topic in group):
             yield _output_frame(stamp, group)
             group = {}
@@ -133,6 +207,13 @@ def detections_of(message: Any) -> tuple[Detection, ...]:
     return tuple(found)
 
 
+def landmarks_of(message: Any) -> np.ndarray:
+    """Return the 68 points of a FacialLandmarks, (68, 3) float32: pixels x, y and confidence."""
+    points = [(p.x * message.width, p.y * message.height, p.c)
+              for p in message.landmarks[:LANDMARK_COUNT]]
+    return np.array(points, np.float32)
+
+
 def _output_frame(stamp_ns: int, group: dict[str, BagMessage]) -> OutputFrame:
     detections = group.get(DETECTIONS_TOPIC)
     enhanced = group.get(ENHANCED_TOPIC)
@@ -140,7 +221,20 @@ def _output_frame(stamp_ns: int, group: dict[str, BagMessage]) -> OutputFrame:
         stamp_ns,
         () if detections is None else detections_of(detections.message),
         None if enhanced is None else decode_depth_message(enhanced)[0],
-        _mono8(group.get(CONFIDENCE_TOPIC)), _mono8(group.get(PROVENANCE_TOPIC)))
+        _mono8(group.get(CONFIDENCE_TOPIC)), _mono8(group.get(PROVENANCE_TOPIC)),
+        _estimate(group))
+
+
+def _estimate(group: dict[str, BagMessage]) -> OutputEstimate | None:
+    depth, uncertainty = group.get(ESTIMATED_TOPIC), group.get(UNCERTAINTY_TOPIC)
+    mask = _mono8(group.get(MASK_TOPIC))
+    if depth is None or mask is None:
+        return None
+    landmarks = {topic[len(LANDMARKS_PREFIX):]: landmarks_of(item.message)
+                 for topic, item in group.items() if topic.startswith(LANDMARKS_PREFIX)}
+    return OutputEstimate(
+        decode_depth_message(depth)[0],
+        None if uncertainty is None else decode_depth_message(uncertainty)[0], mask, landmarks)
 
 
 def _mono8(item: BagMessage | None) -> np.ndarray | None:
@@ -155,7 +249,7 @@ def _wire(encoding: str) -> str:
 
 
 def _message(topic: str, message: Any) -> OutputMessage:
-    msgtype = OUTPUT_TYPES[topic]
+    msgtype = _ALL_TYPES.get(topic, LANDMARKS)
     return OutputMessage(topic, msgtype, _message_bytes(message, msgtype))
 
 
@@ -185,3 +279,15 @@ def _detections(header: Any, detections: tuple[Detection, ...]) -> Any:
             header, [t['vision_msgs/msg/ObjectHypothesisWithPose'](hypothesis, pose)],
             t['vision_msgs/msg/BoundingBox2D'](center, d.box.side, d.box.side), d.track_id))
     return t[DETECTIONS](header, items)
+
+
+def _landmarks(header: Any, track_id: str, points: np.ndarray, visibility: np.ndarray | None,
+               width: int, height: int) -> OutputMessage:
+    """Return a face's 68 points, and as its pupils the middles of the eyes' outlines."""
+    t = message_types().types
+    visible = np.ones(LANDMARK_COUNT) if visibility is None else visibility
+    rows = np.column_stack([points / (width, height), visible])
+    rows = np.concatenate([rows, [rows[eye].mean(axis=0) for eye in _EYES]])
+    found = [t['hri_msgs/msg/NormalizedPointOfInterest2D'](*(float(v) for v in row))
+             for row in rows]
+    return _message(f'{LANDMARKS_PREFIX}{track_id}', t[LANDMARKS](header, found, height, width))

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 import zlib
@@ -13,6 +13,8 @@ import zlib
 import cv2
 from face_depth_ros.core.depth_view import DepthScale, shaded_depth
 from face_depth_ros.core.frames import Detection
+from face_depth_ros.evaluation.face_drawing import blend_mask, draw_landmarks
+from face_depth_ros.evaluation.output_messages import OutputEstimate
 import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -25,6 +27,8 @@ _TRACK_RGB = ((64, 196, 255), (255, 171, 64), (124, 225, 120), (244, 114, 182), 
 _SUBPIXEL_BITS = 4
 _BAR_HEIGHT = 34
 _SCALE_WIDTH = 78
+_GAP = 4
+_HEIGHT_BUDGET = 960
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,8 @@ class OverlayPanels:
     :param detections: faces, with track ids
     :param enhanced: metres, (H, W) float32, NaN where invalid; None when the frame was dropped
     :param caption: one line below the panels
+    :param estimates: whether an estimator ran, so that its panel is there
+    :param estimate: what it said; None when the frame was dropped
     """
 
     color: np.ndarray
@@ -46,6 +52,8 @@ class OverlayPanels:
     detections: tuple[Detection, ...]
     enhanced: np.ndarray | None
     caption: str
+    estimates: bool = False
+    estimate: OutputEstimate | None = None
 
 
 def draw_faces(color: np.ndarray, detections: Sequence[Detection], scale: float = 1.0,
@@ -58,8 +66,13 @@ def draw_faces(color: np.ndarray, detections: Sequence[Detection], scale: float 
     :returns: (round(H * scale), round(W * scale), 3) uint8 RGB
     """
     height, width = (max(1, round(s * scale)) for s in color.shape[:2])
-    canvas = resized(color, width, height)
-    thickness = max(2, round(min(height, width) / 240))
+    return _with_boxes(resized(color, width, height), detections, scale, labels)
+
+
+def _with_boxes(canvas: np.ndarray, detections: Sequence[Detection], scale: float,
+                labels: bool = True) -> np.ndarray:
+    """Draw boxes, five landmarks and labels into a picture `scale` times as large."""
+    thickness = max(2, round(min(canvas.shape[:2]) / 240))
     for detection in detections:
         rgb = track_color(detection.track_id)
         corners = detection.box.corners() * scale
@@ -82,34 +95,54 @@ def overlay_image(panels: OverlayPanels, scale: DepthScale, size: tuple[int, int
     """
     One frame of the overlay video: colour, depth before, depth after, scale and caption.
 
+    Three panels stand in a row; with an estimator there are four, two below two where they are
+    wider than high, and mask and landmarks lie over the colour.
+
     :param size: width and height of one panel, pixels (see `panel_size`)
     :returns: (h, w, 3) uint8 RGB with even sides
     """
     width, height = size
-    factor = width / panels.color.shape[1]
-    pictures = [
-        ('colour', draw_faces(panels.color, panels.detections, factor)),
-        ('depth of the camera', _depth_panel(panels.depth, scale, panels, size)),
-        ('enhanced depth', _depth_panel(panels.enhanced, scale, panels, size))]
-    canvas = np.full((_even(height + 2 * _BAR_HEIGHT), _even(3 * width + 8 + _SCALE_WIDTH), 3),
+    pictures = [('colour', _color_panel(panels, size)),
+                ('depth of the camera', _depth_panel(panels.depth, scale, panels, size)),
+                ('enhanced depth', _depth_panel(panels.enhanced, scale, panels, size))]
+    if panels.estimates:
+        estimated = None if panels.estimate is None else panels.estimate.depth
+        pictures[0] = ('colour, mask and landmarks', pictures[0][1])
+        pictures.append(('depth estimated from colour',
+                         _depth_panel(estimated, scale, panels, size)))
+    columns, rows = _grid(width, height, len(pictures))
+    canvas = np.full((_even(rows * (height + _BAR_HEIGHT) + _BAR_HEIGHT),
+                      _even(columns * (width + _GAP) - _GAP + _SCALE_WIDTH), 3),
                      _BACKGROUND, np.uint8)
-    for i, (_, picture) in enumerate(pictures):
-        left = i * (width + 4)
-        canvas[_BAR_HEIGHT:_BAR_HEIGHT + height, left:left + width] = picture[:height, :width]
+    corners = [(i % columns * (width + _GAP), i // columns * (height + _BAR_HEIGHT) + _BAR_HEIGHT)
+               for i in range(len(pictures))]
+    for (left, top), (_, picture) in zip(corners, pictures, strict=True):
+        canvas[top:top + height, left:left + width] = picture[:height, :width]
     image = Image.fromarray(canvas)
     draw = ImageDraw.Draw(image)
-    for i, (title, _) in enumerate(pictures):
-        draw.text((i * (width + 4) + 10, _BAR_HEIGHT // 2), title, _TEXT, font(17), anchor='lm')
+    for (left, top), (title, _) in zip(corners, pictures, strict=True):
+        draw.text((left + 10, top - _BAR_HEIGHT // 2), title, _TEXT, font(17), anchor='lm')
     draw.text((10, canvas.shape[0] - _BAR_HEIGHT // 2), panels.caption, _MUTED, font(15),
               anchor='lm')
-    _draw_scale(image, draw, scale, 3 * width + 8, height)
+    _draw_scale(image, draw, scale, columns * (width + _GAP) - _GAP, height)
     return np.asarray(image)
 
 
-def panel_size(width: int, height: int, budget: int = 1840) -> tuple[int, int]:
-    """Return the even size of one of three panels within `budget` pixels of width."""
-    factor = min(budget / (3 * width), 640 / height)
+def panel_size(width: int, height: int, budget: int = 1840, panels: int = 3) -> tuple[int, int]:
+    """
+    Return the even size of one panel, such that all are at most `budget` pixels wide together.
+
+    :param panels: three or four (see `overlay_image`)
+    """
+    columns, rows = _grid(width, height, panels)
+    factor = min(budget / (columns * width), 640 / height,
+                 _HEIGHT_BUDGET / (rows * height))
     return _even(round(width * factor)), _even(round(height * factor))
+
+
+def _grid(width: int, height: int, panels: int) -> tuple[int, int]:
+    """Return columns and rows: what is wider than high and more than three stands in two rows."""
+    return (2, 2) if panels > 3 and width > height else (panels, 1)
 
 
 def resized(image: np.ndarray, width: int, height: int) -> np.ndarray:
@@ -132,6 +165,19 @@ def font(size: int) -> ImageFont.FreeTypeFont:
     """Return the font of all drawings, which comes with matplotlib."""
     path = Path(matplotlib.get_data_path()) / 'fonts' / 'ttf' / 'DejaVuSans.ttf'
     return ImageFont.truetype(str(path), size)
+
+
+def _color_panel(panels: OverlayPanels, size: tuple[int, int]) -> np.ndarray:
+    factor = size[0] / panels.color.shape[1]
+    if panels.estimate is None:
+        return draw_faces(panels.color, panels.detections, factor)
+    canvas = blend_mask(resized(panels.color, *size), panels.estimate.mask)
+    for landmarks in panels.estimate.landmarks.values():
+        draw_landmarks(canvas, landmarks, factor)
+    # The 68 points take the place of the detector's five.
+    boxes = [replace(d, landmarks=None) if d.track_id in panels.estimate.landmarks else d
+             for d in panels.detections]
+    return _with_boxes(canvas, boxes, factor)
 
 
 def _depth_panel(depth: np.ndarray | None, scale: DepthScale, panels: OverlayPanels,

@@ -4,6 +4,7 @@
 Replay an RGB-D bag and show what comes out.
 
     replay BAG --out DIR [--transport ros|direct] [--realtime] [--method METHOD]
+                         [--estimator ours|depthnet|cgan|off]
 
 Writes DIR/bag (MCAP), DIR/summary.json, DIR/overlay.mp4 and DIR/report.html, all of them or none.
 """
@@ -22,12 +23,14 @@ from typing import Any
 from face_depth_ros.core.depth_view import DepthScale
 from face_depth_ros.core.errors import BagError, FaceDepthError
 from face_depth_ros.core.model_spec import PRECISIONS
+from face_depth_ros.evaluation.bag_types import LABEL_INFO
 from face_depth_ros.evaluation.bag_writer import BagWriter
 from face_depth_ros.evaluation.bags import Bag
 from face_depth_ros.evaluation.camera_topics import CameraTopics
+from face_depth_ros.evaluation.estimate_analysis import named_faces
 from face_depth_ros.evaluation.origin import command_line
 from face_depth_ros.evaluation.output_folder import complete_folder, write_complete
-from face_depth_ros.evaluation.output_messages import OUTPUT_TYPES
+from face_depth_ros.evaluation.output_messages import LABEL_INFO_TOPIC, output_types
 from face_depth_ros.evaluation.overlay import overlay_image, OverlayPanels, panel_size
 from face_depth_ros.evaluation.reference_depth import box_mask, ReferenceDepth
 from face_depth_ros.evaluation.replay_analysis import (
@@ -41,6 +44,8 @@ from face_depth_ros.evaluation.replay_direct import DirectPlayer
 from face_depth_ros.evaluation.replay_report import ReplayReport
 from face_depth_ros.evaluation.replay_settings import (
     BACKENDS,
+    ESTIMATORS,
+    OFF,
     OpenPlayer,
     PlayedFrame,
     Player,
@@ -89,19 +94,20 @@ def replay(settings: ReplaySettings, *, command: str = 'replay',
         player = (open_player or _open_transport)(settings)
         try:
             played = _play(bag, topics, player, settings, folder / 'bag')
-            engines, stages = player.engines(), player.stages()
+            # Stages wait for the nodes' last diagnostics, which refusals are read from.
+            engines, stages, refusals = player.engines(), player.stages(), player.refusals()
         finally:
             player.close()
         unmatched = dict(bag.join_drops)
         with Bag(folder / 'bag') as outputs:
             report, scores = _look(bag, topics, outputs, played, reference,
-                                   folder / 'overlay.mp4')
+                                   folder / 'overlay.mp4', settings.estimator != OFF)
             counts = outputs.counts()
             types = {t: {'type': kind, 'count': counts[t]} for t, kind in outputs.types().items()}
         summary = summarise(settings, played, scores, engines, types,
                             input_sha256=bag.sha256(), command=command,
                             wall_s=time.monotonic() - started, unmatched=unmatched,
-                            stages=stages, reference=reference)
+                            stages=stages, reference=reference, refusals=refusals)
         summary['video'] = vars(VideoInfo.read(folder / 'overlay.mp4'))
         write_complete(folder / 'report.html', report.html(summary, played, scores))
         write_complete(folder / SUMMARY_FILE, to_json(summary))
@@ -133,9 +139,28 @@ def summary_table(summary: dict[str, Any]) -> str:
                  ('worse by > 0.3 mm', f'{r["frames_worse_by_0.3_mm"]} frames (largest change '
                                        f'{r["worst_change_mm"]:+.3f} mm)'),
                  ('box on the head', f'{r["frames_box_on_head"]} frames')]
+    if 'estimation' in summary:
+        rows += _estimation_rows(summary['estimation'], summary['estimator'])
     rows += [('wall time', f'{summary["wall_s"]:.1f} s')]
     width = max(len(name) for name, _ in rows)
     return '\n'.join(f'{name:<{width}}  {value}' for name, value in rows)
+
+
+def _estimation_rows(e: dict[str, Any], name: str) -> list[tuple[str, str]]:
+    without = named_faces(e)
+    rows = [('estimator', name),
+            ('estimated', f'depth and mask in {e["frames_with_depth_and_mask"]} of '
+                          f'{e["frames_with_face"]} frames with a face'
+                          + (f'; without: {without}' if without else ''))]
+    if e['faces_compared']:
+        rows.append(('estimated - camera',
+                     f'{e["offset_mm"]:+.1f} mm, RMSE {e["rmse_mm"]:.1f} mm, '
+                     f'{e["shape_rmse_mm"]:.1f} mm without the offset '
+                     f'({e["faces_compared"]} faces)'))
+    if 'reference_rmse_mm' in e:
+        rows.append(('  to the reference', f'RMSE {e["reference_rmse_mm"]:.1f} mm '
+                                           f'({e["reference_frames"]} frames)'))
+    return rows
 
 
 def _open_transport(settings: ReplaySettings) -> Player:
@@ -165,8 +190,10 @@ def _play(bag: Bag, topics: CameraTopics, player: Player, settings: ReplaySettin
         total = min(total or settings.limit, settings.limit)
     played = []
     with BagWriter(path) as writer, tqdm(total=total, desc='replay', unit='frame') as progress:
-        for topic, msgtype in OUTPUT_TYPES.items():
+        for topic, msgtype in output_types(estimator=settings.estimator != OFF).items():
             writer.announce(topic, msgtype)
+        if settings.estimator != OFF:
+            writer.announce(LABEL_INFO_TOPIC, LABEL_INFO, latched=True)
         for item in player.play(bag.frames(topics, settings.limit)):
             for message in item.outputs:
                 writer.write(message.topic, message.msgtype, item.log_ns, message.cdr)
@@ -181,8 +208,8 @@ def _play(bag: Bag, topics: CameraTopics, player: Player, settings: ReplaySettin
 
 
 def _look(bag: Bag, topics: CameraTopics, outputs: Bag, played: list[PlayedFrame],
-          reference: ReferenceDepth | None,
-          video_path: Path) -> tuple[ReplayReport, list[FrameScore]]:
+          reference: ReferenceDepth | None, video_path: Path,
+          estimator: bool) -> tuple[ReplayReport, list[FrameScore]]:
     """Go through the recording: draw the video, measure, and keep pictures for the report."""
     scale = _depth_scale(bag, topics, outputs, played)
     report = ReplayReport(len(played), scale, reference)
@@ -191,14 +218,15 @@ def _look(bag: Bag, topics: CameraTopics, outputs: Bag, played: list[PlayedFrame
             total=len(played), desc='report', unit='frame') as progress:
         size = None
         for view in viewed_frames(bag, topics, outputs, played):
-            scores.append(score_frame(view, reference))
+            scores.append(score_frame(view, reference, estimator=estimator))
             report.look_at(view)
             progress.update()
             if view.images is None:
                 continue
             height, width = view.images.depth.shape
-            size = size or panel_size(width, height)
-            video.add(overlay_image(_panels(view, view.images, len(played)), scale, size),
+            size = size or panel_size(width, height, panels=3 + estimator)
+            panels = replace(_panels(view, view.images, len(played)), estimates=estimator)
+            video.add(overlay_image(panels, scale, size),
                       (view.played.stamp_ns - played[0].stamp_ns) * 1e-9)
     return report, scores
 
@@ -210,7 +238,8 @@ def _panels(view: ViewedFrame, images: CameraImages, total: int) -> OverlayPanel
     caption = (f'frame {played.index + 1} of {total}     {faces} face{"s" * (faces != 1)}     '
                f'{state}')
     return OverlayPanels(images.color, images.depth, images.focal, view.detections,
-                         None if view.output is None else view.output.enhanced, caption)
+                         None if view.output is None else view.output.enhanced, caption,
+                         estimate=None if view.output is None else view.output.estimate)
 
 
 def _depth_scale(bag: Bag, topics: CameraTopics, outputs: Bag,
@@ -251,6 +280,8 @@ def _parser() -> argparse.ArgumentParser:
                         help='how depth is enhanced')
     parser.add_argument('--temporal', action='store_true',
                         help="join each face's depth with that of its last frames")
+    parser.add_argument('--estimator', choices=ESTIMATORS, default=ReplaySettings.estimator,
+                        help='what estimates depth, mask and landmarks from colour')
     parser.add_argument('--backend', choices=BACKENDS, default='auto')
     parser.add_argument('--precision', choices=('auto', *PRECISIONS), default='auto')
     parser.add_argument('--limit', type=int, metavar='N', help='at most N frames')

@@ -14,6 +14,7 @@ from face_depth_ros.core.frames import Detection, Provenance
 from face_depth_ros.core.metrics import hole_share, roughness
 from face_depth_ros.evaluation.bags import Bag, FrameMessages
 from face_depth_ros.evaluation.camera_topics import CameraTopics
+from face_depth_ros.evaluation.estimate_analysis import FaceEstimateScore, score_faces
 from face_depth_ros.evaluation.output_messages import OutputFrame, read_outputs
 from face_depth_ros.evaluation.reference_depth import ReferenceDepth, ReferenceScore
 from face_depth_ros.evaluation.replay_settings import PlayedFrame
@@ -77,6 +78,8 @@ class FrameScore:
     :param roughness_raw_mm: mean deviation from the eight neighbours, away from steps
     :param roughness_enhanced_mm: the same after enhancement, on the same pixels
     :param reference: against true depth, where there is one
+    :param estimates: of each face, where an estimator ran
+    :param estimate_reference: the estimated depth in place of the enhanced one, against true depth
     """
 
     index: int
@@ -87,6 +90,8 @@ class FrameScore:
     roughness_raw_mm: float = float('nan')
     roughness_enhanced_mm: float = float('nan')
     reference: ReferenceScore | None = None
+    estimates: tuple[FaceEstimateScore, ...] = ()
+    estimate_reference: ReferenceScore | None = None
 
 
 def viewed_frames(source: Bag, topics: CameraTopics, outputs: Bag,
@@ -114,13 +119,22 @@ def _images(messages: FrameMessages) -> CameraImages | None:
     return CameraImages(frame.color, frame.depth, frame.intrinsics)
 
 
-def score_frame(view: ViewedFrame, reference: ReferenceDepth | None) -> FrameScore:
-    """Measure one frame."""
+def score_frame(view: ViewedFrame, reference: ReferenceDepth | None, *,
+                estimator: bool = False) -> FrameScore:
+    """
+    Measure one frame.
+
+    :param estimator: whether every face should have estimated depth and a mask
+    """
     score = FrameScore(view.played.index, view.played.stamp_ns,
                        tuple((d.track_id, d.score) for d in view.detections))
-    if view.images is None or view.output is None or view.output.enhanced is None:
+    if view.images is None or view.output is None:
         return score
+    if estimator:
+        score = _with_estimates(score, view, view.images, reference)
     raw, enhanced = view.images.depth, view.output.enhanced
+    if enhanced is None:
+        return score
     region = np.zeros(raw.shape, bool)
     if view.output.provenance is not None:
         region = view.output.provenance != Provenance.LEFT_ALONE
@@ -133,6 +147,16 @@ def score_frame(view: ViewedFrame, reference: ReferenceDepth | None) -> FrameSco
                                               smooth),
         reference=None if reference is None else reference.score(
             view.played.stamp_ns, raw, enhanced, view.detections))
+
+
+def _with_estimates(score: FrameScore, view: ViewedFrame, images: CameraImages,
+                    reference: ReferenceDepth | None) -> FrameScore:
+    estimate = None if view.output is None else view.output.estimate
+    compared = None
+    if reference is not None and estimate is not None:
+        compared = reference.score(score.stamp_ns, images.depth, estimate.depth, view.detections)
+    return replace(score, estimate_reference=compared, estimates=score_faces(
+        estimate, images.depth, view.detections, view.played.estimates, images.intrinsics))
 
 
 def _near_step(depth: np.ndarray) -> np.ndarray:

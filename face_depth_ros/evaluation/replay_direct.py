@@ -4,16 +4,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 import logging
 import time
+from typing import Any
 
 from face_depth_ros.core.errors import FaceDepthError
+from face_depth_ros.core.frames import EstimatedDepth
 from face_depth_ros.core.model_spec import find_model
 from face_depth_ros.engines import Engine
 from face_depth_ros.evaluation.bags import FrameMessages
-from face_depth_ros.evaluation.output_messages import result_messages
-from face_depth_ros.evaluation.replay_settings import EngineReport, PlayedFrame, ReplaySettings
+from face_depth_ros.evaluation.output_messages import label_info_message, result_messages
+from face_depth_ros.evaluation.replay_settings import (
+    EngineReport,
+    EstimateNote,
+    OFF,
+    PlayedFrame,
+    ReplaySettings,
+)
 from face_depth_ros.predictors.pipeline import Pipeline
 
 _LOG = logging.getLogger(__name__)
@@ -27,11 +36,17 @@ class DirectPlayer:
     """
 
     def __init__(self, settings: ReplaySettings, pipeline: Pipeline | None = None) -> None:
+        options: dict[str, Any] = (
+            {} if settings.estimator == OFF else {'estimator': settings.estimator})
         self._pipeline = pipeline or Pipeline.open(
             method=settings.method, backend=settings.backend, precision=settings.precision,
-            temporal=settings.temporal)
+            temporal=settings.temporal, **options)
         self._warned: set[str] = set()
-        engines = (self._pipeline.detector.engine, self._pipeline.enhancer.engine)
+        self._refusals: Counter[str] = Counter()
+        self._labels_told = settings.estimator == OFF
+        engines = [self._pipeline.detector.engine, self._pipeline.enhancer.engine]
+        estimator = getattr(self._pipeline, 'estimator', None)
+        engines += [] if estimator is None else [estimator.engine]
         # Now, while the files are those that were loaded.
         self._engines = tuple(engine_report(e) for e in engines if e is not None)
 
@@ -48,7 +63,7 @@ class DirectPlayer:
             decoded = time.perf_counter()
             result = self._pipeline.process(frame)
             processed = time.perf_counter()
-            outputs = tuple(result_messages(source, frame, result))
+            outputs = result_messages(source, frame, result)
         except FaceDepthError as error:
             if error.cause not in self._warned:
                 self._warned.add(error.cause)
@@ -57,8 +72,13 @@ class DirectPlayer:
         ended = time.perf_counter()
         stages = {'decode': (decoded - started) * 1e3, **result.stage_ms,
                   'encode': (ended - processed) * 1e3}
+        if not self._labels_told:
+            outputs.append(label_info_message(source))
+            self._labels_told = True
+        notes = () if result.estimated is None else _notes(result.estimated)
+        self._refusals.update(note.cause for note in notes if note.cause)
         return PlayedFrame(source.index, source.stamp_ns, log_ns, (ended - started) * 1e3, '',
-                           stages, outputs, result.detections)
+                           stages, tuple(outputs), result.detections, notes)
 
     def stages(self) -> dict[str, dict[str, float]]:
         """Return nothing: every frame carries its own."""
@@ -67,6 +87,10 @@ class DirectPlayer:
     def engines(self) -> tuple[EngineReport, ...]:
         """Return the networks of the pipeline."""
         return self._engines
+
+    def refusals(self) -> dict[str, int]:
+        """Return how many faces the estimator left out, by cause."""
+        return dict(self._refusals)
 
     def close(self) -> None:
         """Release the engines."""
@@ -77,3 +101,10 @@ def engine_report(engine: Engine) -> EngineReport:
     """Return what an engine is, with the hash of its model."""
     return EngineReport(engine.name, engine.backend, engine.precision, engine.device,
                         find_model(engine.name).sha256)
+
+
+def _notes(estimated: EstimatedDepth) -> tuple[EstimateNote, ...]:
+    return tuple(
+        [EstimateNote(f.detection.track_id, f.confidence, f.placement.name.lower())
+         for f in estimated.faces]
+        + [EstimateNote(s.track_id, cause=s.cause) for s in estimated.skipped])

@@ -21,6 +21,12 @@ from face_depth_ros.core.depth_view import (
 from face_depth_ros.core.face_box import crop_color, crop_depth, FaceBox, transform_points
 from face_depth_ros.core.frames import Detection, Provenance
 from face_depth_ros.evaluation import plots
+from face_depth_ros.evaluation.estimate_report import (
+    estimate_blocks,
+    EstimateView,
+    nearest_crop,
+)
+from face_depth_ros.evaluation.output_messages import OutputEstimate
 from face_depth_ros.evaluation.overlay import draw_faces, overlay_image, OverlayPanels, panel_size
 from face_depth_ros.evaluation.reference_depth import NEAR_MM, ReferenceDepth, ReferenceScore
 from face_depth_ros.evaluation.replay_analysis import CameraImages, FrameScore, ViewedFrame
@@ -58,6 +64,7 @@ class FaceView:
     :param enhanced: metres, (H, W) float32, NaN where invalid
     :param provenance: (H, W) uint8 of `Provenance`
     :param confidence: (H, W) uint8
+    :param estimate: None where no estimator ran
     """
 
     index: int
@@ -67,6 +74,7 @@ class FaceView:
     enhanced: np.ndarray
     provenance: np.ndarray
     confidence: np.ndarray
+    estimate: OutputEstimate | None = None
 
     @staticmethod
     def of(view: ViewedFrame) -> FaceView | None:
@@ -78,7 +86,8 @@ class FaceView:
         return FaceView(view.played.index, view.played.stamp_ns,
                         max(view.detections, key=lambda d: d.box.side), images, output.enhanced,
                         nothing if output.provenance is None else output.provenance,
-                        nothing if output.confidence is None else output.confidence)
+                        nothing if output.confidence is None else output.confidence,
+                        output.estimate)
 
 
 @dataclass
@@ -109,8 +118,10 @@ class ReplayReport:
         report = Report('Face depth replay', subtitle)
         report.sections = [
             Section('overview', 'At a glance', [_overview(summary)]),
-            Section('video', 'Overlay', self._video()),
+            Section('video', 'Overlay', self._video('estimation' in summary)),
             Section('pictures', 'Before and after', self._pictures()),
+            Section('estimated', 'Estimated from colour',
+                    self._estimated(played, scores, summary)),
             Section('surface', 'The surface', self._surface()),
             Section('accuracy', 'Depth quality', _accuracy(played, scores, summary)),
             Section('speed', 'Speed', _speed(played, summary)),
@@ -126,20 +137,24 @@ class ReplayReport:
             return self.kept
         return [self.kept[round(i)] for i in np.linspace(0, len(self.kept) - 1, PICTURES)]
 
-    def _video(self) -> list[str]:
+    def _video(self, estimates: bool) -> list[str]:
         poster = ''
         if self.kept:
             view = max(self.kept, key=lambda v: v.face.box.side * v.face.score)
             height, width = view.images.depth.shape
             panels = OverlayPanels(view.images.color, view.images.depth, view.images.focal,
-                                   (view.face,), view.enhanced, f'frame {view.index + 1}')
-            picture = overlay_image(panels, self.scale, panel_size(width, height))
+                                   (view.face,), view.enhanced, f'frame {view.index + 1}',
+                                   estimates, view.estimate)
+            size = panel_size(width, height, panels=3 + estimates)
+            picture = overlay_image(panels, self.scale, size)
             poster = f' poster="{data_url(picture)}"'
         return [f'<video src="overlay.mp4"{poster} controls muted loop playsinline '
                 'preload="metadata"></video>',
-                paragraph("Colour with face boxes, the camera's depth, and the published depth. "
-                          'Hue tells the distance, shading the slope of the surface; dark pixels '
-                          'have no depth.', 'note')]
+                paragraph("Colour with face boxes, the camera's depth, and the published depth"
+                          + (', enhanced and estimated; mask and landmarks lie over the colour. '
+                             if estimates else '. ')
+                          + 'Hue tells the distance, shading the slope of the surface; dark '
+                          'pixels have no depth.', 'note')]
 
     def _pictures(self) -> list[str]:
         chosen = self._chosen()
@@ -168,8 +183,8 @@ class ReplayReport:
         focal = view.images.focal * _CROP / box.side
         pictures = [_face_picture(view.images.color, view.face, box),
                     *(shaded_depth(crop, self.scale, focal) for crop in crops),
-                    provenance_picture(_nearest_crop(view.provenance, box)),
-                    confidence_picture(_nearest_crop(view.confidence, box))]
+                    provenance_picture(nearest_crop(view.provenance, box, _CROP)),
+                    confidence_picture(nearest_crop(view.confidence, box, _CROP))]
         label = f'{view.index + 1}: {view.face.track_id}'
         if self.reference is not None:
             found = self.reference.at(view.stamp_ns)
@@ -180,10 +195,18 @@ class ReplayReport:
             label += '' if yaw is None else f', yaw {yaw:.0f}°'
         return label, pictures
 
+    def _estimated(self, played: Sequence[PlayedFrame], scores: Sequence[FrameScore],
+                   summary: dict[str, Any]) -> list[str]:
+        if 'estimation' not in summary:
+            return []
+        views = [EstimateView(f'{v.index + 1}: {v.face.track_id}', v.face, v.images, v.estimate)
+                 for v in self._chosen() if v.estimate is not None]
+        return estimate_blocks(views, self.scale, _times(played), scores, summary['estimation'])
+
     def _surface(self) -> list[str]:
         views = [
             SurfaceView(f'{v.index + 1}', v.images.color, v.images.depth, v.enhanced, v.face.box,
-                        v.images.intrinsics)
+                        v.images.intrinsics, None if v.estimate is None else v.estimate.depth)
             for v in self._chosen()[1::2] if v.images.intrinsics is not None]
         return [surface_viewer(views)]
 
@@ -207,6 +230,11 @@ def _overview(summary: dict[str, Any]) -> str:
         reference = summary['reference']
         items.append((f'{reference["rmse_enhanced_mm"]:.2f} mm', 'RMSE to the reference',
                       f'{reference["rmse_raw_mm"]:.2f} mm before'))
+    if 'estimation' in summary:
+        e = summary['estimation']
+        items.append((f'{e["frames_with_depth_and_mask"]} / {e["frames_with_face"]}',
+                      'frames with estimated depth and mask',
+                      f'RMSE to the camera {number(e["rmse_mm"])} mm'))
     items.append((summary['precision'], f'arithmetic of {summary["backend"]}',
                   f'{summary["transport"]} transport'))
     return cards(items)
@@ -293,13 +321,3 @@ def _face_picture(color: np.ndarray, face: Detection, box: FaceBox) -> np.ndarra
     inner = FaceBox(_CROP / 2, _CROP / 2, _CROP * face.box.side / box.side, 0.0)
     return draw_faces(picture, [replace(face, box=inner, landmarks=landmarks)], labels=False)
 
-
-def _nearest_crop(image: np.ndarray, box: FaceBox) -> np.ndarray:
-    """Crop of an image of labels, (S, S) uint8: nearest pixel, 0 outside."""
-    y, x = np.mgrid[:_CROP, :_CROP] + 0.5
-    points = transform_points(box.image_from_crop(_CROP), np.stack([x, y], axis=-1))
-    column, row = np.floor(points[..., 0]).astype(int), np.floor(points[..., 1]).astype(int)
-    height, width = image.shape
-    inside = (column >= 0) & (row >= 0) & (column < width) & (row < height)
-    values = image[np.clip(row, 0, height - 1), np.clip(column, 0, width - 1)]
-    return np.where(inside, values, 0).astype(np.uint8)

@@ -10,14 +10,23 @@ nodes run in a domain of their own on this machine, so that a robot's topics are
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 import logging
 import time
+from typing import Any
 
 from composition_interfaces.srv import LoadNode
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from face_depth_ros.core.errors import BagError, FaceDepthError
-from face_depth_ros.evaluation.bag_types import CAMERA_INFO, DETECTIONS, IMAGE
+from face_depth_ros.evaluation.bag_types import (
+    CAMERA_INFO,
+    DETECTIONS,
+    IMAGE,
+    LABEL_INFO,
+    LANDMARKS,
+    message_types,
+)
 from face_depth_ros.evaluation.bags import FrameMessages
 from face_depth_ros.evaluation.container_process import (
     changed_environment,
@@ -25,33 +34,58 @@ from face_depth_ros.evaluation.container_process import (
     OwnDomain,
 )
 from face_depth_ros.evaluation.frames_in_flight import FramesInFlight
-from face_depth_ros.evaluation.output_messages import image_messages, NAMESPACE, OUTPUT_TYPES
-from face_depth_ros.evaluation.replay_settings import EngineReport, PlayedFrame, ReplaySettings
+from face_depth_ros.evaluation.output_messages import (
+    DETECTIONS_TOPIC,
+    image_messages,
+    LABEL_INFO_TOPIC,
+    LANDMARKS_PREFIX,
+    NAMESPACE,
+    output_types,
+    OutputMessage,
+)
+from face_depth_ros.evaluation.replay_settings import (
+    EngineReport,
+    OFF,
+    PlayedFrame,
+    ReplaySettings,
+)
+from hri_msgs.msg import FacialLandmarks
 import rclpy
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
-from rclpy.qos import QoSProfile, QoSReliabilityPolicy
+from rclpy.qos import QoSDurabilityPolicy, QoSProfile, QoSReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CameraInfo, Image
-from vision_msgs.msg import Detection2DArray
+from vision_msgs.msg import Detection2DArray, LabelInfo
 
 _LOG = logging.getLogger(__name__)
 _MESSAGE_CLASSES = {IMAGE: Image, CAMERA_INFO: CameraInfo, DETECTIONS: Detection2DArray}
 _INPUTS = {'color_info': 'color/camera_info', 'depth_info': 'depth/camera_info',
            'color': 'color/image_raw', 'depth': 'depth/image_raw'}
 """Relative topic of each input; images go last, when what describes them is there."""
+_ESTIMATOR = 'depth_estimator'
 _COMPONENTS = {'face_detector': 'face_depth_ros::FaceDetector',
-               'depth_enhancer': 'face_depth_ros::DepthEnhancer'}
+               'depth_enhancer': 'face_depth_ros::DepthEnhancer',
+               _ESTIMATOR: 'face_depth_ros::DepthEstimator'}
+_IMAGES_OF = {'face_detector': ('color',), 'depth_enhancer': ('depth',),
+              _ESTIMATOR: ('color', 'depth')}
+"""The camera's images that each node takes."""
 _CONTAINER = 'replay_container'
 _TOTALS = ('latency', 'work')
 """Times in diagnostics that are sums of others."""
 _RELIABLE = QoSProfile(depth=10, reliability=QoSReliabilityPolicy.RELIABLE)
+_LATCHED = QoSProfile(depth=1, reliability=QoSReliabilityPolicy.RELIABLE,
+                      durability=QoSDurabilityPolicy.TRANSIENT_LOCAL)
 _START_S = 60.0
 _DIAGNOSTICS_PERIOD_S = 1.2
 _READY_S = 900.0
 """A TensorRT engine may have to be built first."""
+_LANDMARKS_S = 0.1
+"""How long landmarks may come after the rest of their frame."""
+_TRACKS_AHEAD = 4
+"""Tracks whose landmarks are listened for before they begin."""
 
 
 class RosPlayer:
@@ -73,8 +107,15 @@ class RosPlayer:
             self._node = Node('replay', namespace=NAMESPACE, context=self._context)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
-        self._flight = FramesInFlight(tuple(OUTPUT_TYPES.items()), settings.deadline_s)
-        self._status: dict[str, dict[str, str]] = {name: {} for name in _COMPONENTS}
+        estimates = settings.estimator != OFF
+        self._outputs = output_types(estimator=estimates)
+        self._flight = FramesInFlight(tuple(self._outputs.items()), settings.deadline_s)
+        self._components = [name for name in _COMPONENTS if name != _ESTIMATOR or estimates]
+        self._status: dict[str, dict[str, str]] = {name: {} for name in self._components}
+        self._latched: list[OutputMessage] = []
+        self._faces: frozenset[str] = frozenset()
+        self._listened: set[str] = set()
+        self._heard: set[str] = set()
         self._failure = ''
         try:
             self._connect()
@@ -91,13 +132,13 @@ class RosPlayer:
                     first_log_ns, started = source.color.log_ns, time.monotonic()
                 due = started + (source.color.log_ns - first_log_ns) * 1e-9
                 self._spin_until(lambda: False, due - time.monotonic())
-                yield from self._flight.resolved(in_real_time=True)
+                yield from self._resolved()
             self._send(source)
             if not self._settings.realtime:
-                self._spin_until(lambda: self._flight.settled, self._settings.deadline_s)
-                yield from self._flight.resolved(in_real_time=False)
-        self._spin_until(lambda: self._flight.settled, self._settings.deadline_s)
-        yield from self._flight.resolved(in_real_time=self._settings.realtime, last=True)
+                self._wait_for_frame()
+                yield from self._resolved()
+        self._wait_for_frame()
+        yield from self._resolved(last=True)
 
     def engines(self) -> tuple[EngineReport, ...]:
         """Return the networks that the nodes say they run."""
@@ -117,6 +158,12 @@ class RosPlayer:
                 {q: float(self._status[node][f'{stage}_ms.{q}']) for q in ('p50', 'p95')}
                 for node, stage in stages}
 
+    def refusals(self) -> dict[str, int]:
+        """Return how many faces the estimator left out, by cause, from its newest diagnostics."""
+        status = self._status.get(_ESTIMATOR, {})
+        return {key.partition('.')[2]: int(value) for key, value in status.items()
+                if key.startswith('noted.') and int(value)}
+
     def close(self) -> None:
         """End the container and leave the domain."""
         self._process.stop()
@@ -129,10 +176,14 @@ class RosPlayer:
     def _connect(self) -> None:
         """Make publishers and subscriptions, load the components, wait until nothing is lost."""
         self._node.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, 20)
-        for topic, msgtype in OUTPUT_TYPES.items():
+        if _ESTIMATOR in self._components:
             self._node.create_subscription(
-                _MESSAGE_CLASSES[msgtype], topic,
-                partial(self._flight.receive, topic), _RELIABLE, raw=True)
+                LabelInfo, LABEL_INFO_TOPIC, self._on_label_info, _LATCHED, raw=True)
+            self._listen_for_landmarks()
+        for topic, msgtype in self._outputs.items():
+            self._node.create_subscription(
+                _MESSAGE_CLASSES[msgtype], topic, self._on_detections if topic == DETECTIONS_TOPIC
+                else partial(self._flight.receive, topic), _RELIABLE, raw=True)
         self._publishers = {
             key: self._node.create_publisher(CameraInfo if key.endswith('info') else Image,
                                              f'{NAMESPACE}/{topic}', _RELIABLE)
@@ -140,9 +191,10 @@ class RosPlayer:
         self._load_components()
         if not self._spin_until(self._ready, _READY_S):
             raise self._error('the nodes did not become ready')
+        takers = [key for name in self._components for key in _IMAGES_OF[name]]
         if not self._spin_until(lambda: all(
-                p.get_subscription_count() for k, p in self._publishers.items()
-                if not k.endswith('info')), _START_S):
+                self._publishers[key].get_subscription_count() >= takers.count(key)
+                for key in takers), _START_S):
             raise self._error('the nodes did not subscribe to the camera topics')
 
     def _load_components(self) -> None:
@@ -150,7 +202,8 @@ class RosPlayer:
             LoadNode, f'{NAMESPACE}/{_CONTAINER}/_container/load_node')
         if not self._spin_until(client.service_is_ready, _START_S):
             raise self._error('the container did not offer its services')
-        for name, plugin in _COMPONENTS.items():
+        for name in self._components:
+            plugin = _COMPONENTS[name]
             request = LoadNode.Request(
                 package_name='face_depth_ros', plugin_name=plugin, node_name=name,
                 node_namespace=NAMESPACE,
@@ -169,7 +222,9 @@ class RosPlayer:
         if name == 'depth_enhancer':
             values['method'] = self._settings.method
             values['temporal'] = self._settings.temporal
-        topics = _INPUTS.values() if name == 'depth_enhancer' else ['color/image_raw']
+        if name == _ESTIMATOR:
+            values['model'] = self._settings.estimator
+        topics = ['color/image_raw'] if name == 'face_detector' else _INPUTS.values()
         # Frame by frame nothing may be lost on the way; sensor data QoS allows it.
         values |= {f'qos_overrides.{NAMESPACE}/{topic}.subscription.reliability': 'reliable'
                    for topic in topics}
@@ -198,6 +253,43 @@ class RosPlayer:
         self._flight.send(source, self._refused())
         for key, publisher in self._publishers.items():
             publisher.publish(parts[key])
+
+    def _wait_for_frame(self) -> None:
+        """Wait for the newest frame's outputs, and a little for landmarks that should come."""
+        self._spin_until(lambda: self._flight.settled, self._settings.deadline_s)
+        if self._heard & self._faces:
+            self._spin_until(lambda: self._heard & self._faces <= self._flight.extras,
+                             _LANDMARKS_S)
+
+    def _resolved(self, *, last: bool = False) -> Iterator[PlayedFrame]:
+        """Give what is decided; what was published once goes with the first frame after it."""
+        for played in self._flight.resolved(in_real_time=self._settings.realtime, last=last):
+            latched, self._latched = tuple(self._latched), []
+            yield replace(played, outputs=latched + played.outputs)
+
+    def _on_label_info(self, cdr: bytes) -> None:
+        self._latched = [OutputMessage(LABEL_INFO_TOPIC, LABEL_INFO, bytes(cdr))]
+
+    def _on_detections(self, cdr: bytes) -> None:
+        self._flight.receive(DETECTIONS_TOPIC, cdr)
+        if _ESTIMATOR in self._components:
+            message: Any = message_types().deserialize_cdr(bytes(cdr), DETECTIONS)
+            self._faces = frozenset(f'{LANDMARKS_PREFIX}{d.id}' for d in message.detections)
+            self._listen_for_landmarks()
+
+    def _listen_for_landmarks(self) -> None:
+        """Subscribe to the landmarks of the faces seen and of those that come next."""
+        known = self._listened | self._faces
+        newest = max((int(t[-5:]) for t in known if t[-5:].isdigit()), default=0)
+        ahead = {f'{LANDMARKS_PREFIX}f{i:05d}' for i in range(1, newest + 1 + _TRACKS_AHEAD)}
+        for topic in sorted((self._faces | ahead) - self._listened):
+            self._node.create_subscription(FacialLandmarks, topic,
+                                           partial(self._on_landmarks, topic), _RELIABLE, raw=True)
+            self._listened.add(topic)
+
+    def _on_landmarks(self, topic: str, cdr: bytes) -> None:
+        self._heard.add(topic)
+        self._flight.receive_extra(topic, LANDMARKS, cdr)
 
     def _refused(self) -> dict[str, int]:
         """Return how many frames the nodes say they refused, by cause."""

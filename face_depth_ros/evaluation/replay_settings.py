@@ -18,6 +18,8 @@ from face_depth_ros.predictors.depth_enhancer import METHODS
 
 TRANSPORTS = ('ros', 'direct')
 BACKENDS = ('auto', 'openvino', 'tensorrt')
+OFF = 'off'
+ESTIMATORS = ('ours', 'depthnet', 'cgan', OFF)
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class ReplaySettings:
         in this process
     :param realtime: keep the bag's own pace instead of waiting for each result; `ros` only
     :param temporal: join each face's depth with its last frames
+    :param estimator: what estimates depth and mask from colour; 'off' = nothing does
     :param limit: at most so many frames; None = all
     :param color_topic: None = found by name and type
     :param depth_topic: None = found by name and type
@@ -44,6 +47,7 @@ class ReplaySettings:
     backend: str = 'auto'
     precision: str = 'auto'
     temporal: bool = False
+    estimator: str = OFF
     limit: int | None = None
     color_topic: str | None = None
     depth_topic: str | None = None
@@ -55,7 +59,7 @@ class ReplaySettings:
             f'{name} is {value!r}, expected one of {", ".join(allowed)}'
             for name, value, allowed in (
                 ('transport', self.transport, TRANSPORTS), ('method', self.method, METHODS),
-                ('backend', self.backend, BACKENDS),
+                ('estimator', self.estimator, ESTIMATORS), ('backend', self.backend, BACKENDS),
                 ('precision', self.precision, ('auto', *PRECISIONS)))
             if value not in allowed]
         if self.limit is not None and self.limit < 1:
@@ -69,6 +73,22 @@ class ReplaySettings:
 
 
 @dataclass(frozen=True)
+class EstimateNote:
+    """
+    What an estimator says of one face besides its images.
+
+    :param confidence: probability that there is a face, 0 to 1; NaN where it was left out
+    :param placement: what its distance rests on, name of a `Placement`; '' likewise
+    :param cause: why it was left out, '' when it was not
+    """
+
+    track_id: str
+    confidence: float = float('nan')
+    placement: str = ''
+    cause: str = ''
+
+
+@dataclass(frozen=True)
 class PlayedFrame:
     """
     What became of one frame.
@@ -79,6 +99,7 @@ class PlayedFrame:
     :param stage_ms: milliseconds per stage
     :param outputs: what was published for it
     :param detections: as the detector found them, where the transport tells (with landmarks)
+    :param estimates: of each face that an estimator saw, where the transport tells
     """
 
     index: int
@@ -89,6 +110,7 @@ class PlayedFrame:
     stage_ms: dict[str, float] = field(default_factory=dict)
     outputs: tuple[OutputMessage, ...] = ()
     detections: tuple[Detection, ...] = ()
+    estimates: tuple[EstimateNote, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -117,6 +139,9 @@ class Player(Protocol):
 
     def engines(self) -> tuple[EngineReport, ...]:
         """Return the networks that ran."""
+
+    def refusals(self) -> dict[str, int]:
+        """Return how many faces the estimator left out, by cause, as it counted them itself."""
 
     def close(self) -> None:
         """Stop."""

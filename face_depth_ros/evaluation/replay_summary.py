@@ -12,10 +12,16 @@ import math
 from typing import Any
 
 from face_depth_ros.core.metrics import percentiles
+from face_depth_ros.evaluation.estimate_analysis import summarise_estimates
 from face_depth_ros.evaluation.origin import commit, machine
 from face_depth_ros.evaluation.reference_depth import ReferenceDepth
 from face_depth_ros.evaluation.replay_analysis import FrameScore
-from face_depth_ros.evaluation.replay_settings import EngineReport, PlayedFrame, ReplaySettings
+from face_depth_ros.evaluation.replay_settings import (
+    EngineReport,
+    OFF,
+    PlayedFrame,
+    ReplaySettings,
+)
 import numpy as np
 
 WORSE_BY_MM = 0.3
@@ -27,7 +33,8 @@ def summarise(settings: ReplaySettings, played: Sequence[PlayedFrame],
               outputs: Mapping[str, Mapping[str, Any]], *, input_sha256: str, command: str,
               wall_s: float, unmatched: Mapping[str, int],
               stages: Mapping[str, Mapping[str, float]],
-              reference: ReferenceDepth | None = None) -> dict[str, Any]:
+              reference: ReferenceDepth | None = None,
+              refusals: Mapping[str, int] | None = None) -> dict[str, Any]:
     """
     Return the content of summary.json.
 
@@ -35,6 +42,7 @@ def summarise(settings: ReplaySettings, played: Sequence[PlayedFrame],
     :param outputs: {topic: {type, count}} of the recorded bag
     :param stages: {stage: {p50, p95}} in ms that no frame carries
     :param unmatched: messages of the input bag without a partner of equal stamp, by cause
+    :param refusals: faces that the estimator left out, by cause
     """
     done = [p for p in played if not p.cause]
     durations: dict[str, list[float]] = {}
@@ -59,6 +67,7 @@ def summarise(settings: ReplaySettings, played: Sequence[PlayedFrame],
         'wall_s': round(wall_s, 3),
         'method': settings.method,
         'temporal': settings.temporal,
+        'estimator': settings.estimator,
         'realtime': settings.realtime,
         'dropped_by_cause': dict(Counter(p.cause for p in played if p.cause)),
         'unmatched_messages': dict(unmatched),
@@ -74,6 +83,10 @@ def summarise(settings: ReplaySettings, played: Sequence[PlayedFrame],
     }
     if reference is not None:
         summary['reference'] = _against_reference(reference, scores)
+    if settings.estimator != OFF:
+        summary['estimation'] = summarise_estimates(
+            [(s.index, s.estimates) for s in scores], dict(refusals or {})) | (
+            {} if reference is None else _estimates_against_reference(scores))
     return summary
 
 
@@ -104,6 +117,14 @@ def _against_reference(reference: ReferenceDepth, scores: Sequence[FrameScore]) 
         'frames_box_on_head': sum(1 for r in found if r.on_head),
         'lost_share': _mean([r.lost for r in compared]),
     }
+
+
+def _estimates_against_reference(scores: Sequence[FrameScore]) -> dict[str, Any]:
+    compared = [s.estimate_reference for s in scores
+                if s.estimate_reference is not None and s.estimate_reference.pixels]
+    return {'reference_frames': len(compared),
+            'reference_rmse_mm': _mean([r.rmse_enhanced_mm for r in compared]),
+            'reference_near_rmse_mm': _mean([r.near_rmse_enhanced_mm for r in compared])}
 
 
 def _mean(values: Sequence[float]) -> float:

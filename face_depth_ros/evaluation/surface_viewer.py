@@ -19,20 +19,20 @@ _MARGIN = 0.12
 _WIRE_UNIT_M = 0.0001
 _SAME_SURFACE_M = 0.012
 """Neighbours further apart than this are not joined to a surface."""
+_CAPTIONS = {'raw': 'depth of the camera', 'new': 'enhanced depth',
+             'est': 'depth estimated from colour'}
+_THREE = ' style="grid-template-columns:repeat(auto-fit,minmax(min(330px,100%),1fr))"'
 
 _HTML = """
 <div class="controls"><label>frame <select id="sv-frame"></select></label>
 <label>surface <select id="sv-color"><option value="clay">clay</option>
 <option value="rgb">camera image</option></select></label>
 <span>drag to turn, scroll to zoom, double-click to reset</span></div>
-<div class="columns"><figure><canvas class="viewer" id="sv-raw"></canvas>
-<figcaption>depth of the camera</figcaption></figure>
-<figure><canvas class="viewer" id="sv-new"></canvas><figcaption>enhanced depth</figcaption>
-</figure></div>
+<div class="columns"__STYLE__>__FIGURES__</div>
 <script>(() => {
 const frames = __DATA__, W = 600, H = 540, UNIT = __UNIT__, STEP = __STEP__;
 const bytes = s => Uint8Array.from(atob(s), c => c.charCodeAt(0));
-const views = ["raw", "new"].map(k => {
+const views = __KEYS__.map(k => {
   const c = document.getElementById("sv-" + k); c.width = W; c.height = H;
   return {c, k, g: c.getContext("2d")};
 });
@@ -135,6 +135,7 @@ class SurfaceView:
     :param color: (H, W, 3) uint8 RGB, the whole frame
     :param raw: metres, (H, W) float32, NaN where invalid
     :param enhanced: metres, (H, W) float32, NaN where invalid
+    :param estimated: the same, from colour; None where no estimator ran
     """
 
     label: str
@@ -143,6 +144,7 @@ class SurfaceView:
     enhanced: np.ndarray
     box: FaceBox
     intrinsics: CameraIntrinsics
+    estimated: np.ndarray | None = None
 
 
 def surface_viewer(views: Sequence[SurfaceView]) -> str:
@@ -150,7 +152,11 @@ def surface_viewer(views: Sequence[SurfaceView]) -> str:
     frames = [frame for view in views if (frame := _frame(view)) is not None]
     if not frames:
         return ''
-    return (_HTML.replace('__DATA__', json.dumps(frames))
+    keys = [key for key in _CAPTIONS if all(key in frame for frame in frames)]
+    figures = ''.join(f'<figure><canvas class="viewer" id="sv-{key}"></canvas>'
+                      f'<figcaption>{_CAPTIONS[key]}</figcaption></figure>' for key in keys)
+    return (_HTML.replace('__DATA__', json.dumps(frames)).replace('__KEYS__', json.dumps(keys))
+            .replace('__FIGURES__', figures).replace('__STYLE__', _THREE if len(keys) > 2 else '')
             .replace('__UNIT__', repr(_WIRE_UNIT_M)).replace('__STEP__', repr(_SAME_SURFACE_M)))
 
 
@@ -178,7 +184,10 @@ def _frame(view: SurfaceView) -> dict[str, object] | None:
     center = view.intrinsics.unproject(
         np.array([view.box.center_x, view.box.center_y]), np.array(middle_z))
     packed: dict[str, object] = {}
-    for key, depth in (('raw', view.raw), ('new', view.enhanced)):
+    surfaces = {'raw': view.raw, 'new': view.enhanced}
+    if view.estimated is not None:
+        surfaces['est'] = view.estimated
+    for key, depth in surfaces.items():
         near = np.where(np.abs(depth - middle_z) < 0.18, depth, np.nan)
         wire = np.rint(np.nan_to_num(near[region]) / _WIRE_UNIT_M).astype('<u2')
         packed[key] = _base64(wire)
