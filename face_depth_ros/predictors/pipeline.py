@@ -51,7 +51,8 @@ class Pipeline:
         """
         Run a frame through all stages that its images allow.
 
-        :returns: no detections without colour, no enhanced depth without depth
+        :returns: no detections without colour, no enhanced depth without depth, no estimated
+            depth without colour or estimator
         """
         stage_ms: dict[str, float] = {}
         started = time.perf_counter()
@@ -66,9 +67,14 @@ class Pipeline:
         if frame.depth is not None:
             enhanced = self.enhancer.enhance(frame.depth, detections, stamp_ns=frame.stamp_ns,
                                              intrinsics=frame.intrinsics)
-            _note(stage_ms, 'enhance', started)
-        return FrameResult(frame.stamp_ns, frame.frame_id, detections, enhanced,
-                           stage_ms=stage_ms)
+            started = _note(stage_ms, 'enhance', started)
+        estimated = None
+        if self.estimator is not None and frame.color is not None:
+            estimated = self.estimator.estimate(frame.color, detections,
+                                                intrinsics=frame.intrinsics, depth=frame.depth)
+            _note(stage_ms, 'estimate', started)
+        return FrameResult(frame.stamp_ns, frame.frame_id, detections, enhanced, estimated,
+                           stage_ms)
 
     def close(self) -> None:
         """Release the engines."""
