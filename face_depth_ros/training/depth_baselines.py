@@ -3,8 +3,8 @@
 """
 What the depth baselines differ in: network, size, losses, discriminators.
 
-Every generator takes an image in [-1, 1] and returns its images by name; `depth` is among them, the
-grey depth image in [-1, 1], -1 where there is no face. Choices that the papers leave open:
+Every generator takes an image in [-1, 1] and returns its images by name; `depth` is among them,
+the grey depth image in [-1, 1], -1 where there is no face. Choices that the papers leave open:
 
 - cGAN: "real" is label 1, as in equations 1 and 5; the text of section 3.1.1 has it the other way
   round. Lambda is 100, pix2pix's weight, which the method follows: the squared error of images in

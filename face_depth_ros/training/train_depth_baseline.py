@@ -16,7 +16,7 @@ With `--resume` a run goes on where it was stopped.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 import json
 import logging
 from pathlib import Path
@@ -125,7 +125,7 @@ class AdversarialRun(Run[nn.Module]):
     """
 
     judges: Any = None
-    judges_optimizer: Any = field(default=None)
+    judges_optimizer: Any = None
 
 
 def main() -> None:
@@ -172,7 +172,8 @@ def build(settings: Settings, fabric: Fabric) -> AdversarialRun:
     """Return a fresh run."""
     torch.manual_seed(settings.seed)
     baseline = settings.baseline
-    model: Any = baseline.build(settings.width).to(memory_format=torch.channels_last)
+    model: Any = baseline.build(settings.width)
+    model = model.to(memory_format=torch.channels_last)
     average = baseline.build(settings.width).to(fabric.device)
     average.load_state_dict(model.state_dict())
     optimizer = torch.optim.Adam(model.parameters(), settings.learning_rate, BETAS, fused=True)
@@ -180,7 +181,8 @@ def build(settings: Settings, fabric: Fabric) -> AdversarialRun:
     run = AdversarialRun(model, average, optimizer)
     networks = baseline.judges(settings.width)
     if networks:
-        judges = Judges(networks, baseline.conditioned).to(memory_format=torch.channels_last)
+        judges: Any = Judges(networks, baseline.conditioned)
+        judges = judges.to(memory_format=torch.channels_last)
         run.judges, run.judges_optimizer = fabric.setup(judges, torch.optim.Adam(
             judges.parameters(), settings.learning_rate, BETAS, fused=True))
     return run
