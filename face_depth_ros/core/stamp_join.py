@@ -35,7 +35,8 @@ class StampJoin:
     """
     Sets of values with one stamp; whole ones leave at once and in order.
 
-    `drops` counts lost values by cause (`DROP_CAUSES`), `jumps` how often stamps ran back.
+    `drops` counts lost values by cause (`DROP_CAUSES`), `jumps` how often stamps ran back. A set
+    waits for the topics that are `awaited`, all at first; others go with it if they came before.
 
     :param keys: names of all topics
     :param required: names of those without which a set is worthless; None = all
@@ -52,6 +53,7 @@ class StampJoin:
             raise SettingsError(
                 f'cannot join {sorted(self.keys)} with {sorted(self.required)} required and '
                 f'capacity {capacity}; expected some of the keys and at least 1')
+        self.awaited = self.keys
         self.capacity = capacity
         self.drops: Counter[str] = Counter()
         self.jumps = 0
@@ -60,6 +62,12 @@ class StampJoin:
         self._waiting: dict[int, _Waiting] = {}  # in the order of arrival
         self._newest: dict[str, int] = {}
         self._last_out: int | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether a set has all that it needs and waits for what it can do without."""
+        with self._mutex:
+            return any(w.since is not None for w in self._waiting.values())
 
     def add(self, key: str, stamp_ns: int, value: Any) -> list[dict[str, Any]]:
         """
@@ -74,7 +82,7 @@ class StampJoin:
             newest = self._newest.get(key)
             passed = []
             if newest is not None and stamp_ns < newest:
-                passed = self._jump_back(key)
+                passed = self._jump_back(key, stamp_ns)
             self._newest[key] = stamp_ns
             if stamp_ns == newest:
                 self.drops['repeated'] += 1
@@ -86,7 +94,7 @@ class StampJoin:
             waiting.values[key] = value
             if waiting.since is None and waiting.values.keys() >= self.required:
                 waiting.since = self._clock()
-            if waiting.values.keys() == self.keys:
+            if waiting.values.keys() >= self.required | self.awaited:
                 return passed + self._pass_up_to(stamp_ns)
             self._keep_to_capacity()
             return passed
@@ -122,10 +130,15 @@ class StampJoin:
         self._last_out = stamp_ns
         return passed
 
-    def _jump_back(self, key: str) -> list[dict[str, Any]]:
-        """Pass on what is good enough, drop the rest of this key: its source has started over."""
+    def _jump_back(self, key: str, stamp_ns: int) -> list[dict[str, Any]]:
+        """
+        Pass on what is good enough, drop the rest of this key: its source has started over.
+
+        What waits for the very stamp that came belongs to the new start already.
+        """
         self.jumps += 1
-        ready = sorted(s for s, w in self._waiting.items() if w.since is not None)
+        ready = sorted(s for s, w in self._waiting.items()
+                       if w.since is not None and s != stamp_ns)
         passed = [self._waiting.pop(stamp).values for stamp in ready]
         self._last_out = None
         for stamp, waiting in list(self._waiting.items()):

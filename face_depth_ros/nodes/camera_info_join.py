@@ -27,11 +27,15 @@ class CameraInfoJoin(Generic[T]):
 
     :param count: called with (cause, message) for what is lost or not exact
     :param clock: seconds, monotonic
+    :param default: what frames go on with where none has come; None = they are left out
     """
 
     def __init__(self, count: Callable[[str, str], None],
-                 clock: Callable[[], float] = time.monotonic) -> None:
-        self._count, self._clock = count, clock
+                 clock: Callable[[], float] = time.monotonic,
+                 default: CameraInfoFrame | None = None) -> None:
+        self._count, self._clock, self._default = count, clock, default
+        self.awaited = True
+        """Whether a frame waits for the first one; it always waits where there is no default."""
         self.clear()
 
     def clear(self) -> None:
@@ -40,6 +44,11 @@ class CameraInfoJoin(Generic[T]):
         self._by_stamp: dict[int, CameraInfoFrame] = {}
         self._held: tuple[int, T, float] | None = None
         self._with_every_frame = False
+
+    @property
+    def waits(self) -> bool:
+        """Whether a frame waits."""
+        return self._held is not None
 
     def at(self, stamp_ns: int) -> CameraInfoFrame | None:
         """Return what is known now for a stamp; None when nothing has come."""
@@ -62,7 +71,9 @@ class CameraInfoJoin(Generic[T]):
 
     def take_overdue(self) -> list[tuple[T, CameraInfoFrame]]:
         """Return the frame that has waited long enough, if there is any camera_info for it."""
-        if self._held is None or self._latest is None or self._clock() - self._held[2] < WAIT_S:
+        if self._held is None or self._clock() - self._held[2] < WAIT_S:
+            return []
+        if self._latest is None and self._default is None:
             return []
         return self._release(give_up=True)
 
@@ -73,9 +84,14 @@ class CameraInfoJoin(Generic[T]):
         stamp_ns, frame, _ = self._held
         info = self.at(stamp_ns)
         exact = info is not None and info.stamp_ns == stamp_ns
-        if not (exact or give_up) and (info is None or self._with_every_frame):
+        awaited = self._with_every_frame
+        if info is None:
+            awaited = self.awaited or self._default is None
+        if awaited and not (exact or give_up):
             return []
         self._held = None
+        if info is None and self._default is not None:
+            return [(frame, self._default)]
         if info is None:
             self._count('camera_info_missing', (
                 'a frame was left out: no camera_info has come for the depth image; check that '

@@ -40,23 +40,26 @@ def check_sizes(depth: np.ndarray, info: CameraInfoFrame,
             cause='camera_info_size')
 
 
-def depth_warnings(wire: np.ndarray, depth: np.ndarray) -> list[tuple[str, str]]:
+def depth_warnings(wire: np.ndarray, depth: np.ndarray, effect: str = '') -> list[
+        tuple[str, str]]:
     """
     Return (cause, message) of a depth image in which nothing is measured, or in another unit.
 
     :param wire: (H, W) uint16 or float32, as it came
     :param depth: metres, (H, W) float32, NaN where invalid
+    :param effect: what that means for the frame; '' = its depth passes through
     """
     valid = depth[np.isfinite(depth)]
     if valid.size:
-        return _unit_warnings(wire, valid)
+        return _unit_warnings(wire, valid, effect or 'faces are left as they were measured')
     if wire.dtype == np.uint16:
         what = f'{int((wire == 0).sum())} zeros, {int((wire == 65535).sum())} saturated'
     else:
         what = f'{int(np.isnan(wire).sum())} NaN, {int(np.isinf(wire).sum())} infinite'
     return [('depth_all_invalid', (
-        f'none of the {wire.size} depth pixels is valid ({what}); the frame is passed on as it '
-        'is; check that the camera is not covered and its emitter is on'))]
+        f'none of the {wire.size} depth pixels is valid ({what}); '
+        f'{effect or "the frame is passed on as it is"}; check that the camera is not covered '
+        'and its emitter is on'))]
 
 
 def frame_warnings(wire: np.ndarray, depth: np.ndarray,
@@ -72,7 +75,7 @@ def frame_warnings(wire: np.ndarray, depth: np.ndarray,
                        if face.cause not in causes]
 
 
-def _unit_warnings(wire: np.ndarray, valid: np.ndarray) -> list[tuple[str, str]]:
+def _unit_warnings(wire: np.ndarray, valid: np.ndarray, effect: str) -> list[tuple[str, str]]:
     """
     Return a warning of depth whose median is implausible.
 
@@ -87,5 +90,5 @@ def _unit_warnings(wire: np.ndarray, valid: np.ndarray) -> list[tuple[str, str]]
         return []
     said = '16UC1 is millimetres' if wire.dtype == np.uint16 else '32FC1 is metres'
     return [('depth_unit', (
-        f'the median depth of the frame is {median:.4g} m, expected {low:g} to {high:g} m; faces '
-        f'are left as they were measured; check the unit that the camera publishes: {said}'))]
+        f'the median depth of the frame is {median:.4g} m, expected {low:g} to {high:g} m; '
+        f'{effect}; check the unit that the camera publishes: {said}'))]

@@ -14,7 +14,7 @@ import time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from face_depth_ros.nodes.health import HealthReport
 from face_depth_ros.nodes.topic_input import TopicInput
-from face_depth_ros.nodes.topic_output import TopicOutput
+from face_depth_ros.nodes.topic_output import Output
 from rclpy.node import Node
 
 PERIOD_S = 1.0
@@ -82,7 +82,7 @@ def work_values(report: HealthReport, dropped: int, rate: float) -> dict[str, ob
     return values
 
 
-def topic_values(inputs: Iterable[TopicInput], outputs: Iterable[TopicOutput]) -> dict[
+def topic_values(inputs: Iterable[TopicInput], outputs: Iterable[Output]) -> dict[
         str, object]:
     """Return what is shown of a node's topics."""
     values: dict[str, object] = {}

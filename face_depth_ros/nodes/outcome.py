@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from face_depth_ros.nodes.diagnostics import Problem
-from face_depth_ros.nodes.topic_output import TopicOutput
+from face_depth_ros.nodes.topic_output import Output
 
 P = TypeVar('P')
 S = TypeVar('S')
-Values = Sequence[tuple[TopicOutput[Any], Any]]
+Values = Sequence[tuple[Output, Any]]
 """Pairs (output, value), published together or not at all."""
 
 

@@ -30,6 +30,12 @@ from face_depth_ros.nodes.image_messages import (
     image_to_message,
     ImageFrame,
 )
+from face_depth_ros.nodes.landmark_messages import (
+    FaceLandmarks,
+    landmarks_from_message,
+    landmarks_to_message,
+)
+from hri_msgs.msg import FacialLandmarks
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from vision_msgs.msg import Detection2DArray
 
@@ -73,6 +79,8 @@ DETECTIONS: Adapter[DetectionFrame] = Adapter(
     Detection2DArray, detections_from_message, detections_to_message)
 CAMERA_INFO: Adapter[CameraInfoFrame] = Adapter(
     CameraInfo, camera_info_from_message, camera_info_to_message)
+LANDMARKS: Adapter[FaceLandmarks] = Adapter(
+    FacialLandmarks, landmarks_from_message, landmarks_to_message)
 COLOR: dict[str, Adapter[ImageFrame]] = {
     'raw': Adapter(Image, color_from_message, image_to_message),
     'compressed': Adapter(CompressedImage, compressed_color_from_message, image_to_message,

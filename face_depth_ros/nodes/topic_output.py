@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Generic
+import threading
+from typing import Any, Generic, Protocol
 
 from face_depth_ros.nodes.handoff import Exchange
 from face_depth_ros.nodes.health import Health
@@ -17,9 +18,32 @@ from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPo
 OUTPUT_DEPTH = 5
 
 
+class Output(Protocol):
+    """What a node needs to know of an output, or of many that it gives as one."""
+
+    topic: str
+
+    @property
+    def demand(self) -> int:
+        """How many subscribers there are, in the process and outside."""
+
+    @property
+    def messages_sent(self) -> int:
+        """ROS messages that were made and sent."""
+
+    def encode(self, value: Any) -> Any:
+        """Return the ROS message if anybody outside the process takes the topic, else None."""
+
+    def send(self, value: Any, message: Any) -> None:
+        """Hand a value on, and send the message that `encode` made of it."""
+
+    def close(self) -> None:
+        """Leave the topic."""
+
+
 class TopicOutput(Generic[V]):
     """
-    A publisher that knows whether anybody wants its values.
+    A publisher that knows whether anybody wants its values; once closed it does nothing.
 
     :param topic: relative name
     :param exchange: of the container, or None when the node runs alone or hand-off is off
@@ -34,6 +58,8 @@ class TopicOutput(Generic[V]):
         self._adapter = adapter
         self._node = node
         self._sent = 0
+        self._closed = False
+        self._closing = threading.Lock()
 
         def incompatible(policy: str) -> None:
             health.count('incompatible_qos', f'a subscriber of {self.topic} asks for another '
@@ -52,7 +78,7 @@ class TopicOutput(Generic[V]):
     def demand(self) -> int:
         """How many subscribers there are, in the process and outside."""
         local = 0 if self._publication is None else self._publication.subscriptions
-        return local + self._publisher.get_subscription_count()
+        return local + self._subscribers_outside()
 
     @property
     def messages_sent(self) -> int:
@@ -63,11 +89,13 @@ class TopicOutput(Generic[V]):
         """Leave the topic."""
         if self._publication is not None:
             self._publication.close()
-        self._node.destroy_publisher(self._publisher)
+        with self._closing:
+            self._closed = True
+            self._node.destroy_publisher(self._publisher)
 
     def encode(self, value: V) -> Any:
         """Return the ROS message if anybody outside the process takes the topic, else None."""
-        if self._publisher.get_subscription_count() == 0:
+        if self._subscribers_outside() == 0:
             return None
         return self._adapter.to_message(value)
 
@@ -75,12 +103,19 @@ class TopicOutput(Generic[V]):
         """Hand a value on, and send the message that `encode` made of it."""
         if self._publication is not None:
             self._publication.deliver(value)
-        if message is not None:
-            self._publisher.publish(message)
-            self._sent += 1
+        if message is None:
+            return
+        with self._closing:
+            if not self._closed:
+                self._publisher.publish(message)
+                self._sent += 1
+
+    def _subscribers_outside(self) -> int:
+        with self._closing:
+            return 0 if self._closed else int(self._publisher.get_subscription_count())
 
 
-def publish_together(values: Sequence[tuple[TopicOutput[Any], Any]]) -> None:
+def publish_together(values: Sequence[tuple[Output, Any]]) -> None:
     """
     Publish the outputs of one frame: all of them, or none when one cannot be encoded.
 

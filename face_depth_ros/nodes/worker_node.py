@@ -34,7 +34,7 @@ from face_depth_ros.nodes.predictor_slot import PredictorSlot
 from face_depth_ros.nodes.qos_events import MATCHED_EVENTS
 from face_depth_ros.nodes.topic_adapters import Adapter
 from face_depth_ros.nodes.topic_input import Arrival, TopicInput
-from face_depth_ros.nodes.topic_output import TopicOutput
+from face_depth_ros.nodes.topic_output import Output, TopicOutput
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
 from rclpy.parameter import Parameter
@@ -70,7 +70,7 @@ class WorkerNode(ManagedNode, Generic[S, P, JobT]):
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self._exchange, self._matched_events = exchange, matched_events
         self.inputs: list[TopicInput[Any]] = []
-        self.outputs: list[TopicOutput[Any]] = []
+        self.outputs: list[Output] = []
         self._active = self._wanted = self._ready = self._closed = False
         self._last_stamp = -1
         self._slot: PredictorSlot[P] = PredictorSlot()

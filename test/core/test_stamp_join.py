@@ -68,6 +68,20 @@ def test_late_and_repeated_stamps_are_dropped_and_counted() -> None:
     assert feed(slow, ('mask', 1)) == [] and slow.jumps == 1
 
 
+def test_only_what_is_awaited_is_waited_for() -> None:
+    join = StampJoin(['color', 'mask', 'info'], required=['color'])
+    assert not join.waits
+    join.awaited = frozenset({'mask'})
+    assert feed(join, ('color', 1)) == [] and join.waits
+    assert feed(join, ('mask', 1)) == [{'color': ('color', 1), 'mask': ('mask', 1)}]
+    assert not join.waits
+    join.awaited = frozenset()
+    assert feed(join, ('mask', 2)) == [] and not join.waits
+    assert feed(join, ('color', 2)) == [{'color': ('color', 2), 'mask': ('mask', 2)}]
+    assert feed(join, ('color', 3)) == [{'color': ('color', 3)}]
+    assert feed(join, ('mask', 3)) == [] and join.drops == {'late': 1}
+
+
 def test_optional_topic_is_waited_for_until_overdue() -> None:
     clock = Clock()
     join = StampJoin(['color', 'mask'], required=['color'], clock=clock)

@@ -102,3 +102,34 @@ def test_an_uncalibrated_camera_is_named():
     with pytest.raises(InvalidCameraInfoError, match='K = 0') as caught:
         camera_info_from_message(info_message(1, focal=0.0)).intrinsics()
     assert caught.value.cause == 'camera_info_k_zero'
+
+
+class OptionalJoin(CameraInfoJoin):
+    """One whose frames can do without."""
+
+    def __init__(self):
+        self.now, self.counted = 0.0, []
+        super().__init__(lambda cause, _: self.counted.append(cause), lambda: self.now,
+                         camera_info_from_message(info_message(0)))
+
+
+def test_with_a_default_a_frame_waits_only_a_moment_for_the_first():
+    join = OptionalJoin()
+    assert join.add_frame(1, 'frame 1') == [] and join.waits
+    join.now = 1.1 * WAIT_S
+    (frame, info), = join.take_overdue()
+    assert frame == 'frame 1' and info.stamp_ns == 0 and not join.waits
+    assert join.add_frame(2, 'frame 2') == []
+    assert [f for f, _ in join.add_frame(3, 'frame 3')] == ['frame 2']
+    own = camera_info_from_message(info_message(3))
+    assert join.add_info(own) == [('frame 3', own)]
+    assert join.counted == []
+
+
+def test_with_a_default_nothing_is_waited_for_that_is_not_awaited():
+    join = OptionalJoin()
+    join.awaited = False
+    assert [f for f, _ in join.add_frame(1, 'frame 1')] == ['frame 1'] and not join.waits
+    own = camera_info_from_message(info_message(2))
+    assert join.add_info(own) == [] and join.add_frame(2, 'frame 2') == [('frame 2', own)]
+    assert join.add_frame(3, 'frame 3') == [] and join.waits, 'now one comes with every frame'
