@@ -9,7 +9,14 @@ from types import SimpleNamespace
 
 from face_depth_ros.core.errors import ModelFileError
 from face_depth_ros.core.face_box import FaceBox
-from face_depth_ros.core.frames import Detection, EnhancedDepth
+from face_depth_ros.core.frames import (
+    Detection,
+    EnhancedDepth,
+    EstimatedDepth,
+    FaceEstimate,
+    Placement,
+    SkippedFace,
+)
 from face_depth_ros.nodes.headers import header_of
 from face_depth_ros.nodes.image_messages import image_to_message, ImageFrame
 import numpy as np
@@ -69,6 +76,59 @@ class FakeEnhancer:
 
     def close(self):
         self.closed = True
+
+
+class FakeEstimator:
+    """
+    Paints boxes: 0.5 m by intrinsics, else the sensor's mean depth, else none; 1 cm unsure.
+
+    The mask names the model. A face whose score is 0 is none.
+    """
+
+    engine = None
+
+    def __init__(self, **settings):
+        self.settings = settings
+        self.confidence_threshold, self.crop = settings['confidence_threshold'], settings['crop']
+        self.closed = False
+        self.calls = []
+
+    def estimate(self, color, detections, *, intrinsics=None, depth=None):
+        assert color.dtype == np.uint8 and color.shape[2] == 3 and not self.closed
+        self.calls.append((color, detections, intrinsics, depth))
+        shape = color.shape[:2]
+        result = EstimatedDepth(np.full(shape, np.nan, np.float32),
+                                np.full(shape, np.nan, np.float32), np.zeros(shape, np.uint8))
+        faces, skipped = [], []
+        for face in sorted(detections, key=lambda d: d.box.side):
+            if face.score <= 0:
+                skipped.append(SkippedFace(face.track_id, 'no_face', 'probability 0.00'))
+                continue
+            faces.append(self._paint(result, face, intrinsics, depth))
+        return EstimatedDepth(result.depth, result.uncertainty, result.mask, tuple(faces),
+                              tuple(skipped))
+
+    def close(self):
+        self.closed = True
+
+    def _paint(self, result, face, intrinsics, depth):
+        distance, placement = float('nan'), Placement.NONE
+        if depth is not None:
+            distance, placement = float(np.nanmean(depth)), Placement.SENSOR
+        elif intrinsics is not None:
+            distance, placement = 0.5, Placement.HEAD_SIZE
+        b = face.box
+        x0, y0 = (max(0, round(c - b.side / 2)) for c in (b.center_x, b.center_y))
+        area = np.s_[y0:round(b.center_y + b.side / 2), x0:round(b.center_x + b.side / 2)]
+        result.depth[area] = distance
+        result.uncertainty[area] = 0.01 if placement else np.nan
+        result.mask[area] = 1 if self.settings['model'] == 'ours' else 2
+        angle = np.arange(68) * (2 * np.pi / 68)
+        circle = np.stack([np.cos(angle), np.sin(angle)], axis=1) * b.side / 2
+        crop = np.zeros((4, 4), np.float32)
+        return FaceEstimate(face, 0.9, crop, crop.astype(np.uint8),
+                            (circle + (b.center_x, b.center_y)).astype(np.float32),
+                            np.linspace(0, 1, 68, dtype=np.float32), placement, distance, 0.01)
 
 
 class BrokenPredictor:
