@@ -17,6 +17,7 @@ import numpy as np
 
 _NAMES = ('fused_depth.npz', 'true_depth.npz')
 _KEYS = ('depth_mm', 'valid', 'stamp_ns')
+_POSE_KEYS = ('R_camera_to_model', 't_camera_to_model')
 _HEAD_MARGIN_PIXELS = 2
 NEAR_MM = 15.0
 """A measurement that is off by more is a flying pixel or another surface, not noise."""
@@ -56,7 +57,8 @@ class ReferenceDepth:
     Reference frames of an .npz file, found by stamp.
 
     Keys: depth_mm (N, H, W) numbers with 0 = nothing there, valid (N, H, W) bool where it may be
-    used, stamp_ns (N,).
+    used, stamp_ns (N,); if known yaw_deg (N,), R_camera_to_model (N, 3, 3) and t_camera_to_model
+    (N, 3) metres.
 
     :raises BagError: not readable, or keys missing or of unequal length
     """
@@ -67,6 +69,7 @@ class ReferenceDepth:
             with np.load(self.path) as data:
                 arrays = {key: data[key] for key in _KEYS}
                 self.yaw_deg = data['yaw_deg'] if 'yaw_deg' in data else None
+                poses = [data[key] for key in _POSE_KEYS if key in data]
         except KeyError as error:
             raise BagError(f'{self.path} has no {error.args[0]}, expected the keys '
                            f'{", ".join(_KEYS)}', cause='reference') from error
@@ -80,6 +83,8 @@ class ReferenceDepth:
                 cause='reference')
         self._depth_mm, self._valid = arrays['depth_mm'], arrays['valid']
         self._row = {int(stamp): i for i, stamp in enumerate(arrays['stamp_ns'])}
+        self._model_from_camera = None if len(poses) < 2 else np.concatenate(
+            [poses[0], poses[1][:, :, None]], axis=2)  # (N, 3, 4)
 
     @staticmethod
     def beside(bag: Path) -> Path | None:
@@ -104,6 +109,18 @@ class ReferenceDepth:
         """Return the yaw of the head in degrees, where the file has it."""
         row = self._row.get(stamp_ns)
         return None if row is None or self.yaw_deg is None else float(self.yaw_deg[row])
+
+    def pose_at(self, stamp_ns: int) -> np.ndarray | None:
+        """Return where the camera's points lie on the head, (3, 4) metres, if the file has it."""
+        row = self._row.get(stamp_ns)
+        if row is None or self._model_from_camera is None:
+            return None
+        pose: np.ndarray = self._model_from_camera[row]
+        return pose
+
+    def stamps(self) -> tuple[int, ...]:
+        """Return the stamps of all frames, in the order of the file."""
+        return tuple(self._row)
 
     def score(self, stamp_ns: int, raw: np.ndarray, enhanced: np.ndarray,
               detections: tuple[Detection, ...]) -> ReferenceScore | None:
