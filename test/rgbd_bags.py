@@ -143,6 +143,7 @@ class KnowingPipeline:
         engine = None
 
     detector, enhancer = _Part(), _Part()
+    estimator: Any = None
 
     def __init__(self) -> None:
         self.closed = False
@@ -180,7 +181,7 @@ class EstimatingPipeline(KnowingPipeline):
     """
 
     OFFSET_MM = 8
-    estimator = KnowingPipeline._Part()
+    estimator: Any = KnowingPipeline._Part()
 
     def __init__(self, missed: Iterable[int] = ()) -> None:
         super().__init__()

@@ -34,7 +34,7 @@ class FaceEstimateScore:
 
     :param mask_pixels: pixels of the face's box with a class other than background
     :param depth_pixels: those of them that have estimated depth
-    :param cause: why mask or depth is missing, '' when both are there
+    :param cause: why mask or depth is missing or doubtful, '' when both are there
     :param placement: what the distance rests on, '' where the transport does not tell
     :param confidence: of the estimator that this is a face, NaN where the transport does not tell
     :param sigma_mm: median of the published uncertainty
@@ -111,7 +111,8 @@ def summarise_estimates(frames: Sequence[tuple[int, Sequence[FaceEstimateScore]]
     Return what summary.json says of the estimator.
 
     :param frames: index and faces of each frame
-    :param refusals: faces that the estimator left out, by cause, as it counted them itself
+    :param refusals: faces that the estimator left out or found doubtful, by cause, as it counted
+        them itself
     """
     with_face = [(i, faces) for i, faces in frames if faces]
     lacking = [(i, f) for i, faces in with_face for f in faces
@@ -126,7 +127,7 @@ def summarise_estimates(frames: Sequence[tuple[int, Sequence[FaceEstimateScore]]
         'faces_without': [{'frame': i + 1, 'track': f.track_id, 'cause': f.cause}
                           for i, f in lacking],
         'without_by_cause': dict(Counter(f.cause for _, f in lacking)),
-        'left_out_by_estimator': dict(refusals),
+        'doubted_by_estimator': dict(refusals),
         'placement': dict(Counter(f.placement for f in every if f.placement)),
         'faces_compared': sum(1 for f in every if f.compared),
         'offset_mm': _mean([f.offset_mm for f in every]),

@@ -82,7 +82,8 @@ def estimate_blocks(views: Sequence[EstimateView], scale: DepthScale, times: Seq
 
 def _verdict(e: dict[str, Any]) -> str:
     without = named_faces(e, at_most=20)
-    counted = ', '.join(f'{n} {cause}' for cause, n in e['left_out_by_estimator'].items())
+    counted = ', '.join(f'{n} {cause.replace("_", " ")}'
+                        for cause, n in e['doubted_by_estimator'].items())
     placed = ', '.join(f'{n} by {name.replace("_", " ")}' for name, n in e['placement'].items())
     reference = (f' Against the reference: RMSE {number(e["reference_rmse_mm"])} mm in '
                  f'{e["reference_frames"]} frames.' if 'reference_rmse_mm' in e else '')
@@ -94,7 +95,7 @@ def _verdict(e: dict[str, Any]) -> str:
     return (
         f'Depth and mask in {e["frames_with_depth_and_mask"]} of {e["frames_with_face"]} frames '
         f'with a face.' + (f' Without: {without}.' if without else '')
-        + (f' Left out by the estimator: {counted}.' if counted else '')
+        + (f' Left out or doubted by the estimator: {counted}.' if counted else '')
         + (f' Distances placed: {placed}.' if placed else '') + compared + reference)
 
 

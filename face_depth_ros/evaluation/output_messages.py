@@ -283,11 +283,17 @@ def _detections(header: Any, detections: tuple[Detection, ...]) -> Any:
 
 def _landmarks(header: Any, track_id: str, points: np.ndarray, visibility: np.ndarray | None,
                width: int, height: int) -> OutputMessage:
-    """Return a face's 68 points, and as its pupils the middles of the eyes' outlines."""
+    """
+    Return a face's 68 points; as its pupils the middles of the eyes' outlines, confidence 0.
+
+    The message knows no points beyond the border: they are put on it, with confidence 0.
+    """
     t = message_types().types
-    visible = np.ones(LANDMARK_COUNT) if visibility is None else visibility
-    rows = np.column_stack([points / (width, height), visible])
-    rows = np.concatenate([rows, [rows[eye].mean(axis=0) for eye in _EYES]])
+    places = np.asarray(points, np.float64) / (width, height)
+    inside = np.clip(places, 0.0, 1.0)
+    visible = np.ones(LANDMARK_COUNT) if visibility is None else np.clip(visibility, 0.0, 1.0)
+    sure = np.where((places == inside).all(axis=1), visible, 0.0)
+    rows = [*np.column_stack([inside, sure]), *((*inside[eye].mean(axis=0), 0.0) for eye in _EYES)]
     found = [t['hri_msgs/msg/NormalizedPointOfInterest2D'](*(float(v) for v in row))
              for row in rows]
     return _message(f'{LANDMARKS_PREFIX}{track_id}', t[LANDMARKS](header, found, height, width))

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 import logging
 import time
-from typing import Any
 
 from face_depth_ros.core.errors import FaceDepthError
 from face_depth_ros.core.frames import EstimatedDepth
@@ -36,17 +35,16 @@ class DirectPlayer:
     """
 
     def __init__(self, settings: ReplaySettings, pipeline: Pipeline | None = None) -> None:
-        options: dict[str, Any] = (
-            {} if settings.estimator == OFF else {'estimator': settings.estimator})
         self._pipeline = pipeline or Pipeline.open(
             method=settings.method, backend=settings.backend, precision=settings.precision,
-            temporal=settings.temporal, **options)
+            temporal=settings.temporal,
+            estimator='' if settings.estimator == OFF else settings.estimator)
         self._warned: set[str] = set()
         self._refusals: Counter[str] = Counter()
         self._labels_told = settings.estimator == OFF
         engines = [self._pipeline.detector.engine, self._pipeline.enhancer.engine]
-        estimator = getattr(self._pipeline, 'estimator', None)
-        engines += [] if estimator is None else [estimator.engine]
+        if self._pipeline.estimator is not None:
+            engines.append(self._pipeline.estimator.engine)
         # Now, while the files are those that were loaded.
         self._engines = tuple(engine_report(e) for e in engines if e is not None)
 
@@ -89,7 +87,7 @@ class DirectPlayer:
         return self._engines
 
     def refusals(self) -> dict[str, int]:
-        """Return how many faces the estimator left out, by cause."""
+        """Return how many faces the estimator left out or doubted, by cause."""
         return dict(self._refusals)
 
     def close(self) -> None:
@@ -105,6 +103,6 @@ def engine_report(engine: Engine) -> EngineReport:
 
 def _notes(estimated: EstimatedDepth) -> tuple[EstimateNote, ...]:
     return tuple(
-        [EstimateNote(f.detection.track_id, f.confidence, f.placement.name.lower())
+        [EstimateNote(f.detection.track_id, f.confidence, f.placement.name.lower(), f.note)
          for f in estimated.faces]
         + [EstimateNote(s.track_id, cause=s.cause) for s in estimated.skipped])

@@ -159,7 +159,7 @@ class RosPlayer:
                 for node, stage in stages}
 
     def refusals(self) -> dict[str, int]:
-        """Return how many faces the estimator left out, by cause, from its newest diagnostics."""
+        """Return the counts of what the estimator last said it left out or doubted, by cause."""
         status = self._status.get(_ESTIMATOR, {})
         return {key.partition('.')[2]: int(value) for key, value in status.items()
                 if key.startswith('noted.') and int(value)}

@@ -78,8 +78,8 @@ class EstimateNote:
     What an estimator says of one face besides its images.
 
     :param confidence: probability that there is a face, 0 to 1; NaN where it was left out
-    :param placement: what its distance rests on, name of a `Placement`; '' likewise
-    :param cause: why it was left out, '' when it was not
+    :param placement: what its distance rests on, name of a `Placement`; '' where it was left out
+    :param cause: why it was left out or is doubtful, '' when it is neither
     """
 
     track_id: str
@@ -141,7 +141,7 @@ class Player(Protocol):
         """Return the networks that ran."""
 
     def refusals(self) -> dict[str, int]:
-        """Return how many faces the estimator left out, by cause, as it counted them itself."""
+        """Return the counts of what the estimator left out or doubted, by cause."""
 
     def close(self) -> None:
         """Stop."""

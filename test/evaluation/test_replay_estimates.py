@@ -80,6 +80,7 @@ def test_pupils_are_the_middles_of_the_eyes(replayed: tuple[Path, Any]) -> None:
         for axis in ('x', 'y'):
             middle = np.mean([getattr(message.landmarks[i], axis) for i in eye])
             assert getattr(message.landmarks[pupil], axis) == pytest.approx(middle, abs=1e-6)
+        assert message.landmarks[pupil].c == 0.0
 
 
 def test_label_info_is_latched_for_who_plays_the_bag(replayed: tuple[Path, Any]) -> None:
@@ -126,7 +127,7 @@ def test_faces_left_out_are_named_with_their_cause(tmp_path: Path) -> None:
     assert found['faces_without'] == [
         {'frame': 2, 'track': 'f00001', 'cause': 'no_face'},
         {'frame': 4, 'track': 'f00001', 'cause': 'no_face'}]
-    assert found['without_by_cause'] == found['left_out_by_estimator'] == {'no_face': 2}
+    assert found['without_by_cause'] == found['doubted_by_estimator'] == {'no_face': 2}
     words = 'frame 2 f00001 (no_face), frame 4 f00001 (no_face)'
     assert words in summary_table(summary)
     assert words in (tmp_path / 'out' / 'report.html').read_text()
