@@ -12,6 +12,7 @@ COMPONENTS = {
     # The names are those that launch files give to composable nodes.
     'face_depth_ros::FaceDetector': 'face_depth_ros.nodes.face_detector:FaceDetectorNode',
     'face_depth_ros::DepthEnhancer': 'face_depth_ros.nodes.depth_enhancer:DepthEnhancerNode',
+    'face_depth_ros::DepthEstimator': 'face_depth_ros.nodes.depth_estimator:DepthEstimatorNode',
 }
 COMMANDS = {
     'replay': 'face_depth_ros.evaluation.replay:main',
@@ -20,6 +21,7 @@ COMMANDS = {
     'component_container': 'face_depth_ros.nodes.component_container:main',
     'face_detector': 'face_depth_ros.nodes.face_detector:main',
     'depth_enhancer': 'face_depth_ros.nodes.depth_enhancer:main',
+    'depth_estimator': 'face_depth_ros.nodes.depth_estimator:main',
 }
 
 

@@ -27,12 +27,16 @@ SHARE = Path(__file__).resolve().parents[1]
 PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
 """Fast DDS 2 (Humble to Jazzy) and 3 (Kilted and later)."""
 
-PLUGINS = {'face_detector': 'FaceDetector', 'depth_enhancer': 'DepthEnhancer'}
+PLUGINS = {'face_detector': 'FaceDetector', 'depth_enhancer': 'DepthEnhancer',
+           'depth_estimator': 'DepthEstimator'}
 REMAPPINGS = {
     'face_detector': ('color/image_raw',),
-    'depth_enhancer': ('color/camera_info', 'depth/image_raw', 'depth/camera_info')}
-OVERRIDES = {'backend': tuple(PLUGINS), 'precision': tuple(PLUGINS), 'method': ('depth_enhancer',)}
-"""Launch arguments that are parameters of nodes, and of which."""
+    'depth_enhancer': ('color/camera_info', 'depth/image_raw', 'depth/camera_info'),
+    'depth_estimator': ('color/image_raw', 'color/camera_info', 'depth/image_raw')}
+OVERRIDES = {'backend': ('backend', tuple(PLUGINS)), 'precision': ('precision', tuple(PLUGINS)),
+             'method': ('method', ('depth_enhancer',)),
+             'estimator_model': ('model', ('depth_estimator',))}
+"""Launch arguments that are parameters of nodes: of what name, and of which nodes."""
 
 ARGUMENTS = (
     ('color_topic', '/camera/camera/color/image_raw', 'colour image'),
@@ -51,6 +55,9 @@ ARGUMENTS = (
     ('precision', '', 'auto, fp32, fp16, bf16 or int8; empty = as in params_file'),
     ('method', '', 'of depth_enhancer: network, a filter, DL-*, DDRNet-dn or None; empty = as in '
      'params_file'),
+    ('estimator', 'true', 'false = load no depth_estimator, whatever components says'),
+    ('estimator_model', '', 'of depth_estimator: ours, depthnet, cgan, or a ModelSpec; empty = as '
+     'in params_file'),
     ('hand_off', 'true', 'pass frames inside the container by reference'),
     ('rviz', 'false', 'start rviz2 too'),
 )
@@ -74,6 +81,8 @@ def _start(context: LaunchContext) -> list[Any]:
     if unknown or not names:
         raise RuntimeError(f'components is {values["components"]!r}, expected some of '
                            f'{", ".join(PLUGINS)}, by commas')
+    if not _is_true(values['estimator']):
+        names = [n for n in names if n != 'depth_estimator']
     nodes = [_component(name, values) for name in names]
     if not _is_true(values['start_container']):
         namespace = values['namespace'].strip('/')
@@ -94,7 +103,8 @@ def _component(name: str, values: dict[str, str]) -> ComposableNode:
               'color/camera_info': values['color_info_topic'],
               'depth/image_raw': values['depth_topic'],
               'depth/camera_info': values['depth_info_topic']}
-    overrides = {p: values[p] for p, of in OVERRIDES.items() if name in of and values[p]}
+    overrides = {parameter: values[argument] for argument, (parameter, of) in OVERRIDES.items()
+                 if name in of and values[argument]}
     return ComposableNode(
         package=PACKAGE, plugin=f'{PACKAGE}::{PLUGINS[name]}', name=name,
         namespace=values['namespace'],

@@ -14,9 +14,10 @@ import sys
 
 from face_depth_ros.nodes import parameters
 from face_depth_ros.nodes.depth_enhancer import DepthEnhancerNode
+from face_depth_ros.nodes.depth_estimator import DepthEstimatorNode
 from face_depth_ros.nodes.face_detector import FaceDetectorNode
 
-NODES = (FaceDetectorNode, DepthEnhancerNode)
+NODES = (FaceDetectorNode, DepthEnhancerNode, DepthEstimatorNode)
 
 TOPICS = (
     ('color/image_raw', 'sensor_msgs/Image', 'in', 'face_detector',
@@ -43,6 +44,31 @@ TOPICS = (
      'mono8: 0 left alone, 1 measured, 2 corrected, 3 filled'),
     ('depth_enhanced/comparison', 'sensor_msgs/Image', 'out', 'depth_enhancer',
      'rgb8: `method` and `comparison_method` side by side, 2 W wide; made only while subscribed'),
+    ('color/image_raw', 'sensor_msgs/Image', 'in', 'depth_estimator',
+     'as of face_detector; grey images become colour'),
+    ('detections', 'vision_msgs/Detection2DArray', 'in', 'depth_estimator',
+     'faces of the stamp of the colour image'),
+    ('color/camera_info', 'sensor_msgs/CameraInfo', 'in, optional', 'depth_estimator',
+     'calibration of the colour image; without it masks and landmarks alone, and depth only where '
+     'the sensor measures the face'),
+    ('depth/image_raw', 'sensor_msgs/Image', 'in, optional', 'depth_estimator',
+     'as of depth_enhancer; places the estimated depth. That of the stamp is waited for at most '
+     '0.1 s; not subscribed with `use_depth: false`'),
+    ('depth_estimated/image_raw', 'sensor_msgs/Image', 'out', 'depth_estimator',
+     'faces alone: 32FC1 m, NaN elsewhere, or with `encoding: 16UC1` mm, 0 elsewhere'),
+    ('depth_estimated/camera_info', 'sensor_msgs/CameraInfo', 'out', 'depth_estimator',
+     'calibration of the colour image under the same stamp; K = 0 where none has come'),
+    ('depth_estimated/uncertainty', 'sensor_msgs/Image', 'out', 'depth_estimator',
+     '32FC1 m, one sigma of the estimated depth, NaN where there is none'),
+    ('mask', 'sensor_msgs/Image', 'out', 'depth_estimator',
+     'mono8: 0 background, 1 skin, 2 brows, 3 eyes, 4 glasses, 5 nose, 6 mouth'),
+    ('mask/label_info', 'vision_msgs/LabelInfo', 'out, latched', 'depth_estimator',
+     'the names of these labels'),
+    ('mask/color', 'sensor_msgs/Image', 'out', 'depth_estimator',
+     'rgb8: the mask in colours; made only while subscribed'),
+    ('landmarks/<track id>', 'hri_msgs/FacialLandmarks', 'out', 'depth_estimator',
+     'one topic for each face in view: 68 points in shares of width and height, their visibility '
+     'as confidence; pupils are not looked for (confidence 0); made only while subscribed'),
     ('/diagnostics', 'diagnostic_msgs/DiagnosticArray', 'out', 'all', '1 Hz, and when readiness '
      'changes'),
 )

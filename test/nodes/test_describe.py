@@ -9,8 +9,9 @@ import sys
 
 from face_depth_ros.nodes import describe, parameters
 from face_depth_ros.nodes.depth_enhancer import DepthEnhancerNode
+from face_depth_ros.nodes.depth_estimator import DepthEstimatorNode
 from face_depth_ros.nodes.face_detector import FaceDetectorNode
-from fake_predictors import FakeDetector, FakeEnhancer
+from fake_predictors import FakeDetector, FakeEnhancer, FakeEstimator
 import pytest
 import yaml
 
@@ -34,16 +35,21 @@ def test_the_parameter_file_holds_the_defaults_with_their_types():
 @pytest.mark.ros
 def test_the_table_of_topics_names_what_the_nodes_have(graph):
     nodes = {'face_detector': graph.add(FaceDetectorNode, open_detector=FakeDetector),
-             'depth_enhancer': graph.add(DepthEnhancerNode, open_enhancer=FakeEnhancer)}
+             'depth_enhancer': graph.add(DepthEnhancerNode, open_enhancer=FakeEnhancer),
+             'depth_estimator': graph.add(DepthEstimatorNode, open_estimator=FakeEstimator)}
+    assert set(nodes) == {node.default_name for node in describe.NODES}
     for name, node in nodes.items():
         has = {(i.topic, 'in' if i.required else 'in, optional') for i in node.inputs}
         has |= {(o.topic, 'out') for o in node.outputs}
+        if name == 'depth_estimator':
+            has.add((node.latched.topic_name, 'out, latched'))
         assert has == {(graph.topic(t), direction) for t, _, direction, of, _ in describe.TOPICS
                        if of == name}
 
 
 @pytest.mark.parametrize('what,line', [
     ('topics', '| depth_enhanced/provenance | sensor_msgs/Image | out | depth_enhancer |'),
+    ('topics', '| mask/label_info | vision_msgs/LabelInfo | out, latched | depth_estimator |'),
     ('parameters', '| depth_enhancer | method | string | network |'),
     ('yaml', '/**/depth_enhancer:')])
 def test_the_command_prints_each(what, line, monkeypatch, capsys):
