@@ -23,8 +23,7 @@ import numpy as np
 HEAD_MM = 320.0
 """The paper's R, across and down."""
 WINDOW_M = 0.06
-_WINDOW_ANGLE = 0.06
-"""Side of the first look, in focal lengths."""
+"""Side of the square whose depth is averaged."""
 
 
 def dynamic_crop_box(head_center: tuple[float, float], depth: np.ndarray,
@@ -80,11 +79,22 @@ def head_distance(head_center: tuple[float, float], depth: np.ndarray,
         raise InvalidFaceBoxError(
             f'the head centre ({x}, {y}) lies outside the {intrinsics.width} x '
             f'{intrinsics.height} image', cause='face_box_outside')
-    near = _valid_around(head_center, depth, _WINDOW_ANGLE * intrinsics.fx,
-                         _WINDOW_ANGLE * intrinsics.fy)
+    return mean_depth_around(head_center, depth, intrinsics.fx, intrinsics.fy)
+
+
+def mean_depth_around(center: tuple[float, float], depth: np.ndarray, fx: float,
+                      fy: float) -> float:
+    """
+    Return the mean of the valid depth in the window around a point of the image, metres.
+
+    :param center: pixels, in the image
+    :param depth: metres, (H, W) float32, NaN where invalid
+    :param fx: focal lengths, pixels
+    :raises InvalidDepthError: nothing valid around the point
+    """
+    near = _valid_around(center, depth, WINDOW_M * fx, WINDOW_M * fy)  # as if at 1 m
     median = float(np.median(near))
-    around = _valid_around(head_center, depth, intrinsics.fx * WINDOW_M / median,
-                           intrinsics.fy * WINDOW_M / median)
+    around = _valid_around(center, depth, WINDOW_M * fx / median, WINDOW_M * fy / median)
     return float(np.mean(around, dtype=np.float64))
 
 

@@ -16,10 +16,12 @@ folders and names (base_1, base_2, free_1, free_2, free_3, each with _ID); a rec
 orientation.euler with roll, pitch and yaw in degrees, joints (depth image), joints3D (Kinect's
 camera space, metres, y up), jointsRGB (colour image) and jointsState (2 = tracked), 17 joints in
 Kinect's order of which the fourth is the head. Assumed, for want of the data: S1 to S5 are the
-folders in the order of their names; the joints' pixels count from pixel centres. The angles are
-passed on as they are named there: their signs are not known to be ours, and one user of the
-dataset found the three names exchanged. `FRONTAL` and `TURNED`, the paper's A1 and A2, ask for
-all three alike and without sign, so neither matters to them.
+folders in the order of their names; the joints' pixels count from pixel centres.
+
+The signs of the angles are not known to be ours, and one user of the dataset found their three
+names exchanged. So the faces come without angles, and `Pandora.annotation` has them as they stand
+there. `FRONTAL` and `TURNED`, the paper's A1 and A2, ask for all three alike and without sign, so
+neither matters to them.
 
 Colour and depth come from two cameras without a calibration in the dataset. The paper crops both
 alike around the head. Here the annotation tells more: each joint is given in space, in the depth
@@ -156,7 +158,7 @@ class Pandora:
         """
         Read one frame.
 
-        :returns: depth on the colour image's pixels, the head's centre and angles
+        :returns: depth on the colour image's pixels, and the head's centre if it was tracked
         :raises DatasetError: a file is missing or not what it should be
         """
         annotation = self.annotation(recording)
@@ -172,10 +174,9 @@ class Pandora:
             raise DatasetError(f'{recording.path} is {stored.dtype}, expected 16 bit millimetres')
         depth = depth_on_color_grid(depth_to_metres(stored, '16UC1'), annotation.cameras)
         x, y = annotation.head[row].tolist()
-        yaw, pitch, roll = annotation.angles[row].tolist()
         return RgbdFace(
             DATASET, recording.subject, recording.session, recording.name, recording.condition,
-            color, depth, intrinsics=annotation.cameras.color, yaw=yaw, pitch=pitch, roll=roll,
+            color, depth, intrinsics=annotation.cameras.color,
             head_center=(x, y) if math.isfinite(x) else None)
 
     def annotation(self, recording: Recording) -> Annotation:
