@@ -3,8 +3,10 @@
 """
 Photos of faces with what is true of them, and the forms in which networks see relief.
 
-Relief is depth behind the head point, the point in the middle of the head at whose depth the face
-box measures 22 cm; it is negative for most of the face. The grey depth image of the papers is its
+Relief is how far a point lies behind the head point (the point in the middle of the head at whose
+depth the face box measures 22 cm), measured along the ray from the camera to the head point, not
+along the optical axis: a crop does not tell where in the image it was. It is negative for most of
+the face. The grey depth image of the papers is its
 8-bit form: the nearer the brighter, 0 where there is no face.
 """
 

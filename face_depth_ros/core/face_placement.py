@@ -3,10 +3,12 @@
 """
 Where a face with known relief stands: from sensor depth under it, else from the size of its head.
 
-A network tells relief r in sides of the face box, for it cannot know how far away the face is. In
-a pinhole camera depth is Z (1 + r s / f) with the depth Z of the head point, the side s of the box
-and the focal length f in pixels, so that Z alone is open. Sensor depth gives it by a robust fit,
-which may also stretch the relief a little; else a head of mean size is fitted to the landmarks.
+A network tells relief r in sides of the face box, for it cannot know how far away the face is, nor
+where in the image it stands. Along the ray to the head point (core/face_photo.py) a point of the
+face lies at D (1 + r s / F), with the distance D of the head point, the side s of the box in
+pixels and F, the distance in pixels from the camera to the box's centre in the image plane; so D
+alone is open. Sensor depth gives it by a robust fit, which may also stretch the relief a little;
+else a head of mean size is fitted to the landmarks.
 """
 
 from __future__ import annotations
@@ -44,10 +46,10 @@ _MIN_LANDMARKS = 8
 @dataclass(frozen=True)
 class FacePlacement:
     """
-    Depth of a face is `distance_m` + `scale_m` times its relief in sides of the box.
+    A point of the face lies at `distance_m` + `scale_m` * relief along the ray to the head point.
 
     :param kind: what it rests on
-    :param distance_m: of the head point, NaN with Placement.NONE
+    :param distance_m: of the head point from the camera, NaN with Placement.NONE
     :param scale_m: metres per side of the box, NaN likewise
     :param sigma_m: one sigma of the distance, NaN likewise
     :param note: '' or CONTRADICTION
@@ -65,7 +67,7 @@ UNPLACED = FacePlacement(Placement.NONE, math.nan, math.nan, math.nan)
 
 def place_by_box(box: FaceBox, intrinsics: CameraIntrinsics) -> FacePlacement:
     """Place a face by what its box measures at its depth: 22 cm."""
-    distance = _focal(intrinsics) * BOX_SIDE_M / box.side
+    distance = BOX_SIDE_M / _side_at_1_m(box, intrinsics)
     return FacePlacement(Placement.HEAD_SIZE, distance, BOX_SIDE_M, _BOX_SIGMA * distance)
 
 
@@ -77,8 +79,9 @@ def place_by_landmarks(box: FaceBox, intrinsics: CameraIntrinsics, landmarks: np
     :param landmarks: (68, 2) pixels of the image
     :param relief: (68,) sides of the box, at the landmarks; NaN where the point is not seen
     """
-    ratio = box.side / _focal(intrinsics)
-    depth = 1.0 + np.asarray(relief, np.float64) * ratio  # (68,) for a head point at 1
+    ratio = _side_at_1_m(box, intrinsics)
+    along = 1.0 + np.asarray(relief, np.float64) * ratio  # (68,) for a head point at 1
+    depth = along / along_ray(box, intrinsics, landmarks)
     usable = np.zeros(len(depth), bool)
     usable[list(RIGID_LANDMARKS)] = True
     usable &= np.isfinite(depth) & np.isfinite(landmarks).all(axis=1)
@@ -96,22 +99,23 @@ def place_by_landmarks(box: FaceBox, intrinsics: CameraIntrinsics, landmarks: np
                          HEAD_SIZE_SIGMA * distance)
 
 
-def place_by_sensor(relief: np.ndarray, depth: np.ndarray, box: FaceBox,
+def place_by_sensor(relief: np.ndarray, along: np.ndarray, box: FaceBox,
                     intrinsics: CameraIntrinsics | None) -> FacePlacement:
     """
     Place a face by the depth measured under it.
 
     :param relief: (N,) sides of the box
-    :param depth: (N,) metres at the same pixels, NaN where invalid
+    :param along: (N,) metres along the ray at the same pixels (depth times `along_ray`), NaN where
+        invalid
     :returns: UNPLACED if too little of it is valid
     """
-    depth = np.asarray(depth, np.float64)
+    along = np.asarray(along, np.float64)
     with np.errstate(invalid='ignore'):
-        good = (np.isfinite(relief) & (depth > SENSOR_RANGE_M[0]) & (depth < SENSOR_RANGE_M[1]))
+        good = (np.isfinite(relief) & (along > SENSOR_RANGE_M[0]) & (along < SENSOR_RANGE_M[1]))
     if good.sum() < MIN_SENSOR_PIXELS:
         return UNPLACED
-    r, z = np.asarray(relief, np.float64)[good], depth[good]
-    ratio = math.nan if intrinsics is None else box.side / _focal(intrinsics)
+    r, z = np.asarray(relief, np.float64)[good], along[good]
+    ratio = math.nan if intrinsics is None else _side_at_1_m(box, intrinsics)
     distance, stretch, noise = _fit(r, z, ratio)
     expected = BOX_SIDE_M if intrinsics is None else distance * ratio
     sigma = max(noise, _LEAST_NOISE_M) / math.sqrt(_INDEPENDENT)
@@ -151,5 +155,25 @@ def _fit(r: np.ndarray, z: np.ndarray, ratio: float) -> tuple[float, float, floa
     return a, b, noise
 
 
-def _focal(intrinsics: CameraIntrinsics) -> float:
-    return math.sqrt(intrinsics.fx * intrinsics.fy)
+def along_ray(box: FaceBox, intrinsics: CameraIntrinsics | None,
+              pixels: np.ndarray) -> np.ndarray:
+    """
+    Return how far along the ray to the head point a depth of 1 reaches.
+
+    :param box: of the face; its centre shows the head point
+    :param intrinsics: None = as if the face stood in the middle of the image, 1 everywhere
+    :param pixels: (..., 2)
+    :returns: (...)
+    """
+    if intrinsics is None:
+        return np.ones(pixels.shape[:-1])
+    one = np.ones(pixels.shape[:-1])
+    centre = intrinsics.unproject(np.array([box.center_x, box.center_y]), np.array(1.0))
+    rays: np.ndarray = intrinsics.unproject(pixels, one) @ (centre / np.linalg.norm(centre))
+    return rays
+
+
+def _side_at_1_m(box: FaceBox, intrinsics: CameraIntrinsics) -> float:
+    """Return what the side of the box measures where the head point is 1 m away, metres."""
+    centre = intrinsics.unproject(np.array([box.center_x, box.center_y]), np.array(1.0))
+    return box.side / math.sqrt(intrinsics.fx * intrinsics.fy) / float(np.linalg.norm(centre))

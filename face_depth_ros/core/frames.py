@@ -103,12 +103,12 @@ class FaceEstimate:
     What an estimator says of one face; the crop is the canonical one of `detection.box`.
 
     :param confidence: probability that there is a face in the box, 0 to 1
-    :param relief: (S, S) float32 metres behind the head point for a head of 22 cm in the box, NaN
-        outside the face
+    :param relief: (S, S) float32 metres behind the head point along the ray to it, for a head of
+        22 cm in the box, NaN outside the face
     :param mask: (S, S) uint8 of core.face_photo.MASK_LABELS
     :param landmarks: (68, 2) float32 pixels of the colour image, None if the model has none
     :param visibility: (68,) float32, probability that nothing hides the point, None likewise
-    :param distance_m: of the head point along the optical axis, NaN with Placement.NONE
+    :param distance_m: of the head point from the camera, NaN with Placement.NONE
     :param distance_sigma_m: one sigma of it, NaN likewise
     :param note: '' or why the estimate is doubtful, a key for diagnostics:
         'relief_contradicts_sensor', 'no_intrinsics'

@@ -30,6 +30,7 @@ from face_depth_ros.core.face_box import (
 )
 from face_depth_ros.core.face_photo import BOX_SIDE_M
 from face_depth_ros.core.face_placement import (
+    along_ray,
     FacePlacement,
     place_by_box,
     place_by_landmarks,
@@ -60,12 +61,14 @@ class _Pasted:
     A face on the image grid, within the region x0, y0, x1, y1.
 
     :param relief: (h, w) sides of the box; sigma: (h, w) the same unit; mask: (h, w) uint8
+    :param along: (h, w) how far along the ray to the head point a depth of 1 reaches
     """
 
     region: tuple[int, int, int, int]
     relief: np.ndarray
     sigma: np.ndarray
     mask: np.ndarray
+    along: np.ndarray
 
     @property
     def window(self) -> tuple[slice, slice]:
@@ -168,7 +171,7 @@ def _paste(result: EstimatedDepth, said: CropEstimates, row: int, detection: Det
            intrinsics: CameraIntrinsics | None, depth: np.ndarray | None) -> FaceEstimate:
     """Place one face and lay it over the frame, in place."""
     height, width = result.mask.shape
-    pasted = _on_image(said, row, detection, width, height)
+    pasted = _on_image(said, row, detection, intrinsics, (width, height))
     landmarks = None
     if said.landmarks is not None:
         landmarks = transform_points(detection.box.image_from_crop(1),
@@ -179,7 +182,7 @@ def _paste(result: EstimatedDepth, said: CropEstimates, row: int, detection: Det
     result.mask[window][face] = pasted.mask[face]
     if placed.kind != Placement.NONE:
         # A smaller face below may have been placed where this one is not: nothing of it may stay.
-        metric = placed.distance_m + placed.scale_m * pasted.relief
+        metric = (placed.distance_m + placed.scale_m * pasted.relief) / pasted.along
         sigma = np.hypot(placed.sigma_m, placed.scale_m * pasted.sigma)
         result.depth[window][face] = metric[face]
         result.uncertainty[window][face] = sigma[face]
@@ -193,11 +196,11 @@ def _paste(result: EstimatedDepth, said: CropEstimates, row: int, detection: Det
         'no_intrinsics' if placed.kind == Placement.NONE else placed.note)
 
 
-def _on_image(said: CropEstimates, row: int, detection: Detection, width: int,
-              height: int) -> _Pasted:
-    """Bring a face from its crop to the pixels of the image."""
+def _on_image(said: CropEstimates, row: int, detection: Detection,
+              intrinsics: CameraIntrinsics | None, image_size: tuple[int, int]) -> _Pasted:
+    """Bring a face from its crop to the pixels of the image, width and height."""
     size = said.surface.shape[-1]
-    region = covered_region(detection.box, width, height)
+    region = covered_region(detection.box, *image_size)
     x0, y0, x1, y1 = region
     affine = crop_from_region(detection.box, size, x0, y0)
 
@@ -211,7 +214,9 @@ def _on_image(said: CropEstimates, row: int, detection: Detection, width: int,
     sigma = (np.full_like(said.surface[row], _UNSAID_SIGMA_M) if said.sigma is None
              else said.sigma[row])
     scale = np.float32(1.0 / BOX_SIDE_M)
-    return _Pasted(region, warped(said.surface[row]) * scale, warped(sigma) * scale, mask)
+    pixels = np.stack(np.meshgrid(np.arange(x0, x1) + 0.5, np.arange(y0, y1) + 0.5), axis=2)
+    return _Pasted(region, warped(said.surface[row]) * scale, warped(sigma) * scale, mask,
+                   along_ray(detection.box, intrinsics, pixels))
 
 
 def _place(said: CropEstimates, row: int, detection: Detection, pasted: _Pasted,
@@ -222,8 +227,8 @@ def _place(said: CropEstimates, row: int, detection: Detection, pasted: _Pasted,
     if depth is not None:
         face = (pasted.mask > 0) & np.isfinite(depth[pasted.window])
         step = max(1, int(face.sum()) // _SENSOR_SAMPLES)
-        placed = place_by_sensor(pasted.relief[face][::step], depth[pasted.window][face][::step],
-                                 detection.box, intrinsics)
+        along = depth[pasted.window][face][::step] * pasted.along[face][::step]
+        placed = place_by_sensor(pasted.relief[face][::step], along, detection.box, intrinsics)
     if placed.kind != Placement.NONE or intrinsics is None:
         return placed
     if landmarks is None or said.visibility is None or said.landmarks is None:

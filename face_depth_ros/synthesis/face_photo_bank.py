@@ -32,10 +32,10 @@ def record_type(size: int = CROP_PX) -> np.dtype:
     """
     Return what is known of a face.
 
-    rgba: RGB times alpha, and alpha; label: fine labels; relief: metres behind the head point,
-    NaN where nothing is; landmarks: pixels of the crop; visible: not hidden by something;
-    rotation, position: of the head in the optical frame, metres; focal: pixels of the crop;
-    identity: within the split; plain: a mannequin.
+    rgba: RGB times alpha, and alpha; label: fine labels; relief: metres behind the head point
+    along the ray to it (core.face_photo), NaN where nothing is; landmarks: pixels of the crop;
+    visible: not hidden by something; rotation, position: of the head in the optical frame,
+    metres; focal: pixels of the crop; identity: within the split; plain: a mannequin.
     """
     return np.dtype([
         ('rgba', 'u1', (size, size, 4)), ('label', 'u1', (size, size)),
@@ -66,12 +66,31 @@ def to_records(crops: HeadCrops) -> np.ndarray:
     records['rgba'][..., :3] = (crops.rgba[..., :3] * alpha + 127) // 255
     records['rgba'][..., 3:] = alpha
     records['label'] = crops.fine
-    records['relief'] = crops.depth - crops.position[:, 2, None, None]
+    records['relief'] = relief_along_ray(crops.depth, crops.position, crops.focal)
     records['landmarks'], records['visible'] = crops.landmarks_68, crops.visible_68
     records['rotation'], records['position'] = crops.rotation, crops.position
     records['focal'], records['identity'] = crops.focal, crops.identities
     records['plain'] = crops.plain
     return records
+
+
+def relief_along_ray(depth: np.ndarray, position: np.ndarray, focal: np.ndarray) -> np.ndarray:
+    """
+    Return relief from depth images whose middle shows the head point.
+
+    :param depth: (B, S, S) metres along the optical axis
+    :param position: (B, 3) metres, the head point; focal: (B,) pixels
+    :returns: (B, S, S) float32 metres
+    """
+    size = depth.shape[-1]
+    offset = (np.arange(size, dtype=np.float32) + 0.5 - size / 2) / focal[:, None]  # (B, S)
+    slope = position[:, :2] / position[:, 2:]
+    ray = position / np.linalg.norm(position, axis=1, keepdims=True)
+    along = (ray[:, 0, None, None] * (offset + slope[:, :1])[:, None, :]
+             + ray[:, 1, None, None] * (offset + slope[:, 1:])[:, :, None]
+             + ray[:, 2, None, None])  # (B, S, S), how far along the ray a depth of 1 reaches
+    distance = np.linalg.norm(position, axis=1)[:, None, None]
+    return (depth * along - distance).astype(np.float32)
 
 
 class FacePhotoBank:

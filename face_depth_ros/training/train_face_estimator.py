@@ -243,7 +243,7 @@ def validate(model: FaceEstimator, batches: list[EstimationBatch],
     overlap = confusion.diag() / (confusion.sum(0) + confusion.sum(1) - confusion.diag())
     means = {'rmse_mm': rmse, 'offset_free_mm': offset_free, 'nme': nme, 'right': right}
     return {**{k: round(float(torch.cat(v).mean()), 3) for k, v in means.items()},
-            'miou': round(float(overlap.mean()), 4),
+            'miou': round(float(overlap.nanmean()), 4),  # of the classes that are there
             'iou': [round(float(v), 3) for v in overlap]}  # type: ignore[dict-item]
 
 

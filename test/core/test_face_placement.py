@@ -10,6 +10,7 @@ from face_depth_ros.core.camera import CameraIntrinsics
 from face_depth_ros.core.face_box import FaceBox
 from face_depth_ros.core.face_photo import BOX_SIDE_M
 from face_depth_ros.core.face_placement import (
+    along_ray,
     CONTRADICTION,
     MIN_SENSOR_PIXELS,
     place_by_box,
@@ -48,6 +49,28 @@ def test_landmarks_of_the_mean_head_are_symmetric_and_in_order():
     np.testing.assert_allclose(MEAN_LANDMARKS_M[:17], mirrored, atol=1e-6)
     assert MEAN_LANDMARKS_M[36, 0] < 0 < MEAN_LANDMARKS_M[45, 0]  # subject's right is at the left
     assert MEAN_LANDMARKS_M[30, 2] == MEAN_LANDMARKS_M[:, 2].min()  # the nose is nearest
+
+
+@pytest.mark.parametrize('place', [(0.3, -0.2, 0.9), (-0.35, 0.1, 0.7)])
+def test_a_face_beside_the_middle_comes_back_where_it_is(place):
+    """A head that looks at the camera from the side: its relief is that of one in the middle."""
+    place = np.array(place)
+    ray = place / np.linalg.norm(place)
+    right = np.cross((0.0, 1.0, 0.0), ray)
+    right /= np.linalg.norm(right)
+    axes = np.stack([right, np.cross(ray, right), ray])  # rows
+    points = MEAN_LANDMARKS_M @ axes + place
+    centre = CAMERA.project(place)
+    box = FaceBox(*centre, 600.0 * BOX_SIDE_M / place[2])
+    relief = MEAN_LANDMARKS_M[:, 2] / BOX_SIDE_M
+    pixels = CAMERA.project(points)
+    along = along_ray(box, CAMERA, pixels)
+    for placed in (place_by_landmarks(box, CAMERA, pixels, relief),
+                   place_by_sensor(np.tile(relief, 3), np.tile(points[:, 2] * along, 3), box,
+                                   CAMERA)):
+        assert placed.distance_m == pytest.approx(float(np.linalg.norm(place)), rel=5e-3)
+        depth = (placed.distance_m + placed.scale_m * relief) / along
+        np.testing.assert_allclose(depth, points[:, 2], atol=4e-3)
 
 
 @pytest.mark.parametrize('yaw', [0.0, 35.0, -50.0])

@@ -99,7 +99,7 @@ def test_without_a_sensor_the_head_size_places_and_says_how_sure_it_is(network):
 
 def test_the_sensor_places_the_relief_within_a_millimetre(network):
     distance, side = 0.7, 300.0 * BOX_SIDE_M / 0.7
-    detection = face(150, 110, side, roll=0.5)
+    detection = face(160, 120, side, roll=0.5)
     affine = detection.box.image_from_crop(SIZE)
     affine[:, 2] += affine[:, :2] @ (0.5, 0.5) - 0.5
     truth = distance + cv2.warpAffine(network.surface, affine, (320, 240))

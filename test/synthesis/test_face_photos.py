@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from drawn_photos import drawn_records
 from face_depth_ros.core.errors import SettingsError
 from face_depth_ros.core.face_box import FaceBox
 from face_depth_ros.core.face_photo import MIRRORED_68
@@ -15,7 +16,7 @@ from face_depth_ros.synthesis.face_photo_bank import (
     FacePhotoBank,
     PART,
     part_path,
-    record_type,
+    relief_along_ray,
     save_part,
 )
 from face_depth_ros.synthesis.face_photos import (
@@ -34,21 +35,6 @@ import pytest
 import torch
 
 PLAIN = PhotoVariation(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
-
-
-def drawn_records(count: int = PART) -> np.ndarray:
-    """White discs of skin with a nose right of the middle; relief grows to the right."""
-    records = np.zeros(count, record_type())
-    y, x = np.mgrid[:CROP_PX, :CROP_PX] + 0.5 - CROP_PX / 2
-    disc, nose = np.hypot(x, y) < 70, np.hypot(x - 30, y) < 12
-    records['rgba'][:, disc] = 255
-    records['label'][:, disc], records['label'][:, nose] = FINE['skin'], FINE['nose']
-    records['relief'] = np.where(disc, x / 1000, np.nan)
-    points = np.stack([np.linspace(60, 190, 68), np.full(68, 128.0)], axis=1)
-    records['landmarks'], records['visible'] = points, True
-    records['rotation'] = np.diag([1.0, -1.0, -1.0])
-    records['identity'] = np.arange(count)
-    return records
 
 
 @pytest.fixture(name='bank')
@@ -134,6 +120,19 @@ def test_light_stays_below_alpha():
 def test_angles_of_a_rotation_come_back(yaw, pitch):
     angles = torch.tensor([[yaw], [pitch], [0.0]])
     assert head_angles(head_rotation(*angles)[0].numpy()) == pytest.approx((yaw, pitch), abs=1e-5)
+
+
+def test_relief_of_a_plane_across_the_ray_is_the_same_everywhere():
+    position = np.array([[0.2, -0.15, 0.8], [0.0, 0.0, 0.5]], np.float32)
+    focal, size = np.array([700.0, 500.0], np.float32), 33
+    distance = np.linalg.norm(position, axis=1)
+    depth = np.empty((2, size, size), np.float32)
+    offset = np.arange(size) + 0.5 - size / 2
+    for i, (place, f) in enumerate(zip(position, focal, strict=True)):
+        x, y = np.meshgrid(offset / f + place[0] / place[2], offset / f + place[1] / place[2])
+        along = np.stack([x, y, np.ones_like(x)], axis=2) @ (place / distance[i])
+        depth[i] = (distance[i] + 0.03) / along
+    np.testing.assert_allclose(relief_along_ray(depth, position, focal), 0.03, atol=1e-5)
 
 
 def test_the_same_generator_gives_the_same_photo(bank):

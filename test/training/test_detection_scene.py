@@ -10,8 +10,8 @@ from pathlib import Path
 from drawn_heads import drawn_bank, LANDMARKS
 from face_depth_ros.core.errors import SettingsError
 from face_depth_ros.core.face_box import FaceBox, transform_points
-from face_depth_ros.synthesis.photo_backgrounds import BackgroundSource
 from face_depth_ros.synthesis.camera_colors import degrade, recolor_head
+from face_depth_ros.synthesis.photo_backgrounds import BackgroundSource
 from face_depth_ros.training.detection_heads import HeadBank, premultiplied
 from face_depth_ros.training.detection_scene import Scene, SceneComposer, SceneRange
 import numpy as np
