@@ -132,7 +132,8 @@ class Bosphorus:
         return RgbdFace(DATASET, recording.subject, recording.session, recording.name,
                         recording.condition, color, depth,
                         landmarks=dict(zip(marks, pixels, strict=True)) or None,
-                        metres_per_pixel=view.metres_per_pixel, yaw=yaw_of(recording.name))
+                        metres_per_pixel=view.metres_per_pixel, yaw=yaw_of(recording.name),
+                        pitch=pitch_of(recording.name))
 
     def _landmarks(self, recording: Recording, grid: BntGrid, width: int,
                    height: int) -> dict[str, np.ndarray]:
@@ -229,8 +230,8 @@ def yaw_of(name: str) -> float | None:
     """
     Return the yaw that a recording's name tells, degrees.
 
-    :returns: positive when the subject turns to its left; 0 for the types without a turn; None
-        where the name does not tell
+    :returns: as asked for; positive when the subject turns to its left; 0 for the types without a
+        turn; None where the name does not tell
     """
     _, kind, code, _ = _parts(name)
     if kind in (*EXPRESSION_TYPES, 'O', 'PR'):
@@ -239,6 +240,16 @@ def yaw_of(name: str) -> float | None:
     if turned is None:
         return None
     return float(turned[2]) * (1.0 if turned[1] == 'L' else -1.0)
+
+
+def pitch_of(name: str) -> float | None:
+    """
+    Return the pitch that a recording's name tells, degrees.
+
+    :returns: 0 for the types in which the subject does not look up or down, None for the others,
+        whose names give no angle
+    """
+    return 0.0 if _parts(name)[1] in (*EXPRESSION_TYPES, 'O', 'YR') else None
 
 
 def setting_1(recordings: Iterable[Recording]) -> GalleryProbe:

@@ -88,8 +88,8 @@ class Bu3dfe:
         """
         Read one recording.
 
-        :returns: an orthographic view from the front; landmarks (83, 2) in the dataset's order
-            where there is a file of them
+        :returns: an orthographic view from the front, nominal yaw and pitch 0; landmarks (83, 2)
+            in the dataset's order where there is a file of them
         :raises DatasetError: a file is missing or not what it should be
         """
         surface = self._surface(recording)
@@ -100,7 +100,7 @@ class Bu3dfe:
                      else None)
         return RgbdFace(DATASET, recording.subject, recording.session, recording.name,
                         recording.condition, color, depth, landmarks=landmarks,
-                        metres_per_pixel=view.metres_per_pixel)
+                        metres_per_pixel=view.metres_per_pixel, yaw=0.0, pitch=0.0)
 
     def _surface(self, recording: Recording) -> Surface:
         mesh = read_vrml(existing(recording.path))

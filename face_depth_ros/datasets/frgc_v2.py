@@ -107,7 +107,7 @@ class FrgcV2:
         """
         Read one recording.
 
-        :returns: an orthographic view from the front
+        :returns: an orthographic view from the front, nominal yaw and pitch 0
         :raises DatasetError: a file is missing or not what it should be
         """
         points = read_abs(recording.path)
@@ -118,7 +118,8 @@ class FrgcV2:
         view = front_view(surface, recording.name, self.metres_per_pixel)
         color, depth = render(surface, view)
         return RgbdFace(DATASET, recording.subject, recording.session, recording.name,
-                        recording.condition, color, depth, metres_per_pixel=view.metres_per_pixel)
+                        recording.condition, color, depth, metres_per_pixel=view.metres_per_pixel,
+                        yaw=0.0, pitch=0.0)
 
 
 def read_abs(path: Path) -> np.ndarray:

@@ -152,20 +152,23 @@ def sample_texture(texture: np.ndarray, drawn: Fragments, texels: np.ndarray) ->
 
 
 def grid_surface(points: np.ndarray, texels: np.ndarray | None = None,
-                 texture: np.ndarray | None = None) -> Surface:
+                 texture: np.ndarray | None = None,
+                 largest_step: float = LARGEST_STEP_M) -> Surface:
     """
     Join the points of a scanner's grid.
 
-    Triangles with an edge longer than `LARGEST_STEP_M` are left out.
-
     :param points: metres, (H, W, 3), NaN where invalid
     :param texels: (H, W, 2) pixels of the texture
+    :param largest_step: metres; triangles with a longer edge are left out
     """
     flat = points.reshape(-1, 3)
     triangles = grid_triangles(np.isfinite(points).all(axis=-1))
     corners = flat[triangles]
-    edges = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=-1)  # (M, 3)
-    triangles = triangles[(edges <= LARGEST_STEP_M).all(axis=1)]
+    short = np.ones(len(corners), bool)
+    for i, j in ((0, 1), (1, 2), (2, 0)):
+        edge = corners[:, i] - corners[:, j]
+        short &= np.einsum('mk,mk->m', edge, edge) <= largest_step ** 2
+    triangles = triangles[short]
     return Surface(flat, triangles,
                    None if texels is None else texels.reshape(-1, 2)[triangles], texture)
 

@@ -68,27 +68,31 @@ def rasterize(points: np.ndarray, triangles: np.ndarray, width: int, height: int
     if triangles.size and not 0 <= triangles.min() <= triangles.max() < len(points):
         raise DatasetError(f'triangles name the points {triangles.min()} to {triangles.max()}, '
                            f'expected 0 to {len(points) - 1}')
-    corners = points[triangles]  # (M, 3, 3)
+    seen = np.isfinite(points).all(axis=1)
     if perspective:
-        corners = np.where(corners[..., 2:] > 0, corners, np.nan)
+        seen &= points[:, 2] > 0
+    points = np.where(seen[:, None], points, 0.0)
+    a, b, c = (points[triangles[:, i]] for i in range(3))
     target = _Target(width, height, perspective)
-    twice_area = _cross(corners[:, 1, :2] - corners[:, 0, :2],
-                        corners[:, 2, :2] - corners[:, 0, :2])
-    usable = np.isfinite(corners).all(axis=(1, 2))
+    twice_area = _cross(b[:, :2] - a[:, :2], c[:, :2] - a[:, :2])
+    usable = seen[triangles[:, 0]] & seen[triangles[:, 1]] & seen[triangles[:, 2]]
     usable &= twice_area > 0 if front_only else twice_area != 0
     kept = np.flatnonzero(usable)
-    low = np.ceil(corners[kept, :, :2].min(axis=1) - 0.5).clip(0, (width, height))
-    high = np.floor(corners[kept, :, :2].max(axis=1) - 0.5).clip(-1, (width - 1, height - 1))
+    a, b, c = a[kept], b[kept], c[kept]
+    low = np.ceil(np.minimum(np.minimum(a, b), c)[:, :2] - 0.5).clip(0, (width, height))
+    high = np.floor(np.maximum(np.maximum(a, b), c)[:, :2] - 0.5).clip(
+        -1, (width - 1, height - 1))
     span = (high - low + 1).astype(np.int64).clip(0)  # (K, 2)
     counts = span[:, 0] * span[:, 1]
-    kept, low, span, counts = (a[counts > 0] for a in (kept, low.astype(np.int64), span, counts))
+    kept, low, span, counts = (values[counts > 0] for values in (
+        kept, low.astype(np.int64), span, counts))
     ends = np.cumsum(counts)
     begin = 0
     while begin < len(kept):
         before = ends[begin - 1] if begin else 0
         end = max(begin + 1, int(np.searchsorted(ends, before + _FRAGMENTS_AT_ONCE, 'right')))
         part = slice(begin, end)
-        target.draw(kept[part], corners[kept[part]], twice_area[kept[part]], low[part],
+        target.draw(kept[part], points[triangles[kept[part]]], twice_area[kept[part]], low[part],
                     span[part], counts[part])
         begin = end
     return target.fragments()

@@ -82,7 +82,8 @@ class Texas3dfrd:
         """
         Read one recording.
 
-        :returns: landmarks (25, 2) in the dataset's order where there is a file of them
+        :returns: nominal yaw and pitch 0; landmarks (25, 2) in the dataset's order where there is
+            a file of them
         :raises DatasetError: a file is missing or not what it should be
         """
         depth = read_range(recording.path)
@@ -93,7 +94,7 @@ class Texas3dfrd:
         landmarks = None if marks is None else read_landmarks(marks, width, height)
         return RgbdFace(DATASET, recording.subject, recording.session, recording.name,
                         recording.condition, color, depth, landmarks=landmarks,
-                        metres_per_pixel=METRES_PER_PIXEL)
+                        metres_per_pixel=METRES_PER_PIXEL, yaw=0.0, pitch=0.0)
 
 
 def read_range(path: Path) -> np.ndarray:

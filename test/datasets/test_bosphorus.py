@@ -11,6 +11,7 @@ from face_depth_ros.core.errors import DatasetError
 from face_depth_ros.datasets.bosphorus import (
     Bosphorus,
     GALLERY,
+    pitch_of,
     PROBE_1,
     PROBE_2,
     read_bnt,
@@ -79,6 +80,7 @@ def test_names_tell_the_condition(tmp_path: Path, name: str, condition: str,
     (recording,) = Bosphorus(tmp_path).recordings
     assert recording.condition == condition
     assert yaw_of(name) == yaw
+    assert pitch_of(name) == (None if name[6:9] in ('PR_', 'CR_', 'IGN') else 0)
 
 
 def test_the_settings_have_the_papers_sizes() -> None:

@@ -91,6 +91,9 @@ def test_back_faces_may_be_left_out() -> None:
 def test_points_that_no_camera_sees_are_left_out(bad: float) -> None:
     points = np.array([[0, 0, bad], [9, 0, 1], [9, 9, 1]], float)
     assert (rasterize(points, TRIANGLE, 9, 9, perspective=True).triangle < 0).all()
+    points[0] = (bad, 0, 1)
+    seen = rasterize(points, TRIANGLE, 9, 9).triangle >= 0
+    assert seen.any() == np.isfinite(bad)
 
 
 def test_nothing_gives_nothing() -> None:
