@@ -9,8 +9,8 @@ The shipped model was made by
     python -m face_depth_ros.training.train_face_estimator --assets DIR --max-minutes 90
 
 on a CPU and exported by training/export_face_estimator.py; on a GPU add `--batch-size 96` and
-render `--faces 60000`. With `--resume` it goes on where it was stopped; a bank that grows meanwhile
-is taken in after each epoch.
+render `--faces 60000`. With `--resume` it goes on where it was stopped; a bank that grows
+meanwhile is taken in after each epoch.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ import torch
 from torch.nn import functional
 
 LOG = logging.getLogger('train_face_estimator')
-_CLASS_WEIGHTS = (1.0, 1.0, 2.0, 2.0, 1.5, 1.3, 1.5)
-"""Small classes count more: a brow has a hundredth of the background's pixels."""
+_CLASS_WEIGHTS = (1.0, 1.0, 1.3, 1.3, 1.2, 1.1, 1.2)
+"""Small classes count a little more; what they overlap is in the loss besides."""
 _HIDDEN_WEIGHT = 0.35
 """Of landmarks that something hides, against 1."""
 
@@ -79,7 +79,7 @@ class Settings(RunSettings):
     relief_weight: float = 12.0
     slope_weight: float = 6.0
     sigma_weight: float = 0.02
-    overlap_weight: float = 0.4
+    overlap_weight: float = 1.0
     landmark_weight: float = 12.0
     visibility_weight: float = 0.05
     confidence_weight: float = 0.1
