@@ -182,7 +182,7 @@ def score_estimators(samples: Iterable[FaceSample], rows: EstimatorRows,
         {name: rows.absent.get(name, LEFT_OUT) for name in ROWS if name not in rows.methods},
         dict(rows.costs), dict(rows.models))
     for sample in samples:
-        if (sample.photo.mask > 0).mean() < LEAST_FACE:
+        if np.isfinite(sample.photo.relief).mean() < LEAST_FACE:
             scores.faceless += 1
             continue
         scores.add(sample, {name: method(sample.photo.color)

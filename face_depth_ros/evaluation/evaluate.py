@@ -3,11 +3,12 @@
 """
 Measure the package by its protocols.
 
-    evaluate enhancement|roughness|falsification|landmarks|panels|latency|transport
+    evaluate enhancement|roughness|falsification|landmarks|panels|estimation|latency|transport
         --out DIR [--quick]
 
 Each writes DIR/<protocol>.json and its section of DIR/report.html; several protocols share a DIR.
-`enhancement` makes all tables on enhancers, the next four one of them each.
+`enhancement` makes all tables on enhancers, the next four one of them each; `estimation` those on
+depth, masks and landmarks estimated from colour.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from face_depth_ros.evaluation.enhancement_commands import (
     SYNTHETIC,
 )
 from face_depth_ros.evaluation.enhancer_rows import ROWS
+from face_depth_ros.evaluation.estimation_commands import add_estimation_options, estimation
 from face_depth_ros.evaluation.evaluation_result import Evaluation, text_table
 from face_depth_ros.evaluation.face_tables import FACE_PROTOCOLS
 from face_depth_ros.evaluation.latency_protocol import (
@@ -110,6 +112,8 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(protocol, parents=[shared, enhancers],
                                       help=f'the part {protocol} of enhancement alone')
         command.set_defaults(run=face_command(protocol))
+    add_estimation_options(commands.add_parser('estimation', parents=[shared],
+                                               help=estimation.__doc__))
     command = commands.add_parser('latency', parents=[shared], help=latency.__doc__)
     command.add_argument('--runs', type=int, default=_RUNS, metavar='N')
     command.set_defaults(run=latency)

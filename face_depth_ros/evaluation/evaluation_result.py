@@ -16,8 +16,8 @@ from face_depth_ros.evaluation.replay_summary import to_json
 from face_depth_ros.evaluation.report import paragraph, Report, Section, sections_of
 
 REPORT_FILE = 'report.html'
-_ORDER = ('enhancement', 'roughness', 'falsification', 'landmarks', 'panels', 'latency',
-          'transport')
+_ORDER = ('enhancement', 'roughness', 'falsification', 'landmarks', 'panels', 'estimation',
+          'latency', 'transport')
 """Of the sections; unknown ones come last."""
 Rows = dict[str, dict[str, Any]]
 

@@ -66,12 +66,13 @@ def save_faces(path: Path, faces: StoredFaces) -> None:
     for i, negative in enumerate(faces.negatives):
         members[f'negative_{i:02d}'] = _jpeg(negative)
     photos = [s.photo for s in faces.samples]
-    np.savez(path, **members,
-             landmarks=np.array([p.landmarks for p in photos], np.float32),
-             visible=np.array([p.visible for p in photos], bool),
-             pose=np.array([(p.yaw, p.pitch, p.roll) for p in photos], np.float32),
-             identity=np.array([p.identity for p in photos], np.int32),
-             covered=np.array([s.covered for s in faces.samples], bool))
+    members |= {
+        'landmarks': np.array([p.landmarks for p in photos], np.float32),
+        'visible': np.array([p.visible for p in photos], bool),
+        'pose': np.array([(p.yaw, p.pitch, p.roll) for p in photos], np.float32),
+        'identity': np.array([p.identity for p in photos], np.int32),
+        'covered': np.array([s.covered for s in faces.samples], bool)}
+    np.savez(path, **members)  # type: ignore[arg-type]
 
 
 def load_faces(path: Path, limit: int | None = None) -> StoredFaces:
