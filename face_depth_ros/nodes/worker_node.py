@@ -272,7 +272,8 @@ class WorkerNode(ManagedNode, Generic[S, P, JobT]):
                 self._fall_short(error)
                 return
             cause = error.cause if isinstance(error, FaceDepthError) else 'internal_error'
-            self.health.count(cause, f'{", ".join(names)} stay as they were: {error}')
+            kept = 'stays as it was' if len(names) == 1 else 'stay as they were'
+            self.health.count(cause, f'{", ".join(names)} {kept}: {error}')
             self.set_parameters([Parameter(n, value=getattr(self._running, n)) for n in names])
 
     def _on_set_parameters(self, changed: Sequence[Any]) -> SetParametersResult:
