@@ -6,13 +6,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import math
 from typing import Any
 
 from face_depth_ros.core.camera import CameraIntrinsics
 from face_depth_ros.core.frames import Detection
-from face_depth_ros.core.metrics import rmse
 from face_depth_ros.evaluation.output_messages import OutputEstimate
 from face_depth_ros.evaluation.reference_depth import box_mask
 from face_depth_ros.evaluation.replay_settings import EstimateNote
@@ -40,7 +39,7 @@ class FaceEstimateScore:
     :param sigma_mm: median of the published uncertainty
     :param compared: pixels with depth of both, on the same surface
     :param other_surface: share of the pixels with depth of both that lie on another surface
-    :param offset_mm: median of estimated minus measured distance
+    :param offset_mm: mean of estimated minus measured distance over `compared`
     :param rmse_mm: root mean square of the difference over `compared`
     :param shape_rmse_mm: the same once the offset is taken off
     """
@@ -79,7 +78,8 @@ def _score_face(estimate: OutputEstimate | None, measured: np.ndarray, detection
                 note: EstimateNote | None,
                 intrinsics: CameraIntrinsics | None) -> FaceEstimateScore:
     note = note or EstimateNote(detection.track_id)
-    if estimate is None:
+    left_out = bool(note.cause) and not note.placement
+    if estimate is None or left_out:  # what its box shows then is a neighbour's
         return FaceEstimateScore(detection.track_id, 0, 0, note.cause or NOT_ESTIMATED)
     face = box_mask([detection.box], estimate.mask.shape) & (estimate.mask > 0)
     placed = face & np.isfinite(estimate.depth)
@@ -90,19 +90,16 @@ def _score_face(estimate: OutputEstimate | None, measured: np.ndarray, detection
     sigma = _NAN
     if estimate.uncertainty is not None and np.isfinite(estimate.uncertainty[placed]).any():
         sigma = 1e3 * float(np.nanmedian(estimate.uncertainty[placed]))
-    common = placed & np.isfinite(measured)
-    if not common.any():
-        return FaceEstimateScore(detection.track_id, int(face.sum()), int(placed.sum()), cause,
-                                 note.placement, note.confidence, sigma)
-    offset = float(np.median(estimate.depth[common] - measured[common]))
-    aligned = estimate.depth - np.float32(offset)
-    with np.errstate(invalid='ignore'):
-        compared = common & (1e3 * np.abs(aligned - measured) <= OTHER_SURFACE_MM)
-    return FaceEstimateScore(
-        detection.track_id, int(face.sum()), int(placed.sum()), cause, note.placement,
-        note.confidence, sigma, int(compared.sum()),
-        1.0 - float(compared.sum()) / int(common.sum()), 1e3 * offset,
-        1e3 * rmse(estimate.depth, measured, compared), 1e3 * rmse(aligned, measured, compared))
+    score = FaceEstimateScore(detection.track_id, int(face.sum()), int(placed.sum()), cause,
+                              note.placement, note.confidence, sigma)
+    difference = 1e3 * (estimate.depth - measured)[placed & np.isfinite(measured)]
+    same = difference[np.abs(difference - np.median(difference)) <= OTHER_SURFACE_MM] if (
+        difference.size) else difference
+    if not same.size:
+        return score
+    return replace(score, compared=same.size, other_surface=1.0 - same.size / difference.size,
+                   offset_mm=float(same.mean()), rmse_mm=float(np.sqrt(np.mean(same * same))),
+                   shape_rmse_mm=float(same.std()))
 
 
 def summarise_estimates(frames: Sequence[tuple[int, Sequence[FaceEstimateScore]]],

@@ -72,7 +72,7 @@ def estimate_blocks(views: Sequence[EstimateView], scale: DepthScale, times: Seq
         blocks.append(columns(
             figure(plots.lines(times, _largest(scores, 'offset_mm'), 'seconds',
                                'estimated - camera, mm', zero=False),
-                   "Offset of the largest face's distance, median over its pixels."),
+                   "Offset of the largest face's distance, mean over its pixels."),
             figure(plots.lines(times, _largest(scores, 'rmse_mm', 'shape_rmse_mm'), 'seconds',
                                'RMSE, mm'),
                    'The same face, as published and with the offset taken off.')))

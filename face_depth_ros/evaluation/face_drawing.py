@@ -16,6 +16,9 @@ _CURVES = (
     (range(60, 68), True))
 """Points that are joined, and whether the last one is joined to the first."""
 _SEEN_RGB, _HIDDEN_RGB, _EDGE_RGB = (255, 255, 255), (150, 150, 150), (0, 0, 0)
+OUTLINE_RGB = (64, 255, 170)
+"""Skin is coloured as skin is: without an outline nobody sees where the mask ends."""
+_ROOMY_PX = 260
 _SURE = 0.5
 _SUBPIXEL_BITS = 4
 _MASK_COLORS = np.zeros((256, 3), np.float32)
@@ -24,22 +27,26 @@ _MASK_COLORS[:len(MASK_RGB)] = MASK_RGB
 
 def blend_mask(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """
-    Lay the colours of the classes half transparent over a picture; background stays as it is.
+    Lay the colours of the classes half transparent over a picture, and a line around the face.
+
+    Background stays as it is.
 
     :param picture: (h, w, 3) uint8 RGB, of any size that shows all of the mask's image
     :param mask: (H, W) uint8 of `MASK_LABELS`
     :returns: (h, w, 3) uint8 RGB
     """
     height, width = picture.shape[:2]
-    rows, columns = np.nonzero(mask)
-    if not rows.size:
+    if not mask.any():
         return picture.copy()
     share = (mask > 0).astype(np.float32)[..., None] * np.float32(MASK_SHARE)
     layers = np.concatenate([_MASK_COLORS[mask] * share, share], axis=2)  # (H, W, 4)
     layers = cv2.resize(layers, (width, height), interpolation=(
         cv2.INTER_AREA if width < mask.shape[1] else cv2.INTER_LINEAR))
-    blended = picture * (1 - layers[..., 3:]) + layers[..., :3]
-    return np.rint(blended).astype(np.uint8)
+    blended = np.rint(picture * (1 - layers[..., 3:]) + layers[..., :3]).astype(np.uint8)
+    inside = (layers[..., 3] > 0.5 * MASK_SHARE).astype(np.uint8)
+    edge = cv2.morphologyEx(inside, cv2.MORPH_GRADIENT, np.ones((2, 2), np.uint8))
+    blended[edge > 0] = OUTLINE_RGB
+    return blended
 
 
 def draw_landmarks(canvas: np.ndarray, landmarks: np.ndarray, scale: float = 1.0) -> None:
@@ -52,8 +59,8 @@ def draw_landmarks(canvas: np.ndarray, landmarks: np.ndarray, scale: float = 1.0
     """
     points = landmarks[:, :2] * scale
     spread = np.ptp(points, axis=0).max() if np.isfinite(points).all() else 0.0
-    # Dark below light, so that curves stand out from skin and from the mask alike.
-    passes = ((3, None), (1, _SEEN_RGB)) if spread > 70 else ((1, _SEEN_RGB),)
+    # Dark below light, where there is room for it, so that curves stand out from bright skin.
+    passes = ((2, None), (1, _SEEN_RGB)) if spread > _ROOMY_PX else ((1, _SEEN_RGB),)
     for thickness, rgb in passes:
         for first, second in _segments():
             ends = points[[first, second]]
