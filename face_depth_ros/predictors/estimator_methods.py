@@ -79,17 +79,16 @@ class CropEstimator(ABC):
         """
         Estimate all crops in one inference.
 
-        :param crops: (B, S, S, 3) uint8 RGB, S = `size`, B may be 0
+        :param crops: (B, S, S, 3) uint8 RGB, S = `size`, B > 0
         :raises InvalidImageError: crops of another form
         """
-        if crops.dtype != np.uint8 or crops.ndim != 4 or crops.shape[1:] != (
+        if crops.dtype != np.uint8 or crops.ndim != 4 or not len(crops) or crops.shape[1:] != (
                 self.size, self.size, 3):
             raise InvalidImageError(
-                f'{self.spec.name} takes (B, {self.size}, {self.size}, 3) uint8 RGB crops, got '
-                f'{crops.shape} {crops.dtype}')
+                f'{self.spec.name} takes (B, {self.size}, {self.size}, 3) uint8 RGB crops, B > 0, '
+                f'got {crops.shape} {crops.dtype}')
         if self._channels == 1:
-            crops = np.stack([cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)[..., None] for crop in crops]
-                             ) if len(crops) else crops[..., :1]
+            crops = np.stack([cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)[..., None] for crop in crops])
         tensor = np.ascontiguousarray(crops.transpose(0, 3, 1, 2)).astype(np.float32)
         return self._decoded(self.engine({self.spec.inputs[0].name: tensor}))
 
