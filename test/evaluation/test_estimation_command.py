@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from estimator_models import write_estimators
+from drawn_estimators import write_estimators
 from face_depth_ros.core.errors import ModelSpecError
 from face_depth_ros.core.model_spec import find_model
 from face_depth_ros.evaluation import evaluate

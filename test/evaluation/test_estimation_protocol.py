@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from estimator_models import drawn_face
+from drawn_estimators import drawn_face
 from face_depth_ros.core.errors import DatasetError
 from face_depth_ros.core.estimation_metrics import GREY_METRICS
 from face_depth_ros.core.face_photo import CROP_PX, FacePhoto, relief_to_grey

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from estimator_models import drawn_face, GAINS, SIZES, write_estimators
+from drawn_estimators import drawn_face, GAINS, SIZES, write_estimators
 from face_depth_ros.core.errors import DatasetError, SettingsError
 from face_depth_ros.core.face_photo import CROP_PX, relief_to_grey
 from face_depth_ros.evaluation.estimator_rows import (

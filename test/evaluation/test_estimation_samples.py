@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import cv2
-from estimator_models import drawn_face
+from drawn_estimators import drawn_face
 from face_depth_ros.core.errors import DatasetError
 from face_depth_ros.core.face_photo import CROP_PX, MASK_LABELS
 from face_depth_ros.evaluation.checkout_data import checkout_data

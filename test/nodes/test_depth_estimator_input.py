@@ -8,8 +8,8 @@ import math
 import re
 
 from diagnostic_msgs.msg import DiagnosticStatus
+from drawn_estimators import write_estimators
 from estimator_graph import add_estimator, answer, face, faces_message, INPUTS, NAME, send
-from estimator_models import write_estimators
 from face_depth_ros.core import model_spec
 from face_depth_ros.nodes.image_messages import image_to_message, ImageFrame
 from face_depth_ros.predictors.depth_estimator import DepthEstimator

@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 from diagnostic_msgs.msg import DiagnosticStatus
+from drawn_estimators import write_estimators
 from estimator_graph import add_estimator, answer, face, NAME, send, set_parameter
-from estimator_models import write_estimators
 from face_depth_ros.core import model_spec
 from face_depth_ros.core.errors import BackendUnavailableError
 from face_depth_ros.nodes.depth_estimator import DepthEstimatorNode
