@@ -13,6 +13,7 @@ from face_depth_ros.evaluation import plots
 from face_depth_ros.evaluation.bags import Bag
 from face_depth_ros.evaluation.estimation_distance import distance_rows, Estimator
 from face_depth_ros.evaluation.estimation_faces import real_faces, RealFace, RealFaces
+from face_depth_ros.evaluation.estimation_landmarks import wandering_rows
 from face_depth_ros.evaluation.estimation_pictures import face_strip, save_strip, spread_faces
 from face_depth_ros.evaluation.estimation_real import (
     GOAL_MM,
@@ -28,7 +29,7 @@ from face_depth_ros.evaluation.estimator_rows import (
     OURS,
 )
 from face_depth_ros.evaluation.evaluation_result import Evaluation, Rows, Table
-from face_depth_ros.evaluation.report import figure, image, table
+from face_depth_ros.evaluation.report import figure, image, paragraph, table
 from face_depth_ros.predictors.depth_estimator import DepthEstimator
 from face_depth_ros.predictors.estimator_methods import NODE_ESTIMATORS
 import numpy as np
@@ -37,6 +38,10 @@ PROTOCOL = 'estimation_real'
 FLAT = 'Flat'
 """A plane facing the camera: what the numbers of the others are to be read against."""
 PICTURES = 9
+_WANDERING = (
+    "Landmarks are lifted by the sensor's depth and taken to the head by the reference's poses: "
+    'mm from their median place over all frames. Nobody marked where they should be. The mean '
+    'face has its landmarks at the same pixels of every crop.')
 _UNITS = {'within_6_mm': 'share of frames', 'coverage': 'share of area', 'turn_deg': 'median',
           'scale': 'median', 'common': 'all rows', 'depth_alone': 'z after similarity'}
 
@@ -59,8 +64,11 @@ def estimation_of_bag(path: Path, rows: Mapping[str, Estimate], out: Path, *,
     found = real_faces(path, reference, backend=backend, precision=precision, limit=limit)
     shown = {id(face) for face in spread_faces(found.faces, PICTURES)}
     strips: dict[str, np.ndarray] = {}
+    landmarks: dict[str, list[np.ndarray | None]] = {name: [] for name in rows}
 
     def see(face: RealFace, views: dict[str, EstimatedFace]) -> None:
+        for name in rows:
+            landmarks[name].append(views[name].landmarks)
         main = OURS if OURS in views else next(iter(rows), None)
         if id(face) in shown and main is not None:
             others = {MEAN_FACE: views[MEAN_FACE]} if MEAN_FACE in views and (
@@ -74,11 +82,12 @@ def estimation_of_bag(path: Path, rows: Mapping[str, Estimate], out: Path, *,
                       for row, model in NETWORK_ROWS.items()
                       if row in rows and model in NODE_ESTIMATORS}
     metric = distance_rows(found.faces, dict(estimators))
+    wandering = wandering_rows(found.faces, landmarks)
     name = '/'.join(path.absolute().parts[-2:])
     with Bag(path) as bag:
         digest = bag.sha256()
     result = Evaluation(
-        PROTOCOL, _about(found, name), _tables(scores, metric, name),
+        PROTOCOL, _about(found, name), _tables(scores, metric, wandering, name),
         details={'absent': dict(absent or {}), 'input_sha256': digest, 'frames': found.frames,
                  'missed_frames': found.missed, 'goal_mm': GOAL_MM,
                  'frames_rmse_mm': {row: [None if np.isnan(v) else round(float(v), 3)
@@ -89,7 +98,7 @@ def estimation_of_bag(path: Path, rows: Mapping[str, Estimate], out: Path, *,
     return result
 
 
-def _tables(scores: RealScores, metric: Rows, name: str) -> dict[str, Table]:
+def _tables(scores: RealScores, metric: Rows, wandering: Rows, name: str) -> dict[str, Table]:
     tables = {'shape': Table('Shape of real faces from colour alone', name,
                              'mm after a similarity; shares; degrees', scores.rows())}
     by_yaw = scores.yaw_rows()
@@ -98,6 +107,9 @@ def _tables(scores: RealScores, metric: Rows, name: str) -> dict[str, Table]:
     if metric:
         tables['distance'] = Table('Metric depth as published, not aligned', name,
                                    'mm; shares', metric)
+    if wandering:
+        tables['landmarks'] = Table('How far landmarks wander on the rigid head', name,
+                                    'mm, median; percent of the box', wandering)
     return tables
 
 
@@ -122,6 +134,9 @@ def _blocks(tables: Mapping[str, Table], scores: RealScores,
                         'RMSE, mm'), 'Error of the shape over the yaw of the head.'))
     if 'distance' in tables:
         blocks += ['<h3>Metric depth</h3>', table(tables['distance'].rows, '')]
+    if 'landmarks' in tables:
+        blocks += ['<h3>How far landmarks wander on the head</h3>', paragraph(_WANDERING, 'note'),
+                   table(tables['landmarks'].rows, '', OURS)]
     if strips:
         blocks += ['<h3>Faces</h3>', _legend()]
         blocks += [figure(image(strip, f'{name} as estimated'), f'{name}.')

@@ -52,6 +52,7 @@ class RealFace:
     :param area: bool, the face area; the sensor has depth all over it
     :param camera: of the crop
     :param frame: the whole frame, with intrinsics
+    :param model_from_camera: (3, 4) metres, where the camera's points lie on the head, or None
     """
 
     index: int
@@ -63,6 +64,7 @@ class RealFace:
     camera: CropCamera
     detection: Detection
     frame: Frame
+    model_from_camera: np.ndarray | None = None
 
     @property
     def name(self) -> str:
@@ -200,7 +202,7 @@ def _face(index: int, yaw: float | None, frame: Frame, detection: Detection | No
     if area.sum() < _LEAST_AREA * ellipse.sum():
         return None
     return RealFace(index, yaw, crop_color(frame.color, box, CROP_PX), sensor, surface, area,
-                    camera, detection, frame)
+                    camera, detection, frame, pose)
 
 
 def _head_piece(path: Path, reference: ReferenceDepth, detector: FaceDetector,

@@ -199,13 +199,17 @@ def verdict(scores: RealScores) -> list[str]:
         f"sensor's depth on {100 * coverage:.0f} % of the face area ({100 * within:.0f} % of the "
         f'frames within {GOAL_MM:.0f} mm): the goal of {GOAL_MM:.0f} mm is '
         f'{"met" if met else "missed"}.']
+    wider = _mean(scores.values(OURS, 'own_mask'))
+    if np.isfinite(wider):
+        sentences.append(f'Over all that its mask covers, cheeks and forehead too, it is '
+                         f'{wider:.1f} mm.')
     mean_face = scores.mean(MEAN_FACE) if MEAN_FACE in scores.errors else float('nan')
     if np.isfinite(mean_face):
         gain = 1.0 - ours / mean_face
         sentences.append(
-            f'That is {100 * abs(gain):.0f} % {"less" if gain >= 0 else "more"} than the mean '
-            f'face ({mean_face:.1f} mm): the goal of {100 * GOAL_GAIN:.0f} % is '
-            f'{"met" if gain >= GOAL_GAIN else "missed"}.')
+            f'In the face area it errs by {100 * abs(gain):.0f} % '
+            f'{"less" if gain >= 0 else "more"} than the mean face ({mean_face:.1f} mm): the '
+            f'goal of {100 * GOAL_GAIN:.0f} % is {"met" if gain >= GOAL_GAIN else "missed"}.')
     better = [f'{row} ({scores.mean(row):.1f} mm)' for row in scores.errors
               if row != OURS and scores.mean(row) < ours]
     others = len([r for r in scores.errors if r != OURS and np.isfinite(scores.mean(r))])

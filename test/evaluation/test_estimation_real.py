@@ -164,7 +164,7 @@ def test_yaw_falls_into_its_bin_on_either_side() -> None:
 
 
 @pytest.mark.parametrize(('ours', 'coverage', 'mean_face', 'parts'), [
-    (4.0, 1.0, 8.0, ('4.0 mm RMSE', 'goal of 6 mm is met', '50 % less than the mean face',
+    (4.0, 1.0, 8.0, ('4.0 mm RMSE', 'goal of 6 mm is met', 'errs by 50 % less than the mean face',
                      'goal of 25 % is met', 'None of the 1 other rows is closer')),
     (7.0, 1.0, 8.0, ('goal of 6 mm is missed', '12 % less', 'goal of 25 % is missed')),
     (9.0, 1.0, 8.0, ('goal of 6 mm is missed', '12 % more', 'Closer are Mean face')),
