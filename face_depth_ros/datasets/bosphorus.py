@@ -20,8 +20,8 @@ columns), then all x, all y, all z, all u, all v (float64), row by row; that u a
 of the image's width and height; millimetres; the words 'Labels:' and '2D Image coordinates:' of
 the .lm2 file, and that the .lm3 file has a label and a line of three numbers by turns. Assumed,
 for want of the data: y points up and z to the viewer; in 'YR_R10' the subject turns to its own
-right. Whether v counts from the top or from the bottom is told by whether it falls or rises with
-y.
+right; the .lm2 file counts from the centre of the first pixel. Whether v counts from the top or
+from the bottom is told by whether it falls or rises with y.
 """
 
 from __future__ import annotations

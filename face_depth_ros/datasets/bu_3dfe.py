@@ -14,10 +14,10 @@ F or M and a number, expression (AN, DI, FE, HA, NE, SA, SU), strength (00 for n
 04), ethnicity (AE, AM, BL, IN, LA, WH).
 
 Certain, since independent programs for the dataset agree on it: these folders and names; that the
-points stand in a VRML list, are in millimetres and lie within about 110 of 0; that a line of the
+points stand in a VRML list and lie within about 110 of 0, so in millimetres; that a line of the
 landmarks is an index followed by x, y, z. Assumed, for want of the data: y points up and z to the
-viewer; the mesh names its texture or else it is the _F2D.bmp; the landmarks' numbers are not
-needed. The _RAW files are not read.
+viewer; the mesh has places in its texture, which it names or else is the _F2D.bmp; the landmarks'
+own x, y, z serve without the index. The _RAW files are not read.
 """
 
 from __future__ import annotations

@@ -19,9 +19,10 @@ is the next after the points'. Assumed, for want of the data: millimetres, x to 
 to the viewer; the colour image covers the grid pixel by pixel (its authors call them registered);
 where no image with the next number is there, one with the same number is taken.
 
-The names do not tell the expression; the dataset's metadata does, in XML whose layout could not be
-confirmed. `read_expressions` looks in it for elements `Expression` with a `value` under the one
-that names the recording's file, and says so where there is none.
+The names do not tell the expression; the dataset's metadata does ('BlankStare', 'Happiness' and
+so on), in XML whose layout could not be confirmed. `read_expressions` looks in it for elements
+`Expression` with a `value` under the one that names the recording's file, and says so where there
+is none.
 """
 
 from __future__ import annotations
