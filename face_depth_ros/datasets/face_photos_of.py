@@ -22,7 +22,7 @@ import math
 import cv2
 from face_depth_ros.core.dynamic_crop import HEAD_MM, mean_depth_around
 from face_depth_ros.core.errors import DatasetError
-from face_depth_ros.core.face_box import crop_color, crop_depth, FaceBox
+from face_depth_ros.core.face_box import crop_color, crop_depth, FaceBox, transform_points
 from face_depth_ros.core.face_photo import (
     BOX_SIDE_M,
     CROP_PX,
@@ -30,13 +30,14 @@ from face_depth_ros.core.face_photo import (
     LANDMARK_COUNT,
     MASK_LABELS,
 )
+from face_depth_ros.core.face_placement import along_ray
 from face_depth_ros.datasets.rgbd_faces import RgbdFace
 import numpy as np
 
 HEAD_POINT_BEHIND_M = 0.05
 """From the surface around the head's centre to the head point."""
 FACE_SLAB_M = (-0.13, 0.13)
-"""Depth behind the head point that may be the face's: a nose and a beard before, ears behind."""
+"""Relief that may be the face's, metres: a nose and a beard before the head point, ears behind."""
 
 NO_HEAD = 'no_head'
 """Cause of the error where one face, and not the dataset, lacks the place of its head."""
@@ -131,7 +132,7 @@ def face_photo_of(face: RgbdFace, crop_mm: float | None = HEAD_MM, *, upright: b
     """
     Crop a face of a dataset.
 
-    The mask is skin wherever the depth is valid and not far from the head point, unless a better
+    The mask is skin wherever the depth is valid and not far from the head point's, unless a better
     one is given. No dataset has the 68 landmarks: they are NaN and not visible.
 
     :param crop_mm: see `face_crop`, as `upright`
@@ -146,7 +147,7 @@ def face_photo_of(face: RgbdFace, crop_mm: float | None = HEAD_MM, *, upright: b
     if face.color is None:
         raise DatasetError(f'{face.dataset} {face.name} has no colour; open the dataset with it')
     crop = face_crop(face, crop_mm, upright=upright)
-    behind = crop_depth(face.depth, crop.box, size) - np.float32(crop.head_depth)
+    behind = _behind_head_point(face, crop, size)
     with np.errstate(invalid='ignore'):
         near = (behind > FACE_SLAB_M[0]) & (behind < FACE_SLAB_M[1])
     labels = (near.astype(np.uint8) * np.uint8(_SKIN) if mask is None
@@ -157,6 +158,19 @@ def face_photo_of(face: RgbdFace, crop_mm: float | None = HEAD_MM, *, upright: b
         crop_color(face.color, crop.box, size), relief, labels,
         np.full((LANDMARK_COUNT, 2), np.nan, np.float32), np.zeros(LANDMARK_COUNT, bool),
         face.yaw or 0.0, face.pitch or 0.0, face.roll or 0.0, identity)
+
+
+def _behind_head_point(face: RgbdFace, crop: FaceCrop, size: int) -> np.ndarray:
+    """Return how far the crop's pixels lie behind the head point on the ray to it, metres."""
+    depth = crop_depth(face.depth, crop.box, size)
+    distance = crop.head_depth
+    if face.intrinsics is not None:
+        centre = np.array([crop.box.center_x, crop.box.center_y])
+        ys, xs = np.mgrid[:size, :size] + 0.5
+        pixels = transform_points(crop.box.image_from_crop(size), np.stack([xs, ys], axis=-1))
+        depth = depth * along_ray(crop.box, face.intrinsics, pixels).astype(np.float32)
+        distance = float(np.linalg.norm(face.intrinsics.unproject(centre, np.array(distance))))
+    return (depth - np.float32(distance)).astype(np.float32)
 
 
 def _mask_in_crop(mask: np.ndarray, face: RgbdFace, crop: FaceCrop, size: int) -> np.ndarray:

@@ -30,15 +30,16 @@ def bulge(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.where(away < 1, 0.06 * away, np.nan)
 
 
-def camera_face(distance: float, camera: CameraIntrinsics = CAMERA) -> RgbdFace:
+def camera_face(distance: float, camera: CameraIntrinsics = CAMERA,
+                center: tuple[float, float] = CENTER) -> RgbdFace:
     """Return a head whose frontmost point is so far away, before a wall 1 m behind."""
     ys, xs = np.mgrid[:camera.height, :camera.width] + 0.5
     # The lateral size is that at the head's front, so that its outline is a circle of the image.
-    x, y = ((p - c) / camera.fx * distance for p, c in ((xs, CENTER[0]), (ys, CENTER[1])))
+    x, y = ((p - c) / camera.fx * distance for p, c in ((xs, center[0]), (ys, center[1])))
     depth = np.nan_to_num(distance + bulge(x, y), nan=distance + 1.0).astype(np.float32)
     color = np.stack([xs, ys, 0 * xs], axis=-1).astype(np.uint8)
     return RgbdFace('biwi', 'F01', '01', '01_00003', 'free', color, depth, intrinsics=camera,
-                    yaw=10.0, roll=30.0, head_center=CENTER)
+                    yaw=10.0, roll=30.0, head_center=center)
 
 
 def scan_face(metres_per_pixel: float = 0.001) -> RgbdFace:
@@ -68,13 +69,19 @@ def test_our_own_box_measures_22_cm_at_the_head_point() -> None:
     assert crop.box.roll == pytest.approx(math.radians(30.0))
 
 
+@pytest.mark.parametrize('center', [CENTER, (60.0, 55.0)])
 @pytest.mark.parametrize('crop_mm', [None, 220.0, 320.0])
-def test_relief_is_depth_behind_the_head_point_in_boxes(crop_mm: float | None) -> None:
-    face = camera_face(0.9)
+def test_relief_lies_behind_the_head_point_on_the_ray_to_it(
+        crop_mm: float | None, center: tuple[float, float]) -> None:
+    face = camera_face(0.9, center=center)
     crop, photo = face_crop(face, crop_mm), face_photo_of(face, crop_mm, size=200)
-    ys, xs = np.mgrid[:200, :200] + 0.5
-    x, y = ((p / 200.0 - 0.5) * crop.box.side / 260.0 * 0.9 for p in (xs, ys))
-    expected = (0.9 + bulge(x, y) - crop.head_depth) * 0.22 / crop.side_m
+    head = CAMERA.unproject(np.array(center), np.array(crop.head_depth))
+    ys, xs = (np.mgrid[:200, :200] + 0.5) / 200.0 - 0.5
+    pixels = np.stack([xs, ys], axis=-1) * crop.box.side + center
+    x, y = np.moveaxis((pixels - center) / 260.0 * 0.9, -1, 0)
+    points = CAMERA.unproject(pixels, 0.9 + bulge(x, y))
+    distance = np.linalg.norm(head)
+    expected = (points @ (head / distance) - distance) * 0.22 / crop.side_m
     inside = np.hypot(x, y) < RADIUS_M - 0.004
     np.testing.assert_allclose(photo.relief[inside], expected[inside], atol=0.003)
     outside = np.hypot(x, y) > RADIUS_M + 0.004
