@@ -83,6 +83,11 @@ class TopicInput(Generic[V]):
         return int(self._node.count_publishers(self.topic))  # Humble: announced, not matched
 
     @property
+    def announced(self) -> bool:
+        """Whether anybody says that it publishes the topic, heard or not."""
+        return int(self._node.count_publishers(self.topic)) > 0
+
+    @property
     def source(self) -> str:
         """Where values come from: 'closed', 'hand-off' or 'ros'."""
         if self._ros is not None:

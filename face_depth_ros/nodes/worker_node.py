@@ -315,7 +315,8 @@ class WorkerNode(ManagedNode, Generic[S, P, JobT]):
         if self._wanted and not wanted:
             self.work.mailbox.clear()
         self._wanted = wanted
-        ready = wanted and all(i.publishers for i in self.inputs if i.required)
+        ready = wanted and all(i.publishers or not (i.required or i.announced)
+                               for i in self.inputs)
         if ready != self._ready:
             self._ready = ready
             self._publish_diagnostics()

@@ -13,6 +13,7 @@ import subprocess
 import sys
 
 from composition_interfaces.srv import ListNodes
+from drawn_estimators import write_estimators
 from face_depth_ros.nodes.image_messages import depth_from_message
 from fake_predictors import color_message, depth_message, info_message
 import pytest
@@ -73,25 +74,31 @@ def parameters_of(graph: Graph, node: str, *names: str) -> list[str]:
     return [v.string_value for v in values]
 
 
-def test_both_components_come_up_and_a_frame_goes_through(graph):
-    with launched(graph, precision='fp32', method='De-M2') as process:
+def test_all_components_come_up_and_a_frame_goes_through(graph, tmp_path, monkeypatch):
+    write_estimators(tmp_path, ['cgan'])
+    monkeypatch.setenv('FACE_DEPTH_MODELS', str(tmp_path))
+    with launched(graph, precision='fp32', method='De-M2', estimator_model='cgan') as process:
         for name, kind in (('color/image_raw', Image), ('color/camera_info', CameraInfo),
                            ('depth/image_raw', Image), ('depth/camera_info', CameraInfo)):
             graph.probe.publisher(kind, graph.topic(f'camera/{name}'))
         graph.subscribe(Image, 'depth_enhanced/image_raw')
-        graph.wait_ready('face_detector', 'depth_enhancer')
+        graph.subscribe(Image, 'depth_estimated/image_raw')
+        graph.wait_ready('face_detector', 'depth_enhancer', 'depth_estimator')
         assert nodes_of(graph, 'face_depth_container') == [
-            graph.topic('face_detector'), graph.topic('depth_enhancer')]
+            graph.topic('face_detector'), graph.topic('depth_enhancer'),
+            graph.topic('depth_estimator')]
         assert parameters_of(graph, 'face_detector', 'precision', 'backend', 'model') == [
             'fp32', 'auto', 'face_detector']
         assert parameters_of(graph, 'depth_enhancer', 'method') == ['De-M2']
+        assert parameters_of(graph, 'depth_estimator', 'model', 'precision') == ['cgan', 'fp32']
         container = int(subprocess.run(
             ['pgrep', '-P', str(process.pid)], capture_output=True, text=True,
             check=True).stdout.split()[0])
         assert f'{FILE.parents[1]}/config/fastdds.xml' in Path(
             f'/proc/{container}/environ').read_text(encoding='utf-8')
-        status = graph.wait_status('depth_enhancer', lambda _, v: True)
-        assert status[f'input.{graph.topic("detections")}'].startswith('hand-off')
+        for node in ('depth_enhancer', 'depth_estimator'):
+            status = graph.wait_status(node, lambda _, v: True)
+            assert status[f'input.{graph.topic("detections")}'].startswith('hand-off')
         for topic, message in (('color/camera_info', info_message(5)),
                                ('depth/camera_info', info_message(5)),
                                ('color/image_raw', color_message(5)),
@@ -99,14 +106,16 @@ def test_both_components_come_up_and_a_frame_goes_through(graph):
             graph.probe.publish(graph.topic(f'camera/{topic}'), message)
         answer = graph.wait_stamp('depth_enhanced/image_raw', 5)
         assert depth_from_message(answer).array.shape == (48, 64)
+        answer = graph.wait_stamp('depth_estimated/image_raw', 5)
+        assert (answer.encoding, answer.width, answer.height) == ('32FC1', 64, 48)
 
 
 def test_one_component_in_a_container_of_another_name_without_hand_off(graph, tmp_path):
     own = tmp_path / 'own.yaml'
     own.write_text('/**:\n  ros__parameters: {silence_timeout: 7.0}\n'
                    '/**/depth_enhancer:\n  ros__parameters: {method: Hf-L}\n', encoding='utf-8')
-    with launched(graph, components='depth_enhancer', container_name='box', hand_off='false',
-                  params_file=str(own)):
+    with launched(graph, components='depth_enhancer,depth_estimator', estimator='false',
+                  container_name='box', hand_off='false', params_file=str(own)):
         graph.wait_status('depth_enhancer', lambda _, v: v['state'] == 'active')
         assert nodes_of(graph, 'box') == [graph.topic('depth_enhancer')]
         assert parameters_of(graph, 'depth_enhancer', 'method') == ['Hf-L']
@@ -136,5 +145,6 @@ def test_every_argument_is_documented():
         LaunchContext()).entities
     declared = [e for e in entities if isinstance(e, DeclareLaunchArgument)]
     assert {e.name for e in declared} >= {'color_topic', 'depth_topic', 'namespace', 'backend',
-                                          'container_name', 'components', 'params_file', 'rviz'}
+                                          'container_name', 'components', 'params_file', 'rviz',
+                                          'estimator', 'estimator_model'}
     assert all(e.description and e.default_value is not None for e in declared)
