@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from face_depth_ros.core.face_photo import CROP_PX, MASK_LABELS, MASK_RGB, relief_to_grey
+from face_depth_ros.core.frames import EstimatedDepth
 from face_depth_ros.evaluation import plots
 from face_depth_ros.evaluation.bags import Bag
 from face_depth_ros.evaluation.estimation_distance import distance_rows, Estimator
@@ -30,6 +31,7 @@ from face_depth_ros.evaluation.estimator_rows import (
 )
 from face_depth_ros.evaluation.evaluation_result import Evaluation, Rows, Table
 from face_depth_ros.evaluation.report import figure, image, paragraph, table
+from face_depth_ros.evaluation.surface_viewer import surface_viewer, SurfaceView
 from face_depth_ros.predictors.depth_estimator import DepthEstimator
 from face_depth_ros.predictors.estimator_methods import NODE_ESTIMATORS
 import numpy as np
@@ -42,6 +44,7 @@ _WANDERING = (
     "Landmarks are lifted by the sensor's depth and taken to the head by the reference's poses: "
     'mm from their median place over all frames. Nobody marked where they should be. The mean '
     'face has its landmarks at the same pixels of every crop.')
+_AFTER = 'depth estimated by ours from colour and intrinsics, as published'
 _UNITS = {'within_6_mm': 'share of frames', 'coverage': 'share of area', 'turn_deg': 'median',
           'scale': 'median', 'common': 'all rows', 'depth_alone': 'z after similarity'}
 
@@ -62,27 +65,14 @@ def estimation_of_bag(path: Path, rows: Mapping[str, Estimate], out: Path, *,
     :raises BagError: the bag has no face with depth, or no camera_info
     """
     found = real_faces(path, reference, backend=backend, precision=precision, limit=limit)
-    shown = {id(face) for face in spread_faces(found.faces, PICTURES)}
-    strips: dict[str, np.ndarray] = {}
-    landmarks: dict[str, list[np.ndarray | None]] = {name: [] for name in rows}
-
-    def see(face: RealFace, views: dict[str, EstimatedFace]) -> None:
-        for name in rows:
-            landmarks[name].append(views[name].landmarks)
-        main = OURS if OURS in views else next(iter(rows), None)
-        if id(face) in shown and main is not None:
-            others = {MEAN_FACE: views[MEAN_FACE]} if MEAN_FACE in views and (
-                main != MEAN_FACE) else {}
-            strips[face.name] = face_strip(face, views[main], others)
-            save_strip(out / PROTOCOL, f'frame_{face.index:04d}', strips[face.name])
-
-    scores = score_faces(found.faces, {FLAT: _flat, **rows}, see, len(found.missed))
+    looks = _Looks(spread_faces(found.faces, PICTURES), out / PROTOCOL, tuple(rows))
+    scores = score_faces(found.faces, {FLAT: _flat, **rows}, looks.see, len(found.missed))
     if estimators is None:
         estimators = {row: partial(DepthEstimator, model, backend, precision)
                       for row, model in NETWORK_ROWS.items()
                       if row in rows and model in NODE_ESTIMATORS}
-    metric = distance_rows(found.faces, dict(estimators))
-    wandering = wandering_rows(found.faces, landmarks)
+    metric = distance_rows(found.faces, dict(estimators), looks.see_published)
+    wandering = wandering_rows(found.faces, looks.landmarks)
     name = '/'.join(path.absolute().parts[-2:])
     with Bag(path) as bag:
         digest = bag.sha256()
@@ -94,8 +84,44 @@ def estimation_of_bag(path: Path, rows: Mapping[str, Estimate], out: Path, *,
                                           for v in scores.values(row)] for row in scores.errors},
                  'frames_index': [face.index for face in found.faces]},
         lead=' '.join(verdict(scores)))
-    result.blocks = _blocks(result.tables, scores, strips)
+    result.blocks = _blocks(result.tables, scores, looks)
     return result
+
+
+class _Looks:
+    """
+    Keeps what is to be looked at while faces are judged.
+
+    :param shown: faces to be drawn
+    :param folder: for the pictures
+    :param rows: rows whose landmarks are kept
+    """
+
+    def __init__(self, shown: list[RealFace], folder: Path, rows: tuple[str, ...]) -> None:
+        self._shown, self._folder = {id(face) for face in shown}, folder
+        self._main = OURS if OURS in rows else rows[0] if rows else ''
+        self.strips: dict[str, np.ndarray] = {}
+        self.surfaces: list[SurfaceView] = []
+        self.landmarks: dict[str, list[np.ndarray | None]] = {name: [] for name in rows}
+
+    def see(self, face: RealFace, views: dict[str, EstimatedFace]) -> None:
+        """Look at what the rows say of a face."""
+        for name, kept in self.landmarks.items():
+            kept.append(views[name].landmarks)
+        if id(face) not in self._shown or self._main not in views:
+            return
+        others = {name: views[name] for name in (MEAN_FACE,)
+                  if name in views and name != self._main}
+        self.strips[face.name] = face_strip(face, views[self._main], others)
+        save_strip(self._folder, f'frame_{face.index:04d}', self.strips[face.name])
+
+    def see_published(self, name: str, face: RealFace, result: EstimatedDepth) -> None:
+        """Look at what an estimator publishes for a face."""
+        frame = face.frame
+        if (id(face) in self._shown and name == OURS and frame.color is not None
+                and frame.depth is not None and frame.intrinsics is not None):
+            self.surfaces.append(SurfaceView(face.name, frame.color, frame.depth, result.depth,
+                                             face.detection.box, frame.intrinsics))
 
 
 def _tables(scores: RealScores, metric: Rows, wandering: Rows, name: str) -> dict[str, Table]:
@@ -121,8 +147,7 @@ def _about(found: RealFaces, name: str) -> str:
             'camera.')
 
 
-def _blocks(tables: Mapping[str, Table], scores: RealScores,
-            strips: Mapping[str, np.ndarray]) -> list[str]:
+def _blocks(tables: Mapping[str, Table], scores: RealScores, looks: _Looks) -> list[str]:
     blocks = [table(tables['shape'].rows, '', OURS, _UNITS)]
     if 'yaw' in tables:
         blocks += ['<h3>By yaw</h3>', table(tables['yaw'].rows, '', OURS)]
@@ -137,10 +162,12 @@ def _blocks(tables: Mapping[str, Table], scores: RealScores,
     if 'landmarks' in tables:
         blocks += ['<h3>How far landmarks wander on the head</h3>', paragraph(_WANDERING, 'note'),
                    table(tables['landmarks'].rows, '', OURS)]
-    if strips:
+    if looks.strips:
         blocks += ['<h3>Faces</h3>', _legend()]
         blocks += [figure(image(strip, f'{name} as estimated'), f'{name}.')
-                   for name, strip in strips.items()]
+                   for name, strip in looks.strips.items()]
+    if looks.surfaces:
+        blocks += ['<h3>Surfaces to be turned</h3>', surface_viewer(looks.surfaces, _AFTER)]
     return blocks
 
 

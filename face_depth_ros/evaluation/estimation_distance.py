@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from face_depth_ros.core.camera import CameraIntrinsics
+from face_depth_ros.core.errors import InvalidImageError
 from face_depth_ros.core.face_box import crop_depth
 from face_depth_ros.core.face_photo import CROP_PX
 from face_depth_ros.core.frames import Detection, EstimatedDepth
@@ -52,7 +53,12 @@ class DistanceError:
     sigma: float
 
 
-def distance_rows(faces: list[RealFace], estimators: dict[str, Callable[[], Estimator]]) -> Rows:
+See = Callable[[str, RealFace, EstimatedDepth], None]
+"""Is shown a name, a face and what was published for it without a sensor."""
+
+
+def distance_rows(faces: list[RealFace], estimators: dict[str, Callable[[], Estimator]],
+                  see: See | None = None) -> Rows:
     """
     Let estimators publish depth for every face, with and without a sensor.
 
@@ -64,25 +70,24 @@ def distance_rows(faces: list[RealFace], estimators: dict[str, Callable[[], Esti
         estimator = opened()
         try:
             for kind in (WITHOUT, WITH):
-                errors = [distance_error(face, estimator, kind == WITH) for face in faces]
+                errors = []
+                for face in faces:
+                    result = _published(face, estimator, kind == WITH)
+                    errors.append(distance_error(face, result))
+                    if see is not None and kind == WITHOUT:
+                        see(name, face, result)
                 rows[f'{name}, {kind}'] = _columns(errors)
         finally:
             estimator.close()
     return rows
 
 
-def distance_error(face: RealFace, estimator: Estimator, sensor: bool) -> DistanceError | None:
+def distance_error(face: RealFace, result: EstimatedDepth) -> DistanceError | None:
     """
-    Publish one face and compare it.
+    Compare what was published for a face; None where nothing was for its face area.
 
-    :param sensor: whether the estimator sees the frame's depth
-    :returns: None where nothing is published for the face area
+    :param result: for the whole frame and this face alone
     """
-    frame = face.frame
-    if frame.color is None:
-        return None
-    result = estimator.estimate(frame.color, (face.detection,), intrinsics=frame.intrinsics,
-                                depth=frame.depth if sensor else None)
     published = crop_depth(result.depth, face.detection.box, CROP_PX)
     inside = face.area & np.isfinite(published)
     if inside.sum() < _LEAST_PIXELS or not result.faces:
@@ -91,6 +96,14 @@ def distance_error(face: RealFace, estimator: Estimator, sensor: bool) -> Distan
     return DistanceError(float(np.median(difference)),
                          float(np.sqrt(np.mean(np.square(difference)))),
                          1e3 * result.faces[0].distance_sigma_m)
+
+
+def _published(face: RealFace, estimator: Estimator, sensor: bool) -> EstimatedDepth:
+    frame = face.frame
+    if frame.color is None:
+        raise InvalidImageError(f'{face.name} has no colour to estimate from')
+    return estimator.estimate(frame.color, (face.detection,), intrinsics=frame.intrinsics,
+                              depth=frame.depth if sensor else None)
 
 
 def _columns(errors: list[DistanceError | None]) -> dict[str, float | None]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 import json
 import math
 
@@ -147,14 +148,19 @@ class SurfaceView:
     estimated: np.ndarray | None = None
 
 
-def surface_viewer(views: Sequence[SurfaceView]) -> str:
-    """Return the viewer as HTML; empty when there is nothing to show."""
+def surface_viewer(views: Sequence[SurfaceView], after: str | None = None) -> str:
+    """
+    Return the viewer as HTML; empty when there is nothing to show.
+
+    :param after: what the second surface is, where it is not enhanced depth; plain text
+    """
     frames = [frame for view in views if (frame := _frame(view)) is not None]
     if not frames:
         return ''
-    keys = [key for key in _CAPTIONS if all(key in frame for frame in frames)]
+    captions = _CAPTIONS if after is None else {**_CAPTIONS, 'new': escape(after)}
+    keys = [key for key in captions if all(key in frame for frame in frames)]
     figures = ''.join(f'<figure><canvas class="viewer" id="sv-{key}"></canvas>'
-                      f'<figcaption>{_CAPTIONS[key]}</figcaption></figure>' for key in keys)
+                      f'<figcaption>{captions[key]}</figcaption></figure>' for key in keys)
     return (_HTML.replace('__DATA__', json.dumps(frames)).replace('__KEYS__', json.dumps(keys))
             .replace('__FIGURES__', figures).replace('__STYLE__', _THREE if len(keys) > 2 else '')
             .replace('__UNIT__', repr(_WIRE_UNIT_M)).replace('__STEP__', repr(_SAME_SURFACE_M)))

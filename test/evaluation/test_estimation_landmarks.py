@@ -55,7 +55,7 @@ def test_what_is_off_the_surface_is_unknown() -> None:
 def test_still_landmarks_do_not_wander_and_others_do() -> None:
     faces = [face(POSE) for _ in range(20)]
     # 4 px of 256 to the side every other time: 2 px from the middle, of a pixel of 0.716 mm.
-    moved = [POINTS + np.float32([2.0 * (-1) ** i, 0.0]) for i in range(20)]
+    moved = [POINTS + np.array([2.0 * (-1) ** i, 0.0], np.float32) for i in range(20)]
     rows = wandering_rows(faces, {'still': [POINTS] * 20, 'moving': moved, 'none': [None] * 20})
     assert set(rows) == {'still', 'moving'}
     assert rows['still']['all'] == pytest.approx(0.0, abs=1e-4)

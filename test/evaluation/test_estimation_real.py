@@ -12,7 +12,7 @@ import shutil
 import cv2
 from face_depth_ros.core.camera import CameraIntrinsics
 from face_depth_ros.core.crop_alignment import CropCamera
-from face_depth_ros.core.errors import BagError
+from face_depth_ros.core.errors import BagError, InvalidImageError
 from face_depth_ros.core.face_box import FaceBox
 from face_depth_ros.core.face_photo import CROP_PX
 from face_depth_ros.core.frames import Detection, EstimatedDepth, FaceEstimate, Frame, Placement
@@ -189,6 +189,13 @@ def test_lost_frames_count_against_every_row() -> None:
     assert scores.rows()[OURS]['within_6_mm'] == 0.25
 
 
+def test_a_face_without_colour_is_refused() -> None:
+    face = drawn_face()
+    blind = replace(face, frame=replace(face.frame, color=None))
+    with pytest.raises(InvalidImageError, match='frame 7, yaw .* has no colour'):
+        distance_rows([blind], {'fake': lambda: FakeEstimator([])})
+
+
 class FakeEstimator:
     """Publishes the frame's depth, farther away without the sensor."""
 
@@ -213,8 +220,10 @@ class FakeEstimator:
 
 def test_distances_are_those_published(sample_faces: list[RealFace]) -> None:
     fake = FakeEstimator(sample_faces)
-    rows = distance_rows(sample_faces, {'fake': lambda: fake})
-    assert fake.closed
+    seen: list[int] = []
+    rows = distance_rows(sample_faces, {'fake': lambda: fake},
+                         lambda name, face, result: seen.append(face.index))
+    assert fake.closed and seen == [f.index for f in sample_faces]
     without, measured = rows[f'fake, {WITHOUT}'], rows[f'fake, {WITH}']
     for row, offset in ((without, 30.0), (measured, 1.0)):
         assert row['offset_median'] == pytest.approx(offset, abs=0.01)
@@ -327,7 +336,7 @@ def test_the_evaluation_is_written_whole(tmp_path: Path) -> None:
     result = estimation_of_bag(
         BAG, {MEAN_FACE: lambda _: said(np.zeros((CROP_PX, CROP_PX), np.float32)),
               OURS: lambda _: said(_bulge(), np.full((68, 2), 100.0, np.float32))},
-        tmp_path, limit=8, estimators={}, absent={'DepthNet': 'not made'})
+        tmp_path, limit=8, estimators={OURS: WholeFrame}, absent={'DepthNet': 'not made'})
     assert set(result.tables['shape'].rows) == {FLAT, MEAN_FACE, OURS}
     shape = result.tables['shape'].rows
     assert shape[FLAT] == shape[MEAN_FACE]
@@ -339,7 +348,25 @@ def test_the_evaluation_is_written_whole(tmp_path: Path) -> None:
     pictures = list((tmp_path / 'estimation_real').glob('frame_*.jpg'))
     assert 1 < len(pictures) <= 9
     assert all(p.stat().st_size <= 300_000 for p in pictures)
-    assert (tmp_path / 'report.html').read_text().count('<img') == len(pictures)
+    page = (tmp_path / 'report.html').read_text()
+    assert page.count('<img') == len(pictures)
+    assert 'Metric depth as published' in str(written['tables']['distance'])
+    assert 'estimated by ours from colour' in page and 'id="sv-new"' in page
+
+
+class WholeFrame:
+    """Publishes a wall at 0.9 m."""
+
+    def estimate(self, color: np.ndarray, detections: tuple[Detection, ...], *,
+                 intrinsics: CameraIntrinsics | None = None,
+                 depth: np.ndarray | None = None) -> EstimatedDepth:
+        wall = np.full(color.shape[:2], 0.9, np.float32)
+        face = FaceEstimate(detections[0], 1.0, wall, wall, None, None, Placement.HEAD_SIZE, 0.9,
+                            0.1)
+        return EstimatedDepth(wall, wall, np.ones(wall.shape, np.uint8), (face,))
+
+    def close(self) -> None:
+        """Nothing to release."""
 
 
 def _bulge() -> np.ndarray:

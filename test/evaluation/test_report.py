@@ -118,6 +118,10 @@ def test_surface_viewer_carries_the_depth() -> None:
     nothing = SurfaceView('7', color, raw, np.full_like(depth, np.nan), FaceBox(40, 30, 36),
                           camera)
     assert surface_viewer([nothing]) == surface_viewer([]) == ''
+    view = SurfaceView('7', color, raw, depth, FaceBox(40.0, 30.0, 36.0), camera)
+    assert 'enhanced depth</figcaption>' in surface_viewer([view])
+    assert 'by a < b</figcaption>' not in surface_viewer([view], 'by a < b')
+    assert 'by a &lt; b</figcaption>' in surface_viewer([view], 'by a < b')
 
 
 def test_evaluation_renews_its_own_section_only(tmp_path) -> None:
