@@ -104,6 +104,7 @@ class FaceEstimator(nn.Module):
         self.points = nn.Conv2d(widths[1], LANDMARK_COUNT, 1)
         self.visibility = nn.Linear(widths[-1], LANDMARK_COUNT)
         self.confidence = nn.Linear(widths[-1], 1)
+        self.finest = ResidualBlock(widths[0])
         nn.init.normal_(self.maps.weight, std=1e-2)
 
     def forward(self, color: torch.Tensor) -> FaceEstimates:
@@ -124,7 +125,7 @@ class FaceEstimator(nn.Module):
             x = self.decoder[level - 1](functional.relu(x + skips[level]))
         points = mean_places(self.points(x))
         x = functional.interpolate(self.up[0](x), scale_factor=2.0, mode='nearest')
-        x = functional.relu(self.fine(functional.relu(x + skips[0])))
+        x = self.finest(functional.relu(self.fine(functional.relu(x + skips[0]))))
         relief, log_sigma, mask = functional.pixel_shuffle(self.maps(x), _BLOCK).split(
             (1, 1, len(MASK_LABELS)), dim=1)
         return FaceEstimates(relief, log_sigma + _LOG_SIGMA_START, mask, points,
