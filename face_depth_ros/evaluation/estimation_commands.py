@@ -9,13 +9,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 import importlib
 import importlib.util
+import logging
 import os
 from pathlib import Path
 from typing import Any
 
-from face_depth_ros.core.errors import SettingsError
+from face_depth_ros.core.errors import FaceDepthError, SettingsError
 from face_depth_ros.core.model_spec import PRECISIONS
 from face_depth_ros.evaluation.checkout_data import checkout_data
+from face_depth_ros.evaluation.estimation_bag import estimation_of_bag
 from face_depth_ros.evaluation.estimation_protocol import (
     EstimationScores,
     score_estimators,
@@ -25,16 +27,19 @@ from face_depth_ros.evaluation.estimation_report import estimation_blocks
 from face_depth_ros.evaluation.estimation_tables import estimation_tables
 from face_depth_ros.evaluation.estimation_verdict import orders, verdict
 from face_depth_ros.evaluation.estimator_rows import EstimatorRows, ROWS
-from face_depth_ros.evaluation.evaluation_result import Evaluation
+from face_depth_ros.evaluation.evaluation_result import Evaluation, Table
 from face_depth_ros.evaluation.face_photo_samples import FaceSample, load_faces
+from face_depth_ros.evaluation.verification_protocol import TRUE_DEPTH, verification_tables
 import numpy as np
 from tqdm import tqdm
 
+_LOG = logging.getLogger(__name__)
 SYNTHETIC = 'synthetic'
 FACES, FACES_EACH_NEGATIVE = 2000, 10
 BANK = Path('runs/face_photos/test')
 FIXTURE = 'face_photos.npz'
 _SYNTHESIS = 'face_depth_ros.evaluation.render_face_photos'
+_VERIFICATION = 'face_verification'
 _TIMED_CROPS = 8
 _QUICK_RUNS, _RUNS = 5, 60
 
@@ -48,7 +53,10 @@ def estimation(options: argparse.Namespace) -> Iterator[Evaluation]:
         elif options.data == SYNTHETIC:
             yield _on_rendered(options, rows)
         else:
-            raise SettingsError(f'--data {options.data}: only synthetic faces can be evaluated')
+            yield estimation_of_bag(
+                Path(options.data), rows.methods, options.out, reference=options.reference,
+                backend=options.backend, precision=options.precision, limit=options.faces,
+                absent=rows.absent)
 
 
 def add_estimation_options(command: argparse.ArgumentParser) -> None:
@@ -56,7 +64,9 @@ def add_estimation_options(command: argparse.ArgumentParser) -> None:
     command.add_argument('--data', default=SYNTHETIC, metavar='synthetic|BAG',
                          help='rendered faces (the default), or a recording with depth')
     command.add_argument('--faces', type=_count, metavar='N',
-                         help=f'faces to estimate (default {FACES}, all of the fixture)')
+                         help=f'faces to estimate (default {FACES}; all of the fixture or bag)')
+    command.add_argument('--reference', type=Path, metavar='FILE.npz',
+                         help='true depth of the bag; default: ../reference beside it')
     command.add_argument('--bank', type=Path, default=BANK, metavar='DIR',
                          help='rendered test faces; what is missing is rendered into it')
     command.add_argument('--workers', type=_count, default=1, metavar='N',
@@ -100,6 +110,16 @@ def _on_photos(samples: Iterable[FaceSample], negatives: Iterable[np.ndarray], d
     time_networks(rows, scores, [s.photo.color for s, _ in scores.pictures.values()][
         :_TIMED_CROPS], _QUICK_RUNS if options.quick else _RUNS)
     tables = estimation_tables(scores, dataset)
+    details = _details(scores, options)
+    try:
+        verified = _verification(scores, dataset)
+    except FaceDepthError as error:
+        verified, details['face_verification_missing'] = {}, str(error)
+        _LOG.warning('no face verification: %s', error)
+    tables |= verified
+    accuracy = {name: float(row['accuracy']) for name, row in verified[_VERIFICATION].rows.items()
+                if name != TRUE_DEPTH} if verified else {}
+    details['orders'] = orders(scores, accuracy)
     result = Evaluation(
         'estimation',
         f'{dataset}: people, blends of skins and views that were not trained on, with '
@@ -107,16 +127,24 @@ def _on_photos(samples: Iterable[FaceSample], negatives: Iterable[np.ndarray], d
         'times. Every row sees the same 256 x 256 crop at its own resolution, boxes off by what a '
         "detector errs. The papers' networks see and say grey depth images; their relief in mm "
         'follows from the grey levels.',
-        tables, details=_details(scores, options), lead=' '.join(verdict(scores)))
-    result.blocks = estimation_blocks(scores, tables)
+        tables, details=details, lead=' '.join(verdict(scores, accuracy)))
+    result.blocks = estimation_blocks(scores, tables, accuracy,
+                                      details.get('face_verification_missing', ''))
     return result
+
+
+def _verification(scores: EstimationScores, dataset: str) -> dict[str, Table]:
+    """Compare people by their estimated depth; the tables of the paper's face verification."""
+    return verification_tables(
+        scores.truth, {name: row.images for name, row in scores.rows.items()},
+        np.array(scores.identities), np.array(scores.angles), covered=np.array(scores.covered),
+        dataset=dataset)
 
 
 def _details(scores: EstimationScores, options: argparse.Namespace) -> dict[str, Any]:
     return {'faces': scores.faces, 'people': len(set(scores.identities)),
             'photos_without_face': scores.faceless,
             'faces_without_common_area': scores.apart,
-            'orders': orders(scores),
             'load_average': os.getloadavg()[0],
             'absent': scores.absent,
             'rows_left_out': [name for name in ROWS if name not in options.rows],

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from face_depth_ros.core.face_photo import BOX_SIDE_M, CROP_PX
 from face_depth_ros.evaluation.estimation_pictures import clay, landmarks_over
+from face_depth_ros.evaluation.estimation_protocol import PICTURED
 from face_depth_ros.evaluation.estimator_rows import EstimatedFace
 from face_depth_ros.evaluation.face_drawing import blend_mask
 from face_depth_ros.evaluation.face_photo_samples import FaceSample
@@ -25,14 +26,15 @@ def estimation_panels(pictures: Mapping[str, tuple[FaceSample, dict[str, Estimat
     """
     Draw the pictured faces: two lines each, surfaces, then masks with landmarks.
 
-    :param pictures: kind of face -> the face, and what each row says of it
+    :param pictures: kind of face, of `PICTURED` -> the face, and what each row says of it
     :returns: HTML, '' when there are none
     """
     if not pictures:
         return ''
     rows = list(dict.fromkeys(row for _, said in pictures.values() for row in said))
     lines: list[tuple[str, Sequence[np.ndarray]]] = []
-    for kind, (sample, said) in pictures.items():
+    for kind in sorted(pictures, key=list(reversed(PICTURED)).index):
+        sample, said = pictures[kind]
         lines += [(f'{kind}, surface', _shrunk(surface_tiles(sample, said, rows))),
                   (f'{kind}, mask', _shrunk(mask_tiles(sample, said, rows)))]
     return picture_grid([PHOTO, TRUTH, *rows], lines)

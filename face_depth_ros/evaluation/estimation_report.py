@@ -48,12 +48,14 @@ _OWN_NOTES = {
 
 
 def estimation_blocks(scores: EstimationScores, tables: Mapping[str, Table],
-                      accuracy: Mapping[str, float] | None = None) -> list[str]:
+                      accuracy: Mapping[str, float] | None = None,
+                      unverified: str = '') -> list[str]:
     """
     Return the HTML of the section.
 
     :param tables: as in the JSON, the main one first
     :param accuracy: of face verification, by row, if it was measured
+    :param unverified: why it was not
     """
     main = next(iter(tables))
     blocks = [cards(_cards(scores, tables[main])), table(tables[main].rows, 'estimator', OURS),
@@ -68,6 +70,8 @@ def estimation_blocks(scores: EstimationScores, tables: Mapping[str, Table],
         if key not in (main, 'grey_depth'):
             blocks += [f'<h3>{escape(item.title)}</h3>', table(item.rows, 'estimator', OURS),
                        _note(key)]
+    if unverified:
+        blocks.append(paragraph(f'There is no face verification: {unverified}', 'note'))
     pictures = estimation_panels(scores.pictures)
     if pictures:
         blocks += ['<h3>Faces under every estimator</h3>', pictures,

@@ -89,17 +89,17 @@ def verdict(scores: EstimationScores, accuracy: Mapping[str, float] | None = Non
 
 
 def orders(scores: EstimationScores, accuracy: Mapping[str, float] | None = None) -> list[str]:
-    """Return one sentence for each measure: is cGAN before AE and pix2pix, is ours first."""
+    """Return one sentence for each measure: is cGAN ahead of AE and of pix2pix."""
     sentences = []
     for measure in measures(scores, accuracy):
         parts = []
         for other in (AUTOENCODER, PIX2PIX):
             ahead = measure.better(CGAN, other)
             if ahead is not None:
-                parts.append(f'{"before" if ahead else "not before"} {other} '
+                parts.append(f'{"ahead of" if ahead else "not ahead of"} {other} '
                              f'({number(measure.values[other])})')
         if parts:
-            sentences.append(f'{measure.name}: cGAN ({number(measure.values[CGAN])}) comes '
+            sentences.append(f'{measure.name}: cGAN ({number(measure.values[CGAN])}) is '
                              f'{" and ".join(parts)}.')
     return sentences
 

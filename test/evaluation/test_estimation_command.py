@@ -43,6 +43,8 @@ def test_quick_with_small_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert content['rows_left_out'] == ['Cui FCN', 'pix2pix', 'AE', 'DepthNet without mask']
     assert content['rows'][MEAN_FACE]['rmse_mm'] > 0
     assert content['rows'][OURS]['ms'] > 0 and content['rows'][MEAN_FACE]['ms'] is None
+    # Five photos hold too few pairs of one person.
+    assert 'render each person several times' in content['face_verification_missing']
     printed = capsys.readouterr().out
     for table in content['tables'].values():
         assert table['title'] in printed

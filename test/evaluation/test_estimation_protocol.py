@@ -163,8 +163,8 @@ def test_the_verdict_is_computed(scores: EstimationScores) -> None:
     assert 'Not compared here: Mean face and Cui FCN.' in text
     by_metric = {s.split(':')[0]: s for s in orders(scores)}
     assert set(by_metric) >= {m.replace('_', ' ') for m in GREY_METRICS}
-    assert 'comes not before AE (' in by_metric['l1 norm']
-    assert ' and before pix2pix (' in by_metric['l1 norm']
+    assert ' is not ahead of AE (' in by_metric['l1 norm']
+    assert ' and ahead of pix2pix (' in by_metric['l1 norm']
 
 
 def test_the_verdict_turns_with_the_numbers() -> None:
@@ -177,7 +177,7 @@ def test_the_verdict_turns_with_the_numbers() -> None:
 
 def test_face_verification_joins_the_measures(scores: EstimationScores) -> None:
     accuracy = {CGAN: 0.7, AUTOENCODER: 0.6, PIX2PIX: 0.5}
-    assert any(s.startswith('face verification: cGAN (0.7000) comes before AE')
+    assert any(s.startswith('face verification: cGAN (0.7000) is ahead of AE')
                for s in orders(scores, accuracy))
 
 
