@@ -12,8 +12,16 @@ import threading
 from composition_interfaces.srv import ListNodes, LoadNode, UnloadNode
 from face_depth_ros.nodes.component_container import ComponentContainer
 from face_depth_ros.nodes.depth_enhancer import DepthEnhancerNode
+from face_depth_ros.nodes.depth_estimator import DepthEstimatorNode
 from face_depth_ros.nodes.face_detector import FaceDetectorNode
-from fake_predictors import color_message, depth_message, FakeDetector, FakeEnhancer, info_message
+from fake_predictors import (
+    color_message,
+    depth_message,
+    FakeDetector,
+    FakeEnhancer,
+    FakeEstimator,
+    info_message,
+)
 import pytest
 from rclpy.node import Node
 from rclpy.parameter import Parameter
@@ -61,6 +69,7 @@ class Unloadable:
 COMPONENTS = {
     'fake::Detector': WithHandoff(FaceDetectorNode, open_detector=FakeDetector),
     'fake::Enhancer': WithHandoff(DepthEnhancerNode, open_enhancer=FakeEnhancer),
+    'fake::Estimator': WithHandoff(DepthEstimatorNode, open_estimator=FakeEstimator),
     'fake::Plain': Plain, 'fake::Failing': Failing, 'fake::Unloadable': Unloadable()}
 
 
@@ -199,6 +208,31 @@ def test_unloading_leaves_nothing_behind(graph, container):
         del graph.probe.statuses[graph.topic('depth_enhancer')]
     gc.collect()
     alive = [o for o in gc.get_objects() if isinstance(o, (FaceDetectorNode, DepthEnhancerNode))]
+    assert len(alive) <= 1, 'at most the one that the idle executor still names'
+
+
+def test_an_estimator_and_the_topics_of_its_faces_leave_nothing_behind(graph, container):
+    before = {t.name for t in threading.enumerate()}
+    for plugin in ('fake::Detector', 'fake::Estimator'):
+        assert container.load(plugin).success
+    graph.advertise(color=Image, color_info=CameraInfo, depth=Image)
+    graph.subscribe(Image, 'mask')
+    graph.wait_ready('face_detector', 'depth_estimator')
+    estimator = container.node._loaded[2].node
+    assert estimator.inputs[1].source == 'hand-off'
+    graph.publish(color_info=info_message(1), depth=depth_message(1), color=color_message(1))
+    assert set(graph.wait_stamp('mask', 1).data) == {0, 1}
+    wait_until(lambda: in_graph(graph, 'landmarks/f00001'), 'the topic of a face')
+    assert container.node._loaded[1].node.outputs[0].messages_sent == 0
+    for unique_id in (2, 1):
+        assert container.unload(unique_id).success
+    wait_until(lambda: not any(in_graph(graph, n) for n in (
+        'landmarks', 'depth_estimat', 'label_info', 'face_detector')), 'clean graph')
+    assert {t.name for t in threading.enumerate()} <= before
+    assert container.node.exchange.empty
+    del estimator
+    gc.collect()
+    alive = [o for o in gc.get_objects() if isinstance(o, DepthEstimatorNode)]
     assert len(alive) <= 1, 'at most the one that the idle executor still names'
 
 
