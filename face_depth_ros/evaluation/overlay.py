@@ -169,14 +169,14 @@ def font(size: int) -> ImageFont.FreeTypeFont:
 
 def _color_panel(panels: OverlayPanels, size: tuple[int, int]) -> np.ndarray:
     factor = size[0] / panels.color.shape[1]
-    if panels.estimate is None:
-        return draw_faces(panels.color, panels.detections, factor)
-    canvas = blend_mask(resized(panels.color, *size), panels.estimate.mask)
-    for landmarks in panels.estimate.landmarks.values():
-        draw_landmarks(canvas, landmarks, factor)
-    # The 68 points take the place of the detector's five.
-    boxes = [replace(d, landmarks=None) if d.track_id in panels.estimate.landmarks else d
-             for d in panels.detections]
+    canvas, boxes = resized(panels.color, *size), list(panels.detections)
+    if panels.estimate is not None:
+        canvas = blend_mask(canvas, panels.estimate.mask)
+        for landmarks in panels.estimate.landmarks.values():
+            draw_landmarks(canvas, landmarks, factor)
+        # The 68 points take the place of the detector's five.
+        boxes = [replace(d, landmarks=None) if d.track_id in panels.estimate.landmarks else d
+                 for d in boxes]
     return _with_boxes(canvas, boxes, factor)
 
 

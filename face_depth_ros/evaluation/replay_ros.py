@@ -82,8 +82,8 @@ _START_S = 60.0
 _DIAGNOSTICS_PERIOD_S = 1.2
 _READY_S = 900.0
 """A TensorRT engine may have to be built first."""
-_LANDMARKS_S = 0.1
-"""How long landmarks may come after the rest of their frame."""
+_LANDMARKS_S = 1.0
+"""How long landmarks may come after the rest of their frame, on a machine with much to do."""
 _TRACKS_AHEAD = 4
 """Tracks whose landmarks are listened for before they begin."""
 
@@ -255,11 +255,12 @@ class RosPlayer:
             publisher.publish(parts[key])
 
     def _wait_for_frame(self) -> None:
-        """Wait for the newest frame's outputs, and a little for landmarks that should come."""
+        """Wait for the newest frame's outputs, and for landmarks that its last ones had too."""
         self._spin_until(lambda: self._flight.settled, self._settings.deadline_s)
-        if self._heard & self._faces:
-            self._spin_until(lambda: self._heard & self._faces <= self._flight.extras,
-                             _LANDMARKS_S)
+        awaited = self._heard & self._faces
+        if not self._spin_until(lambda: awaited <= self._flight.extras, _LANDMARKS_S):
+            # Not once more for a face that is left out from now on.
+            self._heard -= awaited - self._flight.extras
 
     def _resolved(self, *, last: bool = False) -> Iterator[PlayedFrame]:
         """Give what is decided; what was published once goes with the first frame after it."""

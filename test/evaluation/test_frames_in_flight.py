@@ -115,3 +115,31 @@ def test_a_frame_that_cannot_be_sent(flight: FramesInFlight) -> None:
 def test_stamps_of_both_byte_orders() -> None:
     assert stamp_of_cdr(cdr(5)) == 1005
     assert stamp_of_cdr(b'\0\0\0\0' + struct.pack('>iI', 2, 5)) == 2_000_000_005
+
+
+def test_an_extra_goes_with_its_frame_and_nobody_waits_for_it(flight: FramesInFlight) -> None:
+    flight.receive_extra('/x', 'X', cdr(0))  # of no frame yet
+    flight.send(source(0), {})
+    flight.receive_extra('/x', 'X', cdr(1))  # of another frame
+    assert flight.extras == frozenset()
+    flight.receive_extra('/y', 'Y', cdr(0))
+    flight.receive_extra('/x', 'X', cdr(0))
+    flight.receive_extra('/x', 'X', cdr(0) + b'repeated')
+    assert flight.extras == {'/x', '/y'}
+    assert not flight.settled
+    for topic, _ in TOPICS:
+        flight.receive(topic, cdr(0))
+    assert flight.settled
+    played, = flight.resolved(in_real_time=False)
+    assert [(o.topic, o.msgtype, o.cdr) for o in played.outputs] == [
+        ('/a', 'A', cdr(0)), ('/b', 'B', cdr(0)), ('/x', 'X', cdr(0)), ('/y', 'Y', cdr(0))]
+    flight.receive_extra('/x', 'X', cdr(0))
+    assert flight.extras == frozenset()
+
+
+def test_extras_of_a_dropped_frame_are_dropped(flight: FramesInFlight, clock: Clock) -> None:
+    flight.send(source(0), {})
+    flight.receive_extra('/x', 'X', cdr(0))
+    clock.now += 6.0
+    played, = flight.resolved(in_real_time=False)
+    assert (played.cause, played.outputs) == ('deadline', ())

@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 import math
 
 from face_depth_ros.core.depth_view import DepthScale
 from face_depth_ros.core.face_box import FaceBox
 from face_depth_ros.core.frames import Detection
+from face_depth_ros.evaluation.output_messages import OutputEstimate
 from face_depth_ros.evaluation.overlay import (
     draw_faces,
     overlay_image,
@@ -85,3 +87,51 @@ def test_panels_fill_an_even_frame(shape: tuple[int, int]) -> None:
     assert tuple(middle) == tuple(SCALE.colors(np.float32(0.5)))
     dropped = picture[34 + size[1] * 3 // 4, 2 * (size[0] + 4) + size[0] // 8]
     assert dropped.max() < 40
+
+
+def estimated(shape: tuple[int, int]) -> OutputEstimate:
+    """Return an estimate of the middle of the image, at 0.6 m."""
+    mask = np.zeros(shape, np.uint8)
+    mask[shape[0] // 3:2 * shape[0] // 3, shape[1] // 3:2 * shape[1] // 3] = 6
+    depth = np.where(mask > 0, np.float32(0.6), np.float32(np.nan))
+    return OutputEstimate(depth, None, mask)
+
+
+@pytest.mark.parametrize('shape', [(480, 640), (720, 1280), (640, 480), (320, 240)])
+def test_an_estimator_adds_a_panel_and_covers_the_face(shape: tuple[int, int]) -> None:
+    height, width = shape
+    color = np.full((*shape, 3), 60, np.uint8)
+    size = panel_size(width, height, panels=4)
+    in_rows = width > height
+    estimate = estimated(shape)
+    panels = OverlayPanels(color, np.full(shape, 0.5, np.float32), 300.0, (face(),),
+                           np.full(shape, 0.5, np.float32), 'caption', True, estimate)
+    picture = overlay_image(panels, SCALE, size)
+    assert picture.shape[0] % 2 == picture.shape[1] % 2 == 0
+    assert picture.shape[1] <= 1930
+    assert picture.shape[0] <= 1080
+    assert size[0] / size[1] == pytest.approx(width / height, rel=0.02)
+    # The middle of the first panel shows the mouth's colour, of the last one the depth there.
+    middle = np.array([34 + size[1] // 2, size[0] // 2])
+    assert tuple(picture[tuple(middle)]) == (137, 50, 50)
+    last = middle + ((size[1] + 34, size[0] + 4) if in_rows else (0, 3 * (size[0] + 4)))
+    assert tuple(picture[tuple(last)]) == tuple(SCALE.colors(np.float32(0.6)))
+    corner = last - (size[1] * 3 // 10, -size[0] * 3 // 10)
+    assert picture[tuple(corner)].max() < 40  # nothing is estimated outside the face
+    dropped = overlay_image(replace(panels, estimate=None), SCALE, size)
+    assert dropped[tuple(last + (size[1] // 4, size[0] // 4))].max() < 40
+    assert tuple(dropped[tuple(middle)]) == (60, 60, 60)
+
+
+def test_the_68_points_take_the_place_of_the_five() -> None:
+    five = np.array([[70.0, 50.0], [90.0, 50.0], [80.0, 60.0], [72.0, 70.0], [88.0, 70.0]],
+                    np.float32)
+    estimate = OutputEstimate(np.full((120, 160), np.nan, np.float32), None,
+                              np.zeros((120, 160), np.uint8))
+    panels = OverlayPanels(GREY, np.full((120, 160), 0.5, np.float32), 100.0,
+                           (face(landmarks=five),), None, '', True, estimate)
+    spot = tuple((np.array([34, 0]) + np.array([60, 80]) * 4).tolist())
+    assert tuple(overlay_image(panels, SCALE, (640, 480))[spot]) == track_color('f00001')
+    points = np.concatenate([np.full((68, 2), 20.0), np.ones((68, 1))], axis=1)
+    known = replace(panels, estimate=replace(estimate, landmarks={'f00001': points}))
+    assert tuple(overlay_image(known, SCALE, (640, 480))[spot]) == (60, 60, 60)
