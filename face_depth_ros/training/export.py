@@ -105,10 +105,11 @@ def write_checked_spec(path: Path, content: dict[str, Any], module: nn.Module,
     """
     Write a spec, measure how far the engine is from torch, write that into the spec too.
 
-    :param content: of the spec; its `parity` is set
+    :param content: of the spec; its `parity` is set, in fp32 and, where the spec has it, bf16
     :param unit: of the differences, and what is compared
     """
-    differences = measure_parity(module, example, write_spec(path, content), ('fp32', 'bf16'))
+    measured = [p for p in ('fp32', 'bf16') if p in content['precisions']]
+    differences = measure_parity(module, example, write_spec(path, content), measured)
     content['parity'] = {'max_abs': max(differences['fp32'].values()), 'unit': unit,
                          'by_precision': differences}
     return write_spec(path, content)

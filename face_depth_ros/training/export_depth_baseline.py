@@ -29,6 +29,11 @@ from torch import nn
 
 FACE_FROM_GREY = 64.0
 """What is darker is no face: half of what 99 % of the pixels of rendered faces exceed (128)."""
+_PRECISIONS = {'depthnet': ['fp32', 'fp16']}
+"""
+Without bf16: OpenVINO leaves transposed convolutions at the end of a graph in fp32, and DepthNet
+has more of them than of all other products, so that the engine rightly says it runs in fp32.
+"""
 _SOURCES = {
     'depthnet': 'Chiu et al., "High-Accuracy RGB-D Face Recognition via Segmentation-Aware Face '
                 'Depth Estimation and Mask-Guided Attention Network", section III.A',
@@ -160,7 +165,7 @@ def spec_mapping(content: dict[str, Any], digest: str, outputs: list[dict[str, A
         'normalisation': {'form': 'grey depth image: 255 at near_m, 0 at far_m, linear in metres '
                                   'behind the head point; input scaling is in the graph',
                           'near_m': NEAR_M, 'far_m': FAR_M, 'box_side_m': BOX_SIDE_M},
-        'precisions': ['fp32', 'bf16', 'fp16'],
+        'precisions': _PRECISIONS.get(name, ['fp32', 'bf16', 'fp16']),
         'trained': {
             'command': 'python -m face_depth_ros.training.train_depth_baseline --network '
                        f'{name} --schedule {settings["schedule"]} {budget}',
