@@ -146,7 +146,7 @@ class WorkerNode(ManagedNode, Generic[S, P, JobT]):
 
     def start(self) -> None:
         """Begin; the last thing that a subclass' constructor does."""
-        self.create_timer(PERIOD_S, self._publish_diagnostics, clock=STEADY_CLOCK)
+        self.create_timer(PERIOD_S, self._on_period, clock=STEADY_CLOCK)
         if not self._matched_events:
             self.create_timer(POLL_PERIOD_S, self._reconcile, clock=STEADY_CLOCK)
         self._first = self.create_timer(0.0, self._on_first_spin, clock=STEADY_CLOCK)
@@ -320,6 +320,10 @@ class WorkerNode(ManagedNode, Generic[S, P, JobT]):
         if ready != self._ready:
             self._ready = ready
             self._publish_diagnostics()
+
+    def _on_period(self) -> None:
+        self._reconcile()  # nothing tells that a publisher was announced, or left unheard
+        self._publish_diagnostics()
 
     def _publish_diagnostics(self) -> None:
         if self._closed:

@@ -28,6 +28,7 @@ from fake_predictors import color_message, depth_message, FakeEstimator, FRAME_I
 import numpy as np
 import pytest
 from rclpy.parameter import Parameter
+from rclpy.qos import qos_profile_sensor_data
 from ros_graph import wait_until
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from vision_msgs.msg import Detection2DArray, LabelInfo
@@ -163,6 +164,22 @@ def test_a_dynamic_crop_without_depth_is_said(graph):
     answer(graph, 6)
     graph.wait_status(NAME, lambda s, v: s.level == DiagnosticStatus.OK
                       and v['count.dynamic_crop'] == '1')
+
+
+def test_ready_means_that_all_who_publish_are_heard(graph):
+    depth = graph.topic('depth/image_raw')
+    graph.add(DepthEstimatorNode, open_estimator=FakeEstimator, parameter_overrides=[
+        Parameter(f'qos_overrides.{depth}.subscription.reliability', value='reliable')])
+    unheard = graph.probe.spinner.call(lambda: graph.probe.node.create_publisher(
+        Image, depth, qos_profile_sensor_data))
+    graph.advertise(color=Image, detections=Detection2DArray)
+    graph.subscribe(Image, 'mask')
+    graph.wait_status(NAME, lambda _, v: v['wanted'] == 'true' and v['ready'] == 'false'
+                      and '1 publisher(s)' in v[f'input.{graph.topic("color/image_raw")}']
+                      and '1 publisher(s)' in v[f'input.{graph.topic("detections")}']
+                      and 'count.incompatible_qos' in v)
+    graph.probe.spinner.call(lambda: graph.probe.node.destroy_publisher(unheard))
+    graph.wait_ready(NAME)
 
 
 def test_a_looping_bag_goes_on(graph):
