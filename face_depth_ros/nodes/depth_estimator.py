@@ -264,8 +264,11 @@ class DepthEstimatorNode(WorkerNode[DepthEstimatorSettings, Estimator, ColorSet]
                               info=self._comes(self._info_input))
 
     def _comes(self, source: TopicInput[Any] | None) -> bool:
-        return source is not None and source.publishers > 0 and (
-            source.silent_for < self.settings.silence_timeout)
+        if source is None:
+            return False
+        if not source.is_open:  # nobody knows until it is
+            return True
+        return source.publishers > 0 and source.silent_for < self.settings.silence_timeout
 
     def _submit(self, sets: list[ColorSet]) -> None:
         for joined in sets:
