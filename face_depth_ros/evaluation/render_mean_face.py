@@ -20,7 +20,6 @@ from face_depth_ros.core.face_photo import CROP_PX, MASK_LABELS, MIRRORED_68
 from face_depth_ros.synthesis import face_photo_bank
 from face_depth_ros.synthesis.face_photo_bank import BOX_PX, FacePhotoBank
 from face_depth_ros.synthesis.face_photos import warp_record
-from face_depth_ros.synthesis.labels import MASK_OF_FINE
 import numpy as np
 
 TRAINING_BANK = Path('runs/face_photos/train')
@@ -55,8 +54,7 @@ def mean_face(bank: FacePhotoBank, faces: int) -> tuple[np.ndarray, np.ndarray, 
     landmarks = np.zeros((len(MIRRORED_68), 2))
     for index in range(faces):
         record = bank.read(np.array([index]))[0]
-        _, label, relief = warp_record(record, box, CROP_PX)
-        mask = np.where(np.isfinite(relief), MASK_OF_FINE[label], 0)
+        _, mask, relief = warp_record(record, box, CROP_PX)
         votes += np.arange(len(votes))[:, None, None] == mask
         total += np.where(mask > 0, relief, 0.0)
         landmarks += transform_points(to_crop, record['landmarks'])

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 import cv2
 from face_depth_ros.core.face_box import FaceBox, transform_points
-from face_depth_ros.core.face_photo import FacePhoto, MIRRORED_68
+from face_depth_ros.core.face_photo import FacePhoto, MASK_LABELS, MIRRORED_68
 from face_depth_ros.synthesis.camera_colors import degrade, recolor_head
 from face_depth_ros.synthesis.face_photo_bank import BOX_PX, CROP_PX, FacePhotoBank
-from face_depth_ros.synthesis.labels import FINE, MASK_OF_FINE
+from face_depth_ros.synthesis.labels import MASK_OF_FINE
 from face_depth_ros.synthesis.photo_backgrounds import (
     any_color,
     BackgroundSource,
@@ -25,9 +25,11 @@ from face_depth_ros.synthesis.photo_backgrounds import (
 )
 import numpy as np
 
-_OCCLUDER = FINE['occluder']
 _BACKGROUND_PX = 256
-_NOT_FACE = 0
+_NOT_FACE = MASK_LABELS.index('background')
+_ROUGHNESS_PX = 1.5
+"""Sigma, 1.7 mm: edges of the head model's labels are a triangle, 2 to 4 mm, rough."""
+_COVERED = 0.5
 
 
 @dataclass(frozen=True)
@@ -107,12 +109,12 @@ class FacePhotoSource:
         :param box: the crop, in pixels of the record, before mirroring
         """
         size = self.size
-        head, label, relief = warp_record(record, box, size)
+        head, mask, relief = warp_record(record, box, size)
         points = transform_points(box.crop_from_image(size), record['landmarks'])
         visible = np.array(record['visible'])
         yaw, pitch = head_angles(record['rotation'])
         if mirrored:
-            head, label, relief = (np.ascontiguousarray(a[:, ::-1]) for a in (head, label, relief))
+            head, mask, relief = (np.ascontiguousarray(a[:, ::-1]) for a in (head, mask, relief))
             points = points[list(MIRRORED_68)] * (-1.0, 1.0) + (size, 0.0)
             visible, yaw = visible[list(MIRRORED_68)], -yaw
         head = recolor_head(head, generator)
@@ -121,17 +123,17 @@ class FacePhotoSource:
         free = cv2.cvtColor(255 - head[..., 3], cv2.COLOR_GRAY2RGB)
         image = cv2.add(cv2.multiply(self.background(generator), free, scale=1.0 / 255.0),
                         np.ascontiguousarray(head[..., :3]))
+        hidden = np.zeros((size, size), bool)
         if generator.random() < self.variation.occluders:
             image, hidden = occlude(image, self.background(generator), generator)
-            label[hidden] = _OCCLUDER
         if generator.random() < self.variation.degraded:
             image = degrade(image, generator)
         if generator.random() < self.variation.cut:
             beyond = beyond_border(size, generator)
-            image[beyond], label[beyond] = 0, _OCCLUDER
-        mask = MASK_OF_FINE[label]
+            image[beyond], hidden = 0, hidden | beyond
+        mask[hidden] = _NOT_FACE
         relief[mask == _NOT_FACE] = np.nan
-        visible = visible & seen_points(points, label)
+        visible = visible & seen_points(points, hidden)
         roll = float(np.rad2deg(box.roll)) * (1.0 if mirrored else -1.0)
         return FacePhoto(image, relief, mask, points.astype(np.float32), visible,
                          float(np.rad2deg(yaw)), float(np.rad2deg(pitch)), roll,
@@ -153,22 +155,37 @@ def warp_record(record: np.ndarray, box: FaceBox,
     """
     Cut a crop out of a record.
 
-    :returns: head (S, S, 4) uint8, RGB times alpha and alpha; fine labels (S, S) uint8; relief
-        (S, S) float32 metres for a head of 22 cm in the crop, NaN where there is none
+    The classes are resampled as areas, over what their edges on the head model are rough by.
+
+    :returns: head (S, S, 4) uint8, RGB times alpha and alpha; mask (S, S) uint8 of MASK_LABELS;
+        relief (S, S) float32 metres for a head of 22 cm in the crop, NaN where there is none
     """
     affine = box.image_from_crop(size)
     affine[:, 2] += affine[:, :2] @ (0.5, 0.5) - 0.5
-    flags = cv2.WARP_INVERSE_MAP
-    head = cv2.warpAffine(record['rgba'], affine, (size, size), flags=flags | cv2.INTER_LINEAR)
-    label = cv2.warpAffine(record['label'], affine, (size, size), flags=flags | cv2.INTER_NEAREST)
+
+    def warped(image: np.ndarray) -> np.ndarray:
+        return cv2.warpAffine(image, affine, (size, size),
+                              flags=cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR)
+
+    classes = MASK_OF_FINE[record['label']]
+    areas = np.zeros((len(MASK_LABELS), size, size), np.uint8)
+    for label in np.unique(classes):
+        area = cv2.GaussianBlur(cv2.inRange(classes, int(label), int(label)), (0, 0),
+                                _ROUGHNESS_PX)
+        areas[label] = warped(area)
     relief = record['relief'].astype(np.float32)
-    face = (MASK_OF_FINE[record['label']] != _NOT_FACE) & np.isfinite(relief)
+    face = (classes != _NOT_FACE) & np.isfinite(relief)
     layers = np.stack([np.where(face, relief, 0.0), face], axis=2).astype(np.float32)
-    layers = cv2.warpAffine(layers, affine, (size, size), flags=flags | cv2.INTER_LINEAR)
+    sharp, soft = warped(layers), warped(cv2.GaussianBlur(layers, (0, 0), _ROUGHNESS_PX))
+    # What the smooth mask has beyond the rim takes the relief from around it.
+    near = np.where((sharp[..., 1] > _COVERED)[..., None], sharp, soft)
     with np.errstate(invalid='ignore', divide='ignore'):
-        warped = layers[..., 0] / layers[..., 1]
-    warped[layers[..., 1] < 1e-3] = np.nan
-    return head, label, (warped * np.float32(BOX_PX / box.side)).astype(np.float32)
+        values = near[..., 0] / near[..., 1]
+    values[near[..., 1] < 1e-3] = np.nan
+    mask = areas.argmax(axis=0).astype(np.uint8)
+    mask[np.isnan(values)] = _NOT_FACE
+    return (warped(record['rgba']), mask,
+            (values * np.float32(BOX_PX / box.side)).astype(np.float32))
 
 
 def head_angles(rotation: np.ndarray) -> tuple[float, float]:
@@ -182,17 +199,17 @@ def head_angles(rotation: np.ndarray) -> tuple[float, float]:
             float(np.arctan2(-ahead[1], -ahead[2])))
 
 
-def seen_points(points: np.ndarray, label: np.ndarray) -> np.ndarray:
+def seen_points(points: np.ndarray, hidden: np.ndarray) -> np.ndarray:
     """
-    Tell which points lie in the image and under no occluder.
+    Tell which points lie in the image and behind nothing.
 
-    :param points: (N, 2) pixels; label: (S, S) fine labels
+    :param points: (N, 2) pixels; hidden: (S, S) bool
     :returns: (N,) bool
     """
     cells = np.floor(points).astype(int)
-    inside = ((cells >= 0) & (cells < len(label))).all(axis=1)
-    column, row = np.clip(cells, 0, len(label) - 1).T
-    return inside & (label[row, column] != _OCCLUDER)
+    inside = ((cells >= 0) & (cells < len(hidden))).all(axis=1)
+    column, row = np.clip(cells, 0, len(hidden) - 1).T
+    return inside & ~hidden[row, column]
 
 
 def uneven_light(head: np.ndarray, generator: np.random.Generator) -> np.ndarray:

@@ -27,6 +27,7 @@ from face_depth_ros.synthesis.face_photos import (
     PhotoVariation,
     seen_points,
     uneven_light,
+    warp_record,
 )
 from face_depth_ros.synthesis.head_pose import head_rotation
 from face_depth_ros.synthesis.labels import FINE
@@ -83,6 +84,19 @@ def test_relief_is_in_heads_that_fill_the_crop(bank):
     assert photo.relief[48, column] == pytest.approx(0.020 / 1.25, abs=1e-3)
 
 
+def test_ragged_edges_of_classes_become_smooth_and_areas_stay(bank):
+    record = bank.read(np.array([0]))[0]
+    y, x = np.mgrid[:CROP_PX, :CROP_PX]
+    teeth = (x < 128 + 2 * (y % 2)) & (record['label'] > 0)  # an edge with teeth of two pixels
+    record['label'][teeth] = FINE['nose']
+    record['label'][(record['label'] > 0) & ~teeth] = FINE['skin']
+    _, mask, relief = warp_record(record, FaceBox(128, 128, CROP_PX), CROP_PX)
+    edge = np.array([(row == 5).sum() for row in mask[100:156]])
+    assert np.abs(np.diff(edge)).max() <= 1
+    assert abs((mask > 0).sum() - (record['label'] > 0).sum()) < 100
+    assert np.isfinite(relief[mask > 0]).all()
+
+
 def test_occluders_take_the_truth_away(bank):
     source = source_of(bank, PhotoVariation(0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0))
     generator = np.random.default_rng(3)
@@ -97,9 +111,9 @@ def test_occluders_take_the_truth_away(bank):
 
 
 def test_landmarks_under_an_occluder_or_outside_are_not_seen():
-    label = np.zeros((10, 10), np.uint8)
-    label[5:, :] = FINE['occluder']
-    seen = seen_points(np.array([[2.5, 2.5], [2.5, 7.5], [-0.1, 2.0], [9.9, 4.9]]), label)
+    hidden = np.zeros((10, 10), bool)
+    hidden[5:, :] = True
+    seen = seen_points(np.array([[2.5, 2.5], [2.5, 7.5], [-0.1, 2.0], [9.9, 4.9]]), hidden)
     assert seen.tolist() == [True, False, False, True]
 
 
