@@ -73,8 +73,8 @@ def _check(name: str, grey: np.ndarray, size: int) -> None:
 def _side(spec: ModelSpec) -> int:
     """Return the side of the network's inputs."""
     shapes = {t.name: t.shape for t in spec.inputs}
-    sides = {shape[2:] for shape in shapes.values() if len(shape) == 4 and shape[1] == 1}
-    if tuple(shapes) != INPUTS or len(sides) != 1 or len(set(*sides)) != 1 or min(*sides) < 1:
+    side = max(shapes.get(INPUTS[0], (0,)))
+    if side < 1 or shapes != dict.fromkeys(INPUTS, (-1, 1, side, side)):
         raise ModelSpecError(f'{spec.path}: the inputs are {shapes}, expected first and second '
                              '(-1, 1, S, S) with one fixed S; export the model again')
-    return int(sides.pop()[0])
+    return side

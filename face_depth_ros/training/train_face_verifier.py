@@ -87,8 +87,8 @@ class Settings(RunSettings):
         found += self.below(('shape_weight',), zero_allowed=True)
         for name, least, most in (('batch_people', 2, 'people'), ('batch_images', 2, 'images')):
             if not least <= getattr(self, name) <= getattr(self, most):
-                found.append(f'{name} is {getattr(self, name)}, expected {least} to {most} '
-                             f'({getattr(self, most)}): a step needs pairs of both kinds')
+                found.append(f'{name} is {getattr(self, name)}, expected {least} to '
+                             f'{getattr(self, most)} ({most}): a step needs pairs of both kinds')
         if self.validation_people < 2:
             found.append(f'validation_people is {self.validation_people}, expected 2 or more')
         return found
