@@ -9,7 +9,11 @@ from collections import Counter
 import functools
 
 import cv2
+from drawn_estimators import write_estimators
+from face_depth_ros.core.face_box import FaceBox
+from face_depth_ros.core.frames import Detection
 from face_depth_ros.nodes.depth_enhancer import DepthEnhancerNode
+from face_depth_ros.nodes.depth_estimator import DepthEstimatorNode
 from face_depth_ros.nodes.detection_messages import DetectionFrame, detections_to_message
 from face_depth_ros.nodes.face_detector import FaceDetectorNode
 from fake_predictors import color_message, depth_message, FakeDetector, FRAME_ID, info_message
@@ -25,12 +29,15 @@ from vision_msgs.msg import Detection2DArray
 pytestmark = [pytest.mark.ros, pytest.mark.slow]
 
 SEED = 20260401
-ROUNDS = 350
+FACES = (Detection(FaceBox(32.0, 24.0, 20.0), 0.9, track_id='f00001'),
+         Detection(FaceBox(50.0, 40.0, 12.0), 0.9, track_id='f00002'))
+ROUNDS = 260
 GOOD_EVERY = 100
 CAUSES = {'image_size', 'image_step', 'image_length', 'image_encoding', 'image_compression',
           'depth_encoding', 'depth_all_invalid', 'camera_info_k_zero', 'invalid_camera_info',
           'camera_info_size', 'sizes_differ', 'invalid_face_box', 'face_box_not_square',
-          'face_box_outside', 'detection_without_result', 'stamp_repeated', 'stamp_backward'}
+          'face_box_outside', 'detection_without_result', 'stamp_repeated', 'stamp_backward',
+          'depth_missing', 'track_id'}
 """What must have been met, or the generator has become tame."""
 
 
@@ -44,10 +51,10 @@ def packed_png(message, channels):
 
 class Fuzzed:
     """
-    Two detectors and two enhancers, with raw and compressed inputs.
+    Two detectors and two enhancers, with raw and compressed inputs, and an estimator.
 
-    The raw detector and both enhancers have real predictors; compressed images are decoded before
-    any predictor sees them.
+    The raw detector, both enhancers and the estimator have real predictors; compressed images are
+    decoded before any predictor sees them. The network of the estimator is a small one.
     """
 
     def __init__(self, graph):
@@ -61,10 +68,12 @@ class Fuzzed:
         self.enhancer = self._add(DepthEnhancerNode, 'raw')
         self.packed_enhancer = self._add(DepthEnhancerNode, 'packed', method='Sp-HfU',
                                          depth_transport='compressedDepth')
+        self.estimator = self._add(DepthEstimatorNode, 'raw')
         self.nodes = graph.spinner.nodes
         for topic in ('raw/found', 'packed/found'):
             graph.subscribe(Detection2DArray, topic)
-        for topic in ('raw/depth_enhanced/image_raw', 'packed/depth_enhanced/image_raw'):
+        for topic in ('raw/depth_enhanced/image_raw', 'packed/depth_enhanced/image_raw',
+                      'raw/depth_estimated/image_raw', 'raw/mask/color'):
             graph.subscribe(Image, topic)
         for name, kind in (('color/image_raw', Image), ('depth/image_raw', Image),
                            ('color/image_raw/compressed', CompressedImage),
@@ -73,7 +82,7 @@ class Fuzzed:
                            ('detections', Detection2DArray)):
             graph.probe.publisher(kind, graph.topic(name))
         graph.wait_ready('raw/face_detector', 'packed/face_detector', 'raw/depth_enhancer',
-                         'packed/depth_enhancer')
+                         'packed/depth_enhancer', 'raw/depth_estimator')
 
     def _add(self, node, prefix, **overrides):
         """Inputs are shared and reliable, so that nothing that was fed is lost on the way."""
@@ -83,7 +92,7 @@ class Fuzzed:
         rules = [a for t in topics[:3:2] + topics[4:6]
                  for a in ('-r', f'{t}:={self.graph.topic(t)}')]
         found = 'detections:=' + self.graph.topic(
-            'detections' if node is DepthEnhancerNode else f'{prefix}/found')
+            'detections' if node in (DepthEnhancerNode, DepthEstimatorNode) else f'{prefix}/found')
         return self.graph.add(
             node, namespace=self.graph.topic(prefix), start_parameter_services=False,
             cli_args=['--ros-args', *rules, '-r', found],
@@ -126,12 +135,16 @@ class Fuzzed:
             packed_depth=make.compressed(stamp, True))
         # the other parts whole, so that what is malformed is also looked at
         stamp = make.next_stamp()
+        self.publish(color=make.color(stamp), color_info=make.info(stamp),
+                     detections=detections_to_message(DetectionFrame(stamp, FRAME_ID, FACES)))
+        stamp = make.next_stamp()
         self.publish(depth=make.depth(stamp), info=info_message(stamp),
-                     color_info=info_message(stamp),
+                     color=color_message(stamp), color_info=info_message(stamp),
                      detections=detections_to_message(DetectionFrame(stamp, FRAME_ID, ())))
         stamp = make.next_stamp()
         self.publish(depth=depth_message(stamp), info=info_message(stamp),
-                     color_info=info_message(stamp), detections=make.detections(stamp))
+                     color=color_message(stamp), color_info=info_message(stamp),
+                     detections=make.detections(stamp))
 
     def feed_torn(self, rng):
         """Messages cut or invented below the level of fields; the middleware refuses them."""
@@ -158,9 +171,13 @@ class Fuzzed:
             self.graph.wait_stamp(f'{prefix}/found', stamp)
             answer = self.graph.wait_stamp(f'{prefix}/depth_enhanced/image_raw', stamp)
             assert answer.data == depth_message(stamp).data
+        for topic in ('raw/depth_estimated/image_raw', 'raw/mask/color'):
+            self.graph.wait_stamp(topic, stamp)
 
 
-def test_malformed_messages_do_no_lasting_harm(graph):
+def test_malformed_messages_do_no_lasting_harm(graph, tmp_path, monkeypatch):
+    write_estimators(tmp_path, ['ours'])
+    monkeypatch.setenv('FACE_DEPTH_MODELS', str(tmp_path))
     fuzzed = Fuzzed(graph)
     rng = np.random.default_rng(SEED)
     for n in range(ROUNDS):
