@@ -29,7 +29,7 @@ two people who were recorded once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 import math
 import os
 from pathlib import Path
@@ -43,6 +43,7 @@ from face_depth_ros.datasets.registered_depth import CameraPair, depth_on_color_
 from face_depth_ros.datasets.rgbd_faces import (
     dataset_root,
     existing,
+    FaceDataset,
     read_bytes,
     read_color,
     read_numbers,
@@ -71,7 +72,7 @@ _CALIBRATION_LINES = (3, 3, 3, 0, 3, 3, 3, 3, 2)
 _MOST_PIXELS = 1 << 24
 
 
-class Biwi:
+class Biwi(FaceDataset):
     """
     The dataset's folder.
 
@@ -88,16 +89,6 @@ class Biwi:
             for path in sorted(self.root.glob('[0-9][0-9]/frame_*_depth.bin'))
             if (match := _FRAME.fullmatch(path.name)) and path.parent.name in SUBJECTS)
         self._cameras: dict[str, tuple[CameraPair, np.ndarray]] = {}
-
-    def faces(self, recordings: Iterable[Recording] | None = None) -> Iterator[RgbdFace]:
-        """
-        Read one frame after the other.
-
-        :param recordings: those to read; None: all
-        :raises DatasetError: a file is missing or not what it should be
-        """
-        for recording in self.recordings if recordings is None else recordings:
-            yield self.read(recording)
 
     def read(self, recording: Recording) -> RgbdFace:
         """

@@ -26,7 +26,7 @@ from the bottom is told by whether it falls or rises with y.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 import os
 from pathlib import Path
@@ -36,6 +36,7 @@ import struct
 from face_depth_ros.core.errors import DatasetError
 from face_depth_ros.datasets.rgbd_faces import (
     dataset_root,
+    FaceDataset,
     first_as_gallery,
     GalleryProbe,
     NEUTRAL,
@@ -87,7 +88,7 @@ class BntGrid:
     image_name: str
 
 
-class Bosphorus:
+class Bosphorus(FaceDataset):
     """
     The dataset's folder.
 
@@ -102,16 +103,6 @@ class Bosphorus:
                                  _LAYOUT)
         self.metres_per_pixel = metres_per_pixel
         self.recordings = tuple(_recording(p) for p in sorted(self.root.glob('bs*/bs*.bnt')))
-
-    def faces(self, recordings: Iterable[Recording] | None = None) -> Iterator[RgbdFace]:
-        """
-        Read one recording after the other.
-
-        :param recordings: those to read; None: all
-        :raises DatasetError: a file is missing or not what it should be
-        """
-        for recording in self.recordings if recordings is None else recordings:
-            yield self.read(recording)
 
     def read(self, recording: Recording) -> RgbdFace:
         """

@@ -22,7 +22,7 @@ own x, y, z serve without the index. The _RAW files are not read.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 import os
 from pathlib import Path
 import re
@@ -31,6 +31,7 @@ from face_depth_ros.core.errors import DatasetError
 from face_depth_ros.datasets.rgbd_faces import (
     dataset_root,
     existing,
+    FaceDataset,
     first_as_gallery,
     GalleryProbe,
     NEUTRAL,
@@ -57,7 +58,7 @@ _NAME = re.compile(r'([FM]\d{4})_([A-Z]{2})(\d{2})([A-Z]{2})_F3D\.wrl')
 _MM = 0.001
 
 
-class Bu3dfe:
+class Bu3dfe(FaceDataset):
     """
     The dataset's folder.
 
@@ -73,16 +74,6 @@ class Bu3dfe:
                                  _TITLE, _LAYOUT)
         self.color, self.metres_per_pixel = color, metres_per_pixel
         self.recordings = tuple(_recording(p) for p in sorted(self.root.glob('[FM]*/*_F3D.wrl')))
-
-    def faces(self, recordings: Iterable[Recording] | None = None) -> Iterator[RgbdFace]:
-        """
-        Read one recording after the other.
-
-        :param recordings: those to read; None: all
-        :raises DatasetError: a file is missing or not what it should be
-        """
-        for recording in self.recordings if recordings is None else recordings:
-            yield self.read(recording)
 
     def read(self, recording: Recording) -> RgbdFace:
         """

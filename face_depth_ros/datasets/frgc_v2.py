@@ -27,7 +27,7 @@ is none.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 import gzip
 import os
 from pathlib import Path
@@ -39,6 +39,7 @@ from face_depth_ros.core.errors import DatasetError
 from face_depth_ros.datasets.rgbd_faces import (
     dataset_root,
     existing,
+    FaceDataset,
     first_as_gallery,
     GalleryProbe,
     NEUTRAL,
@@ -73,7 +74,7 @@ _NOTHING_MM = -999999.0
 _MM = 0.001
 
 
-class FrgcV2:
+class FrgcV2(FaceDataset):
     """
     The dataset's folder.
 
@@ -93,16 +94,6 @@ class FrgcV2:
         self.recordings = tuple(sorted(
             (_recording(path, expressions) for path in _scans(self.root)),
             key=lambda r: (_SESSIONS.index(r.session), r.subject, _number(r.name))))
-
-    def faces(self, recordings: Iterable[Recording] | None = None) -> Iterator[RgbdFace]:
-        """
-        Read one recording after the other.
-
-        :param recordings: those to read; None: all
-        :raises DatasetError: a file is missing or not what it should be
-        """
-        for recording in self.recordings if recordings is None else recordings:
-            yield self.read(recording)
 
     def read(self, recording: Recording) -> RgbdFace:
         """

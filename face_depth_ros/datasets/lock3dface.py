@@ -39,6 +39,7 @@ from face_depth_ros.core.errors import DatasetError
 from face_depth_ros.datasets.registered_depth import CameraPair, depth_on_color_grid
 from face_depth_ros.datasets.rgbd_faces import (
     dataset_root,
+    FaceDataset,
     first_as_gallery,
     GalleryProbe,
     NEUTRAL,
@@ -68,7 +69,7 @@ _NEAR_PX = 3
 """How far from a label its depth may be taken."""
 
 
-class Lock3DFace:
+class Lock3DFace(FaceDataset):
     """
     The dataset's folder; each frame of a video is a recording.
 
@@ -86,16 +87,6 @@ class Lock3DFace:
                                  _LAYOUT)
         self.cameras = cameras
         self.recordings = tuple(_recordings(self.root / 'depth', every))
-
-    def faces(self, recordings: Iterable[Recording] | None = None) -> Iterator[RgbdFace]:
-        """
-        Read one frame after the other.
-
-        :param recordings: those to read; None: all
-        :raises DatasetError: a file is missing or not what it should be
-        """
-        for recording in self.recordings if recordings is None else recordings:
-            yield self.read(recording)
 
     def read(self, recording: Recording) -> RgbdFace:
         """

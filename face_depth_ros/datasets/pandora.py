@@ -33,7 +33,7 @@ the image's width.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 import json
 import math
@@ -52,6 +52,7 @@ from face_depth_ros.datasets.registered_depth import (
 )
 from face_depth_ros.datasets.rgbd_faces import (
     dataset_root,
+    FaceDataset,
     read_color,
     read_single_channel,
     read_text,
@@ -99,7 +100,7 @@ class Annotation:
     cameras: CameraPair
 
 
-class Pandora:
+class Pandora(FaceDataset):
     """
     The dataset's folder.
 
@@ -117,16 +118,6 @@ class Pandora:
         self.color_size, self.depth_size = color_size, depth_size
         self.recordings = tuple(_recordings(self.root))
         self._annotations: dict[Path, Annotation] = {}
-
-    def faces(self, recordings: Iterable[Recording] | None = None) -> Iterator[RgbdFace]:
-        """
-        Read one frame after the other.
-
-        :param recordings: those to read; None: all
-        :raises DatasetError: a file is missing or not what it should be
-        """
-        for recording in self.recordings if recordings is None else recordings:
-            yield self.read(recording)
 
     def select(self, *, people: Collection[str] | None = None,
                sequences: Collection[str] = (*CONSTRAINED, *COMPLEX),

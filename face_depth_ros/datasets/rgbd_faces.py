@@ -10,7 +10,8 @@ no image either.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 import os
 from pathlib import Path
@@ -107,6 +108,36 @@ class RgbdFace:
         points = self.landmarks
         if isinstance(points, np.ndarray) and (points.ndim != 2 or points.shape[1] != 2):
             raise DatasetError(f'{who}: landmarks are {points.shape}, expected (N, 2) pixels')
+
+
+class FaceDataset(ABC):
+    """
+    A dataset's folder.
+
+    :ivar root: the folder
+    :ivar recordings: what is in it, by the names of the files alone
+    """
+
+    root: Path
+    recordings: tuple[Recording, ...]
+
+    def faces(self, recordings: Iterable[Recording] | None = None) -> Iterator[RgbdFace]:
+        """
+        Read one recording after the other.
+
+        :param recordings: those to read; None: all
+        :raises DatasetError: a file is missing or not what it should be
+        """
+        for recording in self.recordings if recordings is None else recordings:
+            yield self.read(recording)
+
+    @abstractmethod
+    def read(self, recording: Recording) -> RgbdFace:
+        """
+        Read one recording.
+
+        :raises DatasetError: a file is missing or not what it should be
+        """
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ authors' programs count; their files begin like those of the images or stand in 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 import os
 from pathlib import Path
 import re
@@ -30,6 +30,7 @@ from face_depth_ros.core.errors import DatasetError
 from face_depth_ros.datasets.rgbd_faces import (
     dataset_root,
     existing,
+    FaceDataset,
     first_as_gallery,
     GalleryProbe,
     ORTHOGRAPHIC_NEAR_M,
@@ -53,7 +54,7 @@ _LAYOUT = 'PreprocessedImages/Clean_0001_001_20050913115022_Range.png'
 _NAME = re.compile(r'(Clean_\d{4}_(\d{3})_\d{14})_Range\.png')
 
 
-class Texas3dfrd:
+class Texas3dfrd(FaceDataset):
     """
     The dataset's folder.
 
@@ -67,16 +68,6 @@ class Texas3dfrd:
         self.root = images
         self.recordings = tuple(_recording(p) for p in sorted(images.glob('Clean_*_Range.png')))
         self.fiducials = _fiducials(images.parent / 'ManualFiducialPoints', self.recordings)
-
-    def faces(self, recordings: Iterable[Recording] | None = None) -> Iterator[RgbdFace]:
-        """
-        Read one recording after the other.
-
-        :param recordings: those to read; None: all
-        :raises DatasetError: a file is missing or not what it should be
-        """
-        for recording in self.recordings if recordings is None else recordings:
-            yield self.read(recording)
 
     def read(self, recording: Recording) -> RgbdFace:
         """
