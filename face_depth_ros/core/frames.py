@@ -111,7 +111,7 @@ class FaceEstimate:
     :param distance_m: of the head point from the camera, NaN with Placement.NONE
     :param distance_sigma_m: one sigma of it, NaN likewise
     :param note: '' or why the estimate is doubtful, a key for diagnostics:
-        'relief_contradicts_sensor', 'no_intrinsics'
+        'relief_contradicts_sensor', 'no_intrinsics', 'dynamic_crop'
     """
 
     detection: Detection

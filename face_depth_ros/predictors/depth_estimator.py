@@ -53,6 +53,8 @@ _SEEN = 0.5
 _UNSAID_SIGMA_M = 0.008
 """Of relief, for networks that do not say it: what the papers' networks err on rendered faces."""
 _SENSOR_SAMPLES = 3000
+_BOX_CHANGE = 1.6
+"""A dynamic crop that differs more from the detected box looks at a hand or at the wall."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,8 @@ class DepthEstimator:
     :param model: a name of `estimator_methods.ESTIMATORS`, or name or path of a ModelSpec
     :param confidence_threshold: least probability of a face, 0 to 1; below, nothing is published
     :param crop: 'box' = the detection's own box; 'dynamic' = 22 cm at the sensor's depth around
-        its centre (equation 6 of Pini et al.), the box where there is no such depth
+        its centre (equation 6 of Pini et al.); the box, with the note 'dynamic_crop', where there
+        is no such depth, or it makes a box that is no face's
     :raises SettingsError: a setting out of its range
     :raises FaceDepthError: the model or the backend is missing
     """
@@ -130,12 +133,13 @@ class DepthEstimator:
         result = EstimatedDepth(np.full(shape, np.nan, np.float32),
                                 np.full(shape, np.nan, np.float32), np.zeros(shape, np.uint8))
         skipped: list[SkippedFace] = []
-        crops, faces = [], []
+        crops, faces, notes = [], [], []
         for found in sorted(detections, key=lambda d: d.box.side):
-            detection = self._cropped(found, intrinsics, depth)
+            detection, note = self._cropped(found, intrinsics, depth)
             try:
                 crops.append(crop_color(color, detection.box, self.network.size))
                 faces.append(detection)
+                notes.append(note)
             except FaceDepthError as error:
                 skipped.append(SkippedFace(detection.track_id, error.cause, str(error)))
         if not faces:
@@ -146,7 +150,8 @@ class DepthEstimator:
             if said.confidence[row] < self.confidence_threshold:
                 skipped.append(_no_face(detection, float(said.confidence[row])))
                 continue
-            estimates.append(_paste(result, said, row, detection, intrinsics, depth))
+            estimate = _paste(result, said, row, detection, intrinsics, depth)
+            estimates.append(replace(estimate, note=estimate.note or notes[row]))
         return replace(result, faces=tuple(estimates), skipped=tuple(skipped))
 
     def close(self) -> None:
@@ -154,17 +159,21 @@ class DepthEstimator:
         self.network.close()
 
     def _cropped(self, detection: Detection, intrinsics: CameraIntrinsics | None,
-                 depth: np.ndarray | None) -> Detection:
-        """Return the detection with the box that the crop is cut by."""
-        if self.crop == 'box' or depth is None or intrinsics is None:
-            return detection
+                 depth: np.ndarray | None) -> tuple[Detection, str]:
+        """Return the detection with the box that the crop is cut by, and '' or a note."""
+        if self.crop == 'box':
+            return detection, ''
         box = detection.box
+        if depth is None or intrinsics is None:
+            return detection, 'dynamic_crop'
         try:
-            sized = dynamic_crop_box((box.center_x, box.center_y), depth, intrinsics,
-                                     BOX_SIDE_M * 1e3, BOX_SIDE_M * 1e3)
+            side = dynamic_crop_box((box.center_x, box.center_y), depth, intrinsics,
+                                    BOX_SIDE_M * 1e3, BOX_SIDE_M * 1e3).side
         except FaceDepthError:
-            return detection
-        return replace(detection, box=replace(box, side=sized.side))
+            return detection, 'dynamic_crop'
+        if not box.side / _BOX_CHANGE <= side <= box.side * _BOX_CHANGE:
+            return detection, 'dynamic_crop'
+        return replace(detection, box=replace(box, side=side)), ''
 
 
 def _paste(result: EstimatedDepth, said: CropEstimates, row: int, detection: Detection,

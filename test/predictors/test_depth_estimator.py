@@ -177,12 +177,21 @@ def test_nobody_there_is_an_empty_answer_without_an_inference(network):
 
 
 def test_the_dynamic_crop_takes_its_size_from_the_sensor(network):
-    depth = np.full((240, 320), 0.5, np.float32)
     estimator = DepthEstimator(crop='dynamic')
-    found = estimator.estimate(grey_image(), [face(160, 120, 70)], intrinsics=CAMERA, depth=depth)
-    assert found.faces[0].detection.box.side == pytest.approx(300.0 * BOX_SIDE_M / 0.5)
-    found = estimator.estimate(grey_image(), [face(160, 120, 70)], intrinsics=CAMERA)
-    assert found.faces[0].detection.box.side == 70
+
+    def estimated(detection: Detection, depth: float | None):
+        image = None if depth is None else np.full((240, 320), depth, np.float32)
+        return estimator.estimate(grey_image(), [detection], intrinsics=CAMERA,
+                                  depth=image).faces[0]
+
+    found = estimated(face(160, 120, 110), 0.5)
+    assert found.detection.box.side == pytest.approx(300.0 * BOX_SIDE_M / 0.5)
+    assert found.note == 'relief_contradicts_sensor'  # the depth is flat
+    for depth in (None, 0.2, 3.0):  # none, a hand before the face, the wall behind it
+        found = estimated(face(160, 120, 110), depth)
+        assert found.detection.box.side == 110
+        assert found.note in ('dynamic_crop', 'relief_contradicts_sensor')
+    assert estimated(face(160, 120, 110), None).note == 'dynamic_crop'
 
 
 def test_bad_arguments_are_refused_by_name(network):
