@@ -244,6 +244,11 @@ def _near(depth: np.ndarray, mask: np.ndarray) -> np.ndarray:
     return near
 
 
+def intrinsics_of(face: RealFace) -> CameraIntrinsics:
+    """Return the intrinsics of a face's frame."""
+    return _intrinsics(face.frame)
+
+
 def _intrinsics(frame: Frame) -> CameraIntrinsics:
     if frame.intrinsics is None:
         raise BagError('the bag has no camera_info, without which depth is no surface; record '

@@ -15,7 +15,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from face_depth_ros.core.face_photo import BOX_SIDE_M
+from face_depth_ros.core.face_box import transform_points
+from face_depth_ros.core.face_photo import CROP_PX
+from face_depth_ros.core.face_placement import along_ray, place_by_box
 from face_depth_ros.core.similarity_alignment import (
     align_similarity,
     depth_offset,
@@ -23,7 +25,7 @@ from face_depth_ros.core.similarity_alignment import (
     rms_distance,
     Similarity,
 )
-from face_depth_ros.evaluation.estimation_faces import RealFace
+from face_depth_ros.evaluation.estimation_faces import intrinsics_of, RealFace
 from face_depth_ros.evaluation.estimator_rows import Estimate, EstimatedFace, MEAN_FACE, OURS
 from face_depth_ros.evaluation.evaluation_result import Rows
 import numpy as np
@@ -158,13 +160,17 @@ def placed_points(face: RealFace, relief: np.ndarray) -> np.ndarray:
     :param relief: (256, 256) metres behind the head point, NaN where the row sees no face
     :returns: metres, (3, 256, 256) float32, NaN where the row says nothing
     """
-    return face.camera.points(relief.astype(np.float32) + np.float32(head_distance(face)))
+    along = rays_of(face)
+    depth = (relief + place_by_box(face.detection.box, intrinsics_of(face)).distance_m) / along
+    return face.camera.points(depth.astype(np.float32))
 
 
-def head_distance(face: RealFace) -> float:
-    """Return the depth of the head point, metres, if the box measures 22 cm there."""
-    ray = face.camera.ray_from_crop
-    return BOX_SIDE_M / (float(np.hypot(ray[0, 0], ray[1, 0])) * face.sensor.shape[1])
+def rays_of(face: RealFace) -> np.ndarray:
+    """Return how far along the ray to the head point a depth of 1 reaches, (256, 256)."""
+    ys, xs = np.mgrid[:CROP_PX, :CROP_PX] + 0.5
+    box = face.detection.box
+    pixels = transform_points(box.image_from_crop(CROP_PX), np.stack([xs, ys], axis=2))
+    return along_ray(box, intrinsics_of(face), pixels)
 
 
 def aligned_depth_error(face: RealFace, relief: np.ndarray) -> np.ndarray:

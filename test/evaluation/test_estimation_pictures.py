@@ -11,6 +11,7 @@ from face_depth_ros.core.crop_alignment import CropCamera
 from face_depth_ros.core.depth_view import HOLE_RGB
 from face_depth_ros.core.face_box import FaceBox
 from face_depth_ros.core.face_photo import CROP_PX
+from face_depth_ros.core.face_placement import place_by_box
 from face_depth_ros.core.frames import Detection, Frame
 from face_depth_ros.evaluation.estimation_faces import RealFace
 from face_depth_ros.evaluation.estimation_pictures import (
@@ -20,7 +21,7 @@ from face_depth_ros.evaluation.estimation_pictures import (
     save_strip,
     spread_faces,
 )
-from face_depth_ros.evaluation.estimation_real import head_distance
+from face_depth_ros.evaluation.estimation_real import rays_of
 from face_depth_ros.evaluation.estimator_rows import EstimatedFace
 import numpy as np
 from PIL import Image
@@ -35,7 +36,8 @@ def face(yaw: float | None = 0.0, index: int = 3) -> RealFace:
     depth = (0.6 - 0.06 * np.exp(-8.0 * (GRID_X ** 2 + GRID_Y ** 2))).astype(np.float32)
     area = np.hypot(GRID_X, GRID_Y) < 0.35
     return RealFace(index, yaw, np.full((CROP_PX, CROP_PX, 3), 90, np.uint8), depth, None, area,
-                    CropCamera.of(BOX, CROP_PX, CAMERA), Detection(BOX, 0.9), Frame(1, 'camera'))
+                    CropCamera.of(BOX, CROP_PX, CAMERA), Detection(BOX, 0.9),
+                    Frame(1, 'camera', intrinsics=CAMERA))
 
 
 def estimate(relief: np.ndarray) -> EstimatedFace:
@@ -43,6 +45,11 @@ def estimate(relief: np.ndarray) -> EstimatedFace:
     mask[:60] = 0
     return EstimatedFace(relief.astype(np.float32), relief, mask,
                          np.full((68, 2), np.nan, np.float32))
+
+
+def exact_of(one: RealFace) -> EstimatedFace:
+    distance = place_by_box(BOX, CAMERA).distance_m
+    return estimate(one.sensor * rays_of(one) - distance)
 
 
 def test_a_surface_towards_the_light_is_brighter() -> None:
@@ -82,7 +89,7 @@ def test_landmarks_lie_where_they_are() -> None:
 
 def test_a_strip_shows_every_tile_and_further_errors() -> None:
     one = face()
-    exact = estimate(one.sensor - head_distance(one))
+    exact = exact_of(one)
     wrong = estimate(np.zeros((CROP_PX, CROP_PX)))
     strip = face_strip(one, exact)
     longer = face_strip(one, exact, {'Mean face': wrong})
@@ -100,7 +107,7 @@ def test_a_strip_shows_every_tile_and_further_errors() -> None:
 def test_strips_are_small_files(tmp_path: Path) -> None:
     one = face()
     path = save_strip(tmp_path / 'made', 'frame_0003',
-                      face_strip(one, estimate(one.sensor - head_distance(one))))
+                      face_strip(one, exact_of(one)))
     assert path.name == 'frame_0003.jpg' and path.stat().st_size < 300_000
     with Image.open(path) as picture:
         assert picture.height < 300

@@ -15,15 +15,21 @@ from face_depth_ros.core.crop_alignment import CropCamera
 from face_depth_ros.core.errors import BagError, InvalidImageError
 from face_depth_ros.core.face_box import FaceBox
 from face_depth_ros.core.face_photo import CROP_PX
+from face_depth_ros.core.face_placement import place_by_box
 from face_depth_ros.core.frames import Detection, EstimatedDepth, FaceEstimate, Frame, Placement
 from face_depth_ros.evaluation.bags import Bag
 from face_depth_ros.evaluation.estimation_bag import estimation_of_bag, FLAT
 from face_depth_ros.evaluation.estimation_distance import distance_rows, WITH, WITHOUT
-from face_depth_ros.evaluation.estimation_faces import HeadPiece, real_faces, RealFace
+from face_depth_ros.evaluation.estimation_faces import (
+    HeadPiece,
+    intrinsics_of,
+    real_faces,
+    RealFace,
+)
 from face_depth_ros.evaluation.estimation_real import (
     aligned_depth_error,
     GOAL_MM,
-    head_distance,
+    rays_of,
     RealScores,
     score_faces,
     shape_errors,
@@ -59,8 +65,14 @@ def said(relief: np.ndarray, landmarks: np.ndarray | None = None) -> EstimatedFa
     return EstimatedFace(relief, relief, np.isfinite(relief).astype(np.uint8), landmarks)
 
 
+def relief_of(face: RealFace, depth: np.ndarray) -> np.ndarray:
+    """Return how far behind the head point depth lies, along the ray to it."""
+    distance = place_by_box(face.detection.box, intrinsics_of(face)).distance_m
+    return (depth * rays_of(face) - distance).astype(np.float32)
+
+
 def exact(face: RealFace) -> EstimatedFace:
-    return said(face.sensor - np.float32(head_distance(face)))
+    return said(relief_of(face, face.sensor))
 
 
 def of(face: RealFace, view: EstimatedFace) -> ShapeError:
@@ -85,7 +97,7 @@ def test_the_sensors_own_depth_has_no_error(sample_faces: list[RealFace]) -> Non
 def test_another_distance_is_a_similarity_and_no_error_of_the_shape() -> None:
     """Depth from one image is known up to a scale about the camera."""
     face = drawn_face()
-    farther = said(1.2 * face.sensor - np.float32(head_distance(face)))
+    farther = said(relief_of(face, 1.2 * face.sensor))
     error = of(face, farther)
     assert error.rmse == pytest.approx(0.0, abs=1e-3)
     assert error.similarity is not None
@@ -140,7 +152,8 @@ def test_what_says_nothing_has_no_error_and_no_coverage() -> None:
 
 
 def test_a_flat_estimate_is_judged_too() -> None:
-    error = of(drawn_face(), said(np.zeros((CROP_PX, CROP_PX), np.float32)))
+    face = drawn_face()
+    error = of(face, said(relief_of(face, np.full_like(face.sensor, 0.6))))
     assert error.rmse > 5.0
     assert error.offset_scale == error.offset
 
