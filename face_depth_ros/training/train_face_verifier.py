@@ -21,6 +21,7 @@ import json
 import logging
 from pathlib import Path
 import time
+from typing import Any
 
 from face_depth_ros.networks.face_verifier import build_face_verifier
 from face_depth_ros.synthesis.assets import find_assets
@@ -150,7 +151,8 @@ def open_banks(settings: Settings, fabric: Fabric) -> dict[str, VerificationBank
 def build(settings: Settings, fabric: Fabric) -> Run[Lesson]:
     """Return a fresh run."""
     torch.manual_seed(settings.seed)
-    model = Lesson().to(memory_format=torch.channels_last)
+    model: Any = Lesson()
+    model = model.to(memory_format=torch.channels_last)
     average = Lesson().to(fabric.device)
     average.load_state_dict(model.state_dict())
     optimizer = torch.optim.AdamW(model.parameters(), lr=settings.learning_rate,
