@@ -11,6 +11,7 @@ from functools import partial
 import time
 from typing import Any
 
+from face_depth_ros.core.camera import CameraIntrinsics
 from face_depth_ros.core.errors import BackendUnavailableError
 from face_depth_ros.core.face_box import FaceBox
 from face_depth_ros.core.frames import Detection
@@ -23,12 +24,16 @@ from face_depth_ros.evaluation.depth_pairs import DepthPair, SIZE
 from face_depth_ros.evaluation.evaluation_result import Evaluation, Rows, Table
 from face_depth_ros.evaluation.report import cards, figure, table
 from face_depth_ros.predictors.depth_enhancer import DepthEnhancer
+from face_depth_ros.predictors.depth_estimator import DepthEstimator
 from face_depth_ros.predictors.face_detector import FaceDetector
 import numpy as np
 
 DETECTOR_WIDTH, DETECTOR_HEIGHT = 320, 240
 _WARM_UP = 8
 _NEAREST_M, _SPAN_M = 0.6, 0.25
+_MANY_FACES = 4
+_FOCAL_PX = 290.0
+"""Of a usual camera at the width of the detector's image."""
 
 
 @dataclass(frozen=True)
@@ -36,28 +41,39 @@ class _Subject:
     """
     One network in one precision, ready to run.
 
+    :param name: of the network, and of its batch where that is more than one
+    :param label: precision
     :param whole: the predictor: image in, result out
+    :param faces: in one inference
     """
 
-    row: str
+    name: str
+    label: str
     engine: Engine
     whole: Callable[[], Any]
+    faces: int = 1
+
+    @property
+    def row(self) -> str:
+        """Return the name of its row."""
+        return f'{self.name}, {self.label}'
 
 
 def evaluate_latency(runs: int, pair: DepthPair, color: np.ndarray, *,
                      backend: str = 'auto') -> Evaluation:
     """
-    Time detector and enhancer in their best allowed precision and in fp32, in turn.
+    Time detector, enhancer and estimator in their best allowed precision and in fp32, in turn.
 
     :param pair: a face for the enhancer
-    :param color: (240, 320, 3) uint8 RGB for the detector
+    :param color: (240, 320, 3) uint8 RGB for detector and estimator
     """
     with ExitStack() as stack:
         subjects = _open(stack, pair, color, backend)
         times = {s.row: _Times([], []) for s in subjects}
         for run in range(_WARM_UP + runs):
             for subject in subjects:  # in turn, so that a busy machine meets all alike
-                engine_ms, whole_ms = _time_engine(subject.engine), _time(subject.whole)
+                engine_ms = _time_engine(subject.engine, subject.faces)
+                whole_ms = _time(subject.whole)
                 if run >= _WARM_UP:
                     times[subject.row].engine.append(engine_ms)
                     times[subject.row].whole.append(whole_ms)
@@ -76,6 +92,8 @@ def _open(stack: ExitStack, pair: DepthPair, color: np.ndarray,
     depth = np.where(pair.degraded < 1.0, pair.degraded * np.float32(_SPAN_M)
                      + np.float32(_NEAREST_M), np.float32(np.nan)).astype(np.float32)
     face = (Detection(FaceBox(SIZE / 2, SIZE / 2, SIZE), 1.0),)
+    camera = CameraIntrinsics(DETECTOR_WIDTH, DETECTOR_HEIGHT, _FOCAL_PX, _FOCAL_PX,
+                              DETECTOR_WIDTH / 2, DETECTOR_HEIGHT / 2)
     subjects: list[_Subject] = []
     for precision in ('auto', 'fp32'):
         try:
@@ -83,39 +101,52 @@ def _open(stack: ExitStack, pair: DepthPair, color: np.ndarray,
             stack.callback(detector.close)
             enhancer = DepthEnhancer(backend=backend, precision=precision)
             stack.callback(enhancer.close)
+            estimator = DepthEstimator(backend=backend, precision=precision,
+                                       confidence_threshold=0.0)
+            stack.callback(estimator.close)
         except BackendUnavailableError:
             if precision == 'auto':
                 raise
             continue  # an engine without fp32: there is nothing to compare with
-        for engine, whole in ((detector.engine, partial(detector.detect, color)),
-                              (enhancer.engine, partial(enhancer.enhance, depth, face))):
+        seen = max(detector.detect(color), key=lambda d: d.box.side, default=Detection(
+            FaceBox(DETECTOR_WIDTH / 2, DETECTOR_HEIGHT / 2, DETECTOR_HEIGHT / 2), 1.0))
+        runs: list[tuple[Engine | None, Callable[[], Any], int]] = [
+            (detector.engine, partial(detector.detect, color), 1),
+            (enhancer.engine, partial(enhancer.enhance, depth, face), 1)]
+        runs += [(estimator.engine, partial(estimator.estimate, color, (seen,) * faces,
+                                            intrinsics=camera), faces)
+                 for faces in (1, _MANY_FACES)]
+        for engine, whole, faces in runs:
             if engine is not None:
                 label = 'fp32' if precision == 'fp32' else f'best ({engine.precision})'
-                subjects.append(_Subject(f'{engine.name}, {label}', engine, whole))
+                name = engine.name + (f' {faces} faces' if faces > 1 else '')
+                subjects.append(_Subject(name, label, engine, whole, faces))
     return subjects
 
 
 def _row(subject: _Subject, times: dict[str, _Times]) -> dict[str, Any]:
-    own, name = times[subject.row], subject.engine.name
-    cost = graph_cost(find_model(name))
-    row: dict[str, Any] = {}
+    own = times[subject.row]
+    cost = graph_cost(find_model(subject.engine.name))
+    row: dict[str, Any] = {'faces': subject.faces}
     for part, values in (('engine', own.engine), ('predictor', own.whole)):
         row |= {f'{part}_{q}_ms': v for q, v in percentiles(values, (50, 95)).items()}
-    single = times.get(f'{name}, fp32')
+    row['predictor_p50_ms_per_face'] = row['predictor_p50_ms'] / subject.faces
+    single = times.get(f'{subject.name}, fp32')
     row['ratio_to_fp32'] = None if single is None else float(
         np.median(own.whole) / np.median(single.whole))
     return row | {'precision': subject.engine.precision, 'backend': subject.engine.backend,
-                  'macs': cost.macs, 'parameters': cost.parameters}
+                  'macs': cost.macs * subject.faces, 'parameters': cost.parameters}
 
 
 def _evaluation(rows: Rows, times: dict[str, _Times], runs: int) -> Evaluation:
     title = 'Latency of the networks'
     result = Evaluation(
         'latency',
-        f'The detector on a {DETECTOR_WIDTH} x {DETECTOR_HEIGHT} image, the enhancer on one face; '
+        f'The detector on a {DETECTOR_WIDTH} x {DETECTOR_HEIGHT} image, the enhancer on one face, '
+        f'the estimator on one and on {_MANY_FACES} faces of such an image in one inference; '
         f'{runs} runs of each after warm-up, in turn. "engine" is the network alone, "predictor" '
         'all from image to result.',
-        {'latency': Table(title, f'one image, one face, {runs} runs', 'ms', rows)})
+        {'latency': Table(title, f'one image, {runs} runs', 'ms', rows)})
     result.blocks = [
         cards([(f'{row["predictor_p50_ms"]:.1f} ms', name,
                 f'95 %: {row["predictor_p95_ms"]:.1f} ms') for name, row in rows.items()]),
@@ -125,8 +156,9 @@ def _evaluation(rows: Rows, times: dict[str, _Times], runs: int) -> Evaluation:
     return result
 
 
-def _time_engine(engine: Engine) -> float:
-    inputs = {t.name: np.zeros([1 if s < 0 else s for s in t.shape], t.dtype)
+def _time_engine(engine: Engine, batch: int) -> float:
+    inputs = {t.name: np.zeros([batch if i == 0 else max(s, 1) for i, s in enumerate(t.shape)],
+                               t.dtype)
               for t in engine.inputs}
     return _time(lambda: engine(inputs))
 

@@ -63,8 +63,9 @@ from vision_msgs.msg import Detection2DArray, LabelInfo
 _LOG = logging.getLogger(__name__)
 _MESSAGE_CLASSES = {IMAGE: Image, CAMERA_INFO: CameraInfo, DETECTIONS: Detection2DArray}
 _INPUTS = {'color_info': 'color/camera_info', 'depth_info': 'depth/camera_info',
-           'color': 'color/image_raw', 'depth': 'depth/image_raw'}
-"""Relative topic of each input; images go last, when what describes them is there."""
+           'depth': 'depth/image_raw', 'color': 'color/image_raw'}
+"""Relative topic of each input; images go last, when what describes them is there, and of them
+colour, which some nodes work on after a short wait for the rest."""
 _ESTIMATOR = 'depth_estimator'
 _COMPONENTS = {'face_detector': 'face_depth_ros::FaceDetector',
                'depth_enhancer': 'face_depth_ros::DepthEnhancer',
@@ -116,6 +117,7 @@ class RosPlayer:
         self._faces: frozenset[str] = frozenset()
         self._listened: set[str] = set()
         self._heard: set[str] = set()
+        self._met: set[str] = set()
         self._failure = ''
         try:
             self._connect()
@@ -261,6 +263,10 @@ class RosPlayer:
         if not self._spin_until(lambda: awaited <= self._flight.extras, _LANDMARKS_S):
             # Not once more for a face that is left out from now on.
             self._heard -= awaited - self._flight.extras
+        # A face's topic begins with the face: from its second frame on landmarks shall arrive.
+        new = self._faces - self._met
+        self._met |= new
+        self._spin_until(lambda: all(self._node.count_publishers(t) for t in new), _LANDMARKS_S)
 
     def _resolved(self, *, last: bool = False) -> Iterator[PlayedFrame]:
         """Give what is decided; what was published once goes with the first frame after it."""
@@ -308,7 +314,11 @@ class RosPlayer:
             name = status.name.rsplit('/', 1)[-1]
             if name in self._status:
                 self._status[name] = {v.key: v.value for v in status.values}
-                if status.level == DiagnosticStatus.ERROR:
+                # Without its model the estimator goes on and publishes empty frames; that is no
+                # replay of what was asked for.
+                empty = name == _ESTIMATOR and self._status[name].get('ready') == 'true' and (
+                    self._status[name].get('model') == 'none')
+                if status.level == DiagnosticStatus.ERROR or empty:
                     self._failure = f'{status.name}: {status.message}'
         self._flight.note_refusals(self._refused())
 

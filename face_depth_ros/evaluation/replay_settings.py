@@ -47,7 +47,7 @@ class ReplaySettings:
     backend: str = 'auto'
     precision: str = 'auto'
     temporal: bool = False
-    estimator: str = OFF
+    estimator: str = 'ours'
     limit: int | None = None
     color_topic: str | None = None
     depth_topic: str | None = None

@@ -22,7 +22,7 @@ import pytest
 
 LEFT = Detection(FaceBox(20.0, 20.0, 20.0), 0.9, None, 'f00001')
 RIGHT = Detection(FaceBox(60.0, 20.0, 20.0), 0.8, None, 'f00002')
-CAMERA = CameraIntrinsics(80.0, 80.0, 40.0, 20.0, 80, 40)
+CAMERA = CameraIntrinsics(80, 40, 80.0, 80.0, 40.0, 20.0)
 MEASURED = np.full((40, 80), 0.6, np.float32)
 
 

@@ -46,7 +46,8 @@ def reference(folder: Path, offset_mm: int = 0) -> None:
 
 
 def run(bag: Path, out: Path, pipeline: Any = None, **settings: Any) -> dict[str, Any]:
-    return replay(ReplaySettings(bag, out, transport='direct', **settings), command='replay x',
+    return replay(ReplaySettings(bag, out, transport='direct', **{'estimator': 'off'} | settings),
+                  command='replay x',
                   open_player=lambda s: DirectPlayer(s, pipeline or KnowingPipeline()))
 
 
@@ -214,6 +215,7 @@ def test_replay_replaces_its_own_output(tmp_path: Path) -> None:
 @pytest.mark.parametrize(('settings', 'words'), [
     ({'transport': 'pigeon'}, "transport is 'pigeon', expected one of ros, direct"),
     ({'method': 'magic'}, "method is 'magic'"),
+    ({'estimator': 'pix2pix'}, "estimator is 'pix2pix', expected one of ours, depthnet"),
     ({'limit': 0}, 'limit is 0'),
     ({'deadline_s': 0.0}, 'deadline is 0.0 s'),
     ({'transport': 'direct', 'realtime': True}, 'realtime needs the transport ros'),

@@ -17,7 +17,14 @@ from face_depth_ros.evaluation.output_messages import (
     DETECTIONS_TOPIC,
     ENHANCED_INFO_TOPIC,
     ENHANCED_TOPIC,
+    ESTIMATED_TOPIC,
+    LABEL_INFO_TOPIC,
+    landmarks_of,
+    LANDMARKS_PREFIX,
+    MASK_TOPIC,
+    output_types,
     PROVENANCE_TOPIC,
+    UNCERTAINTY_TOPIC,
 )
 from face_depth_ros.evaluation.replay import main, replay
 from face_depth_ros.evaluation.replay_settings import ReplaySettings
@@ -52,15 +59,26 @@ def over_ros(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, 
 def check(summary: dict[str, Any]) -> None:
     assert summary['frames_in'] == summary['frames_processed'] == FRAMES
     assert summary['models'] == {name: find_model(name).sha256
-                                 for name in ('face_detector', 'depth_enhancer')}
-    assert {'detect', 'track', 'enhance'} <= set(summary['stage_ms'])
+                                 for name in ('face_detector', 'depth_enhancer',
+                                              'face_estimator')}
+    assert {'detect', 'track', 'enhance', 'estimate'} <= set(summary['stage_ms'])
     assert summary['backend'] in ('openvino', 'tensorrt')
-    assert all(entry['count'] == FRAMES for entry in summary['outputs'].values())
+    counts = {topic: entry['count'] for topic, entry in summary['outputs'].items()}
+    assert {t: counts.get(t) for t in output_types(estimator=True)} == dict.fromkeys(
+        output_types(estimator=True), FRAMES)
+    assert counts[LABEL_INFO_TOPIC] == 1
+    assert counts.get(f'{LANDMARKS_PREFIX}f00001', 0) <= FRAMES
     assert summary['latency_ms']['p50'] > 0
+    found = summary['estimation']
+    assert found['frames_with_depth_and_mask'] == found['frames_with_face'] == FRAMES
+    assert found['faces_without'] == []
+    assert found['rmse_mm'] < 15.0
 
 
 def test_direct(direct: tuple[Path, dict[str, Any]]) -> None:
     check(direct[1])
+    assert direct[1]['outputs'][f'{LANDMARKS_PREFIX}f00001']['count'] == FRAMES
+    assert direct[1]['estimation']['placement'] == {'sensor': FRAMES}
 
 
 @pytest.mark.ros
@@ -75,7 +93,8 @@ def test_ros(over_ros: tuple[Path, dict[str, Any]]) -> None:
 def test_both_transports_give_the_same(direct: tuple[Path, Any],
                                        over_ros: tuple[Path, Any]) -> None:
     with Bag(direct[0] / 'bag') as first, Bag(over_ros[0] / 'bag') as second:
-        for topic in (ENHANCED_TOPIC, CONFIDENCE_TOPIC, PROVENANCE_TOPIC):
+        for topic in (ENHANCED_TOPIC, CONFIDENCE_TOPIC, PROVENANCE_TOPIC, ESTIMATED_TOPIC,
+                      UNCERTAINTY_TOPIC, MASK_TOPIC):
             a, b = list(first.messages({topic})), list(second.messages({topic}))
             assert len(a) == len(b) == FRAMES
             for left, right in zip(a, b, strict=True):
@@ -89,6 +108,14 @@ def test_both_transports_give_the_same(direct: tuple[Path, Any],
                                second.messages({ENHANCED_INFO_TOPIC}), strict=True):
             assert left.stamp_ns == right.stamp_ns
             np.testing.assert_array_equal(left.message.k, right.message.k)
+        # A topic of landmarks begins with its face, so that its first message meets nobody, and
+        # ends when the face was away for 2 s, which frames are apart on a very busy machine.
+        alone = {m.stamp_ns: landmarks_of(m.message)
+                 for m in first.messages({f'{LANDMARKS_PREFIX}f00001'})}
+        heard = list(second.messages({f'{LANDMARKS_PREFIX}f00001'}))
+        assert heard or over_ros[1]['latency_ms']['p95'] > 1000
+        for message in heard:
+            np.testing.assert_array_equal(landmarks_of(message.message), alone[message.stamp_ns])
 
 
 @pytest.mark.ros
@@ -114,6 +141,19 @@ def test_ros_says_which_model_is_missing(tmp_path: Path, monkeypatch: pytest.Mon
     (tmp_path / 'models' / 'face_detector.yaml').write_text('name: face_detector\n')
     with pytest.raises(FaceDepthError, match='a node cannot work.*face_detector.yaml lacks'):
         replay(ReplaySettings(SAMPLE, tmp_path / 'out'))
+    assert [p.name for p in tmp_path.iterdir()] == ['models']
+
+
+@pytest.mark.ros
+@pytest.mark.slow
+def test_ros_says_that_an_estimator_has_no_model(tmp_path: Path,
+                                                 monkeypatch: pytest.MonkeyPatch) -> None:
+    """The node itself goes on with empty frames; a replay of it would show nothing."""
+    monkeypatch.setenv('FACE_DEPTH_MODELS', str(tmp_path / 'models'))
+    (tmp_path / 'models').mkdir()
+    (tmp_path / 'models' / 'cgan.yaml').write_text('name: cgan\n')
+    with pytest.raises(FaceDepthError, match='a node cannot work.*depth_estimator.*cgan'):
+        replay(ReplaySettings(SAMPLE, tmp_path / 'out', estimator='cgan'))
     assert [p.name for p in tmp_path.iterdir()] == ['models']
 
 
