@@ -35,7 +35,9 @@ _RELIEF_SIGMA = 0.08
 _FREE_SCALE_SIGMA = 0.15
 """The same where no intrinsics say what the geometry is."""
 _INDEPENDENT = 100.0
-"""Errors of neighbouring pixels go together: so many pixels count as if they were independent."""
+"""So many pixels count against what is known of the scale beforehand."""
+_SHARED = 0.7
+"""Share of the noise that the whole face has in common: errors of relief do not average out."""
 _LEAST_NOISE_M = 0.002
 _TUKEY = 4.685
 _ROUNDS = 20
@@ -118,7 +120,7 @@ def place_by_sensor(relief: np.ndarray, along: np.ndarray, box: FaceBox,
     ratio = math.nan if intrinsics is None else _side_at_1_m(box, intrinsics)
     distance, stretch, noise = _fit(r, z, ratio)
     expected = BOX_SIDE_M if intrinsics is None else distance * ratio
-    sigma = max(noise, _LEAST_NOISE_M) / math.sqrt(_INDEPENDENT)
+    sigma = max(noise, _LEAST_NOISE_M) * _SHARED
     if _PLAUSIBLE_STRETCH[0] < stretch / expected < _PLAUSIBLE_STRETCH[1]:
         return FacePlacement(Placement.SENSOR, distance, stretch, sigma)
     distance = float(np.median(z - expected * r))
