@@ -148,10 +148,13 @@ def summary_table(summary: dict[str, Any]) -> str:
 
 def _estimation_rows(e: dict[str, Any], name: str) -> list[tuple[str, str]]:
     without = named_faces(e)
+    counts = ', '.join(f'{n} {cause}' for cause, n in e['doubted_by_estimator'].items())
     rows = [('estimator', name),
             ('estimated', f'depth and mask in {e["frames_with_depth_and_mask"]} of '
                           f'{e["frames_with_face"]} frames with a face'
                           + (f'; without: {without}' if without else ''))]
+    if counts:
+        rows.append(('  doubts', f'{counts} (as the estimator counted)'))
     if e['faces_compared']:
         rows.append(('estimated - camera',
                      f'{e["offset_mm"]:+.1f} mm, RMSE {e["rmse_mm"]:.1f} mm, '

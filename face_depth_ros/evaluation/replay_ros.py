@@ -79,7 +79,7 @@ _TOTALS = ('latency', 'work')
 _RELIABLE = QoSProfile(depth=10, reliability=QoSReliabilityPolicy.RELIABLE)
 _LATCHED = QoSProfile(depth=1, reliability=QoSReliabilityPolicy.RELIABLE,
                       durability=QoSDurabilityPolicy.TRANSIENT_LOCAL)
-_START_S = 60.0
+_START_S = 180.0
 _DIAGNOSTICS_PERIOD_S = 1.2
 _READY_S = 900.0
 """A TensorRT engine may have to be built first."""

@@ -130,6 +130,7 @@ def test_faces_left_out_are_named_with_their_cause(tmp_path: Path) -> None:
     assert found['without_by_cause'] == found['doubted_by_estimator'] == {'no_face': 2}
     words = 'frame 2 f00001 (no_face), frame 4 f00001 (no_face)'
     assert words in summary_table(summary)
+    assert '2 no_face (as the estimator counted)' in summary_table(summary)
     assert words in (tmp_path / 'out' / 'report.html').read_text()
 
 
