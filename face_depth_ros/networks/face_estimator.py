@@ -70,7 +70,7 @@ class ResidualBlock(nn.Module):
         super().__init__()
         self.first = convolution(width, width)
         self.second = convolution(width, width)
-        nn.init.zeros_(self.second[1].weight)
+        nn.init.zeros_(self.second.get_parameter('1.weight'))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Keep the shape (B, C, H, W)."""

@@ -135,7 +135,7 @@ def part_path(folder: Path, number: int) -> Path:
 
 def part_paths(folder: Path) -> list[Path]:
     """Return the parts that are there, from the first on without a gap."""
-    paths = []
+    paths: list[Path] = []
     while (path := part_path(folder, len(paths))).exists():
         paths.append(path)
     return paths

@@ -170,7 +170,7 @@ class HeadCropRenderer:
         lights, _ = sample_lights(self.environments, generator, self.model.device)
         camera = crop_camera(position, self.side, self.size)
         return (*self._images(Person(identity, look), state, camera, lights),
-                np.bool_(look.plain_skin is not None))
+                np.array(look.plain_skin is not None))
 
     def _images(self, person: Person, state: PersonState, camera: CameraIntrinsics,
                 lights: Lights) -> tuple[np.ndarray, ...]:

@@ -143,8 +143,8 @@ def train_one_epoch(fabric: Fabric, settings: Settings, source: FacePhotoSource,
             group['lr'] = learning_rate(settings, state)
         color = batch.color.contiguous(memory_format=torch.channels_last)
         losses = losses_of(run.model(color), batch)
-        loss = sum(getattr(settings, f'{name}_weight', 1.0) * value
-                   for name, value in losses.items())
+        loss = torch.stack([getattr(settings, f'{name}_weight', 1.0) * value
+                            for name, value in losses.items()]).sum()
         fabric.backward(loss)
         fabric.clip_gradients(run.model, run.optimizer, max_norm=2.0)
         run.optimizer.step()

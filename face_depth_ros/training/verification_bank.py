@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from face_depth_ros.core.errors import SettingsError
-from face_depth_ros.core.face_photo import FAR_M, NEAR_M, relief_to_grey
+from face_depth_ros.core.face_photo import BOX_SIDE_M, FAR_M, NEAR_M, relief_to_grey
 from face_depth_ros.networks.face_verifier import SIZE
 from face_depth_ros.synthesis.assets import FaceAssets
 from face_depth_ros.synthesis.face_depth_source import FaceDepthRenderer
-from face_depth_ros.synthesis.face_photo_bank import POSES
+from face_depth_ros.synthesis.face_photo_bank import POSES, relief_along_ray
 from face_depth_ros.synthesis.head_pose import sample_poses
 from face_depth_ros.synthesis.identity_splits import sample_identities
 from face_depth_ros.synthesis.labels import MASK_OF_FINE
@@ -93,8 +93,9 @@ class PeopleRenderer:
         around = self._around.depth(identity, poses, SIZE, generator)
         face = (raster.triangle >= 0) & self._is_face[raster.triangle.long()]
         face &= ~(around < raster.depth - _HIDDEN_BEHIND_M)
-        relief = raster.depth - poses.position[:, 2, None, None]
-        grey = relief_to_grey(relief.masked_fill(~face, torch.nan).numpy())
+        depth, position = raster.depth.masked_fill(~face, torch.nan), poses.position.numpy()
+        grey = relief_to_grey(relief_along_ray(depth.numpy(), position,
+                                               SIZE / BOX_SIDE_M * position[:, 2]))
         return {'grey': np.rint(grey).astype(np.uint8).reshape(people, images, SIZE, SIZE),
                 'shape': coefficients * self._mode_mm, 'person': indices}
 
