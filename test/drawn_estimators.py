@@ -52,8 +52,8 @@ def write_estimators(folder: Path, names: Iterable[str] = tuple(ESTIMATORS)) -> 
             'onnx': f'{spec}.onnx', 'sha256': hashlib.sha256(model).hexdigest(), 'opset': 17,
             'inputs': [_tensor(t) for t in graph.input],
             'outputs': [_tensor(t) for t in graph.output], 'normalisation': {},
-            'precisions': ['fp32'], 'trained': {}, 'parity': {}, 'metrics': {}, 'limits': {}}),
-            encoding='utf-8')
+            'precisions': ['fp32'], 'trained': {}, 'parity': {}, 'metrics': {},
+            'limits': {'face_from_grey': 64.0}}), encoding='utf-8')
 
 
 def drawn_face(identity: int = 0, yaw: float = 0.0, covered: bool = False, radius: int = 90,

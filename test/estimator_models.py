@@ -96,7 +96,7 @@ def _write(folder: Path, name: str, nodes: list[onnx.NodeProto], tensors: dict[s
         'inputs': [_tensor('in', shape)],
         'outputs': [_tensor(label, dims) for label, dims in outputs.items()],
         'normalisation': {}, 'precisions': ['fp32'], 'trained': {}, 'parity': {}, 'metrics': {},
-        'limits': {}}), encoding='utf-8')
+        'limits': {'face_from_grey': 64.0}}), encoding='utf-8')
     return path
 
 

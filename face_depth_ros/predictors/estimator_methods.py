@@ -24,8 +24,6 @@ ESTIMATORS = {OURS: 'face_estimator', 'depthnet': 'depthnet', 'cgan': 'cgan',
               'cui_fcn': 'cui_fcn'}
 """Name -> model."""
 NODE_ESTIMATORS = (OURS, 'depthnet', 'cgan')
-FACE_GREY = 12.75
-"""A grey depth image shows a face where it is brighter: 5 % of the range, 1.25 cm of depth."""
 _SIGMA_OF_MEAN_ERROR = 1.2533
 _FULL_FACE = 0.12
 """A painted face that covers so much of the crop's middle is one for sure."""
@@ -116,16 +114,24 @@ class FaceEstimatorNetwork(CropEstimator):
 
 
 class GreyDepthNetwork(CropEstimator):
-    """A network of the papers: a grey depth image, and DepthNet's mask."""
+    """
+    A network of the papers: a grey depth image, and DepthNet's mask.
+
+    Its spec says from which grey on (`face_from_grey`) the image shows a face.
+    """
+
+    def __init__(self, spec: ModelSpec, backend: str = 'auto', precision: str = 'auto') -> None:
+        self._face_grey = np.float32(spec.number('face_from_grey'))
+        super().__init__(spec, backend, precision)
 
     def _decoded(self, outputs: dict[str, np.ndarray]) -> CropEstimates:
         grey = (outputs['depth'][:, 0] + np.float32(1.0)) * np.float32(127.5)
-        painted = grey > FACE_GREY
+        painted = grey > self._face_grey
         if 'mask' in outputs:
             scores = outputs['mask']  # (B, 7, S, S)
             mask = scores.argmax(axis=1).astype(np.uint8)
         else:
-            scores = grey[:, None] - np.float32(FACE_GREY)
+            scores = grey[:, None] - self._face_grey
             mask = painted.astype(np.uint8) * np.uint8(MASK_LABELS.index('skin'))
         everywhere = np.ones_like(painted)
         quarter = slice(self.size // 4, 3 * self.size // 4)

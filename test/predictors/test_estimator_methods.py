@@ -11,7 +11,6 @@ from face_depth_ros.core.errors import InvalidImageError, ModelSpecError
 from face_depth_ros.core.face_photo import BOX_SIDE_M, grey_to_relief, relief_to_grey
 from face_depth_ros.predictors.estimator_methods import (
     ESTIMATORS,
-    FACE_GREY,
     NODE_ESTIMATORS,
     open_estimator,
 )
@@ -94,6 +93,13 @@ def test_a_model_that_estimates_no_faces_is_refused(folder):
         open_estimator('unheard_of')
 
 
+def test_a_grey_depth_network_must_say_from_where_on_it_shows_a_face(folder):
+    path = write_grey_model(folder, 'cgan')
+    path.write_text(path.read_text().replace('face_from_grey', 'other'))
+    with pytest.raises(ModelSpecError, match='face_from_grey is None'):
+        open_estimator('cgan')
+
+
 def write_other(folder: Path) -> bool:
     """Write a model with another output."""
     path = write_grey_model(folder, 'face_detector_like')
@@ -107,4 +113,4 @@ def test_grey_and_relief_are_two_forms_of_one_thing():
     assert grey.max() == 255.0 and grey.min() >= 1.0
     np.testing.assert_allclose(grey_to_relief(grey, grey > 0), relief, atol=1e-5)
     assert relief_to_grey(np.float32([[np.nan]]))[0, 0] == 0.0
-    assert FACE_GREY > 1.0 and set(NODE_ESTIMATORS) <= set(ESTIMATORS)
+    assert set(NODE_ESTIMATORS) <= set(ESTIMATORS)
