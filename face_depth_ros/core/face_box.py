@@ -20,6 +20,8 @@ import numpy as np
 NEIGHBOUR_RANGE_M = 0.01
 """Depth is interpolated over valid neighbours within this distance of the nearest pixel."""
 
+_LARGEST_FINE_CROP = 4096
+"""Pixels along the side of what a shrinking crop is averaged from."""
 _NO_FRACTION = np.empty(0, np.uint16)
 """cv2.remap's second map where the first holds whole pixels."""
 
@@ -95,7 +97,8 @@ def crop_color(image: np.ndarray, box: FaceBox, size: int) -> np.ndarray:
     _check_inside(image, box)
     shrink = box.side / size
     if shrink > 2.0:
-        fine = size * math.ceil(shrink)
+        # A box far larger than any image must not cost memory of its own size.
+        fine = size * min(math.ceil(shrink), max(2, _LARGEST_FINE_CROP // size))
         warped = cv2.warpAffine(image, _for_opencv(box.image_from_crop(fine)), (fine, fine),
                                 flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
         return cv2.resize(warped, (size, size), interpolation=cv2.INTER_AREA)

@@ -221,3 +221,11 @@ def test_covered_region_of_a_box_outside_is_empty() -> None:
     x0, _, x1, _ = covered_region(FaceBox(100, 10, 20), 40, 30)
     assert x1 <= x0 and not FaceBox(100, 10, 20).overlaps(40, 30)
     assert not FaceBox(50, 10, 20).overlaps(40, 30)  # touching is not sharing
+
+
+@pytest.mark.parametrize('side', [1e5, 1e12, 1e200])
+def test_a_box_far_larger_than_any_image_is_cropped_in_little_memory(side):
+    image = np.full((40, 60, 3), 200, np.uint8)
+    crop = crop_color(image, FaceBox(30.0, 20.0, side), 64)
+    assert crop.shape == (64, 64, 3)
+    assert crop.mean() < 10  # nearly all of it lies outside the image
