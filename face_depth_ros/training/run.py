@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, fields
 import logging
 import math
@@ -125,6 +125,28 @@ def open_fabric(settings: RunSettings, precision: Any = 'bf16-mixed') -> Fabric:
     if settings.threads:
         torch.set_num_threads(settings.threads)
     return fabric
+
+
+def fresh_run(build: Callable[[], NetworkT],
+              optimizer_of: Callable[[nn.Module], torch.optim.Optimizer], settings: RunSettings,
+              fabric: Fabric, initial: Path | None = None) -> Run[NetworkT]:
+    """
+    Begin with random weights, drawn by the settings' seed.
+
+    :param build: returns the network
+    :param optimizer_of: returns the optimiser of a network
+    :param initial: checkpoint whose averaged weights to start from
+    :raises SettingsError: there is no such checkpoint
+    """
+    torch.manual_seed(settings.seed)
+    model: Any = build()
+    if initial is not None:
+        model.load_state_dict(load_average(initial))
+    model = model.to(memory_format=torch.channels_last)
+    average = build().to(fabric.device)
+    average.load_state_dict(model.state_dict())
+    model, optimizer = fabric.setup(model, optimizer_of(model))
+    return Run(model, average, optimizer)
 
 
 def is_over(settings: RunSettings, state: TrainingState) -> bool:

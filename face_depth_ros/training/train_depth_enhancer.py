@@ -19,7 +19,6 @@ import logging
 import math
 from pathlib import Path
 import time
-from typing import Any
 
 from face_depth_ros.networks.depth_enhancer import (
     build_depth_enhancer,
@@ -34,9 +33,9 @@ from face_depth_ros.training.enhancement_data import (
     make_batch,
 )
 from face_depth_ros.training.run import (
+    fresh_run,
     is_over,
     learning_rate,
-    load_average,
     load_checkpoint,
     open_fabric,
     parse_settings,
@@ -134,17 +133,10 @@ def open_banks(settings: Settings, folder: Path, fabric: Fabric) -> dict[str, Fa
 
 def build(settings: Settings, fabric: Fabric) -> Run[DepthEnhancer]:
     """Return a fresh run."""
-    torch.manual_seed(settings.seed)
-    model: Any = build_depth_enhancer()
-    if settings.initial:
-        model.load_state_dict(load_average(Path(settings.initial)))
-    model = model.to(memory_format=torch.channels_last)
-    average = build_depth_enhancer().to(fabric.device)
-    average.load_state_dict(model.state_dict())
-    optimizer = torch.optim.AdamW(model.parameters(), lr=settings.learning_rate,
-                                  weight_decay=settings.weight_decay, betas=(0.9, 0.99))
-    model, optimizer = fabric.setup(model, optimizer)
-    return Run(model, average, optimizer)
+    return fresh_run(build_depth_enhancer, lambda network: torch.optim.AdamW(
+        network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay,
+        betas=(0.9, 0.99)),
+        settings, fabric, Path(settings.initial) if settings.initial else None)
 
 
 def train_one_epoch(fabric: Fabric, settings: Settings, banks: dict[str, FaceDepthBank],

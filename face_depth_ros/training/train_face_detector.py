@@ -20,7 +20,6 @@ import json
 import logging
 from pathlib import Path
 import time
-from typing import Any
 
 import cv2
 from face_depth_ros.core.detection_decoding import decode_faces
@@ -40,6 +39,7 @@ from face_depth_ros.training.detection_heads import HeadBank
 from face_depth_ros.training.detection_scene import Scene, SceneComposer
 from face_depth_ros.training.detection_scoring import score_detections
 from face_depth_ros.training.run import (
+    fresh_run,
     is_over,
     learning_rate,
     load_checkpoint,
@@ -158,18 +158,11 @@ def build(settings: Settings, fabric: Fabric,
           config: FaceDetectorConfig | None = None) -> Run[FaceDetectorNet]:
     """Return a fresh run."""
     config = config or FaceDetectorConfig()
-    torch.manual_seed(settings.seed)
-    model: Any = build_face_detector(config)
-    model = model.to(memory_format=torch.channels_last)
-    average = build_face_detector(config).to(fabric.device)
-    average.load_state_dict(model.state_dict())
-    kernels = [p for p in model.parameters() if p.ndim > 1]
-    others = [p for p in model.parameters() if p.ndim <= 1]
-    optimizer = torch.optim.AdamW(
-        [{'params': kernels, 'weight_decay': settings.weight_decay},
-         {'params': others, 'weight_decay': 0.0}], lr=settings.learning_rate)
-    model, optimizer = fabric.setup(model, optimizer)
-    return Run(model, average, optimizer)
+    return fresh_run(lambda: build_face_detector(config), lambda network: torch.optim.AdamW(
+        [{'params': [p for p in network.parameters() if p.ndim > 1],
+          'weight_decay': settings.weight_decay},
+         {'params': [p for p in network.parameters() if p.ndim <= 1], 'weight_decay': 0.0}],
+        lr=settings.learning_rate), settings, fabric)
 
 
 def train_one_epoch(fabric: Fabric, settings: Settings,

@@ -20,7 +20,6 @@ import json
 import logging
 from pathlib import Path
 import time
-from typing import Any
 
 import cv2
 from face_depth_ros.core.face_photo import BOX_SIDE_M, MASK_LABELS
@@ -36,9 +35,9 @@ from face_depth_ros.synthesis.face_photos import FacePhotoSource, TEST
 from face_depth_ros.synthesis.photo_backgrounds import load_panoramas
 from face_depth_ros.training.estimation_data import EstimationBatch, make_batch
 from face_depth_ros.training.run import (
+    fresh_run,
     is_over,
     learning_rate,
-    load_average,
     load_checkpoint,
     open_fabric,
     parse_settings,
@@ -115,17 +114,10 @@ def main() -> None:
 
 def build(settings: Settings, fabric: Fabric) -> Run[FaceEstimator]:
     """Return a fresh run."""
-    torch.manual_seed(settings.seed)
-    model: Any = build_face_estimator()
-    if settings.initial:
-        model.load_state_dict(load_average(Path(settings.initial)))
-    model = model.to(memory_format=torch.channels_last)
-    average = build_face_estimator().to(fabric.device)
-    average.load_state_dict(model.state_dict())
-    optimizer = torch.optim.AdamW(model.parameters(), lr=settings.learning_rate,
-                                  weight_decay=settings.weight_decay, betas=(0.9, 0.99))
-    model, optimizer = fabric.setup(model, optimizer)
-    return Run(model, average, optimizer)
+    return fresh_run(build_face_estimator, lambda network: torch.optim.AdamW(
+        network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay,
+        betas=(0.9, 0.99)),
+        settings, fabric, Path(settings.initial) if settings.initial else None)
 
 
 def train_one_epoch(fabric: Fabric, settings: Settings, source: FacePhotoSource,

@@ -21,12 +21,12 @@ import json
 import logging
 from pathlib import Path
 import time
-from typing import Any
 
 from face_depth_ros.networks.face_verifier import build_face_verifier
 from face_depth_ros.synthesis.assets import find_assets
 from face_depth_ros.synthesis.identity_splits import IDENTITY_MODES
 from face_depth_ros.training.run import (
+    fresh_run,
     is_over,
     learning_rate,
     load_checkpoint,
@@ -150,15 +150,9 @@ def open_banks(settings: Settings, fabric: Fabric) -> dict[str, VerificationBank
 
 def build(settings: Settings, fabric: Fabric) -> Run[Lesson]:
     """Return a fresh run."""
-    torch.manual_seed(settings.seed)
-    model: Any = Lesson()
-    model = model.to(memory_format=torch.channels_last)
-    average = Lesson().to(fabric.device)
-    average.load_state_dict(model.state_dict())
-    optimizer = torch.optim.AdamW(model.parameters(), lr=settings.learning_rate,
-                                  weight_decay=settings.weight_decay)
-    model, optimizer = fabric.setup(model, optimizer)
-    return Run(model, average, optimizer)
+    return fresh_run(Lesson, lambda network: torch.optim.AdamW(
+        network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay),
+        settings, fabric)
 
 
 def train_one_epoch(fabric: Fabric, settings: Settings, bank: VerificationBank,

@@ -20,7 +20,6 @@ import json
 import logging
 from pathlib import Path
 import time
-from typing import Any
 
 from face_depth_ros.core.errors import SettingsError
 from face_depth_ros.networks.ddrnet_denoiser import build_ddrnet_denoiser
@@ -29,9 +28,9 @@ from face_depth_ros.synthesis import degradation
 from face_depth_ros.synthesis.assets import find_assets
 from face_depth_ros.training.enhancement_data import FaceDepthBank, vary
 from face_depth_ros.training.run import (
+    fresh_run,
     is_over,
     learning_rate,
-    load_average,
     load_checkpoint,
     open_fabric,
     parse_settings,
@@ -149,21 +148,15 @@ def build(settings: Settings, fabric: Fabric) -> Run[nn.Module]:
 
     :raises SettingsError: the network before has not been trained
     """
-    torch.manual_seed(settings.seed)
-    model: Any = build_network(settings.network)
     name, _, repetition = settings.network.rpartition('_')
+    before = None
     if name == 'dl_delta' and int(repetition) > 1:
         before = Path(settings.run) / f'{name}_{int(repetition) - 1}' / 'last.pt'
         if not before.exists():
             raise SettingsError(f'{settings.network} goes on from {before}, which is not there; '
                                 f'train {before.parent.name} first')
-        model.load_state_dict(load_average(before))
-    model = model.to(memory_format=torch.channels_last)
-    average = build_network(settings.network).to(fabric.device)
-    average.load_state_dict(model.state_dict())
-    optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
-    model, optimizer = fabric.setup(model, optimizer)
-    return Run(model, average, optimizer)
+    return fresh_run(lambda: build_network(settings.network), lambda network: torch.optim.Adam(
+        network.parameters(), lr=settings.learning_rate), settings, fabric, before)
 
 
 def train_one_epoch(fabric: Fabric, settings: Settings, bank: FaceDepthBank,
