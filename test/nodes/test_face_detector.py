@@ -130,10 +130,11 @@ def test_a_bad_image_is_counted_by_cause_and_the_next_good_one_works(graph, dete
 
 
 def test_repeated_stamps_are_refused_and_backward_ones_begin_anew(graph, detector):
-    for stamp in (10, 20, 20, 30, 10, 20):
+    for number, stamp in enumerate((10, 20, 20, 30, 10, 20), 1):
         graph.publish(color=color_message(stamp))
+        # One that comes while another waits would replace it, and nothing would be repeated.
+        wait_until(lambda n=number: detector.inputs[0].count >= n, 'arrival')
         wait_until(lambda: detector.work.mailbox.wait_idle(1.0), 'end of work')
-        wait_until(lambda n=detector.inputs[0]: n.count, 'arrival')
         if stamp != 20:
             wait_until(lambda s=stamp: any(m.header.stamp.nanosec == s
                                            for m in graph.received('detections')), 'answer')
