@@ -16,13 +16,13 @@ import time
 from face_depth_ros.core.errors import BagError
 from face_depth_ros.core.metrics import Distribution, mask_iou, rmse
 from face_depth_ros.engines.openvino_graph_cost import GraphCost
+from face_depth_ros.evaluation.compared_rows import RowModel
 from face_depth_ros.evaluation.depth_pairs import DepthPair
 from face_depth_ros.evaluation.enhancer_rows import (
     Enhanced,
     EnhancerRows,
     LEARNED_ROWS,
     OURS,
-    RowModel,
     ROWS,
 )
 from face_depth_ros.evaluation.error_regions import RegionErrors

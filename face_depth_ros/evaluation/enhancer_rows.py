@@ -11,18 +11,16 @@ not there, or its library) is listed with the reason.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 import logging
 from typing import Protocol
 
 from face_depth_ros.core.depth import DepthRange
-from face_depth_ros.core.errors import FaceDepthError, SettingsError
 from face_depth_ros.core.face_box import FaceBox
 from face_depth_ros.core.frames import Detection, Provenance
 from face_depth_ros.core.model_spec import find_model
 from face_depth_ros.engines import Engine
-from face_depth_ros.engines.openvino_graph_cost import graph_cost, GraphCost
+from face_depth_ros.evaluation.compared_rows import ComparedRows
 from face_depth_ros.evaluation.depth_pairs import NEAREST_M, SIZE
 from face_depth_ros.filters import ENHANCER_FILTERS, make_filter
 from face_depth_ros.predictors.depth_enhancer import DepthEnhancer
@@ -63,24 +61,7 @@ class Method(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class RowModel:
-    """
-    The network behind a row.
-
-    :param name: of its ModelSpec
-    :param sha256: of its ONNX file, hex
-    :param backend: in which it runs
-    :param precision: in which it runs
-    """
-
-    name: str
-    sha256: str
-    backend: str
-    precision: str
-
-
-class EnhancerRows:
+class EnhancerRows(ComparedRows[Method]):
     """
     The rows of the tables, opened and warmed up; close it, or use it with `with`.
 
@@ -90,50 +71,15 @@ class EnhancerRows:
 
     def __init__(self, backend: str = 'auto', precision: str = 'auto',
                  rows: Sequence[str] = ROWS) -> None:
-        unknown = [name for name in rows if name not in ROWS]
-        if unknown or not rows:
-            raise SettingsError(f'rows {", ".join(unknown) or "(none)"} are not known, expected '
-                                f'some of {", ".join(ROWS)}')
-        self.rows = tuple(name for name in ROWS if name in rows)
-        self.methods: dict[str, Method] = {}
-        self.absent: dict[str, str] = {}
-        self.costs: dict[str, GraphCost | None] = {}
-        self.models: dict[str, RowModel] = {}
         self._backend, self._precision = backend, precision
-        self._stack = ExitStack()
-        with ExitStack() as opening:
-            opening.callback(self._stack.close)
-            for name in self.rows:
-                self._add(name)
-            opening.pop_all()
-        if self.absent:
-            _LOG.warning('rows left empty: %s; the reasons stand below the tables',
-                         ', '.join(self.absent))
-
-    def __enter__(self) -> EnhancerRows:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Release engines and filters."""
-        self._stack.close()
-        self.methods.clear()
-
-    def _add(self, name: str) -> None:
-        try:
-            method = self._open(name)
-            method(np.full((SIZE, SIZE), 0.5, np.float32))  # the first call pays for the set-up
-        except FaceDepthError as error:
-            self.absent[name] = str(error)
-            self.models.pop(name, None)
-            self.costs.pop(name, None)
-        else:
-            self.methods[name] = method
-            self.costs.setdefault(name, None)
+        super().__init__(ROWS, rows)
 
     def _open(self, name: str) -> Method:
+        method = self._method(name)
+        method(np.full((SIZE, SIZE), 0.5, np.float32))
+        return method
+
+    def _method(self, name: str) -> Method:
         if name == NONE:
             return _whole_image(lambda d: d)
         if name in ENHANCER_FILTERS:
@@ -143,23 +89,17 @@ class EnhancerRows:
         if name == OURS:
             enhancer = DepthEnhancer(backend=self._backend, precision=self._precision)
             self._stack.callback(enhancer.close)
-            self._describe(name, enhancer.engine)
+            self._note(name, enhancer.engine)
             return _published(enhancer)
         paper = PaperEnhancer(name, backend=self._backend, precision=self._precision)
         self._stack.callback(paper.close)
-        self._describe(name, paper.engine)
+        self._note(name, paper.engine)
         return _whole_image(paper.enhance)
 
-    def _describe(self, row: str, engine: Engine | None) -> None:
-        if engine is None:
-            return
-        engine.warm_up()  # what the guard takes for no face does not reach the network
-        spec = find_model(engine.name)
-        cost = graph_cost(spec)
-        # Export folds batch normalisation away; a spec that knows counts what was trained.
-        self.costs[row] = replace(cost, parameters=spec.trained.get('parameters',
-                                                                    cost.parameters))
-        self.models[row] = RowModel(spec.name, spec.sha256, engine.backend, engine.precision)
+    def _note(self, row: str, engine: Engine | None) -> None:
+        if engine is not None:
+            engine.warm_up()  # what the guard takes for no face does not reach the network
+            self._describe(row, find_model(engine.name), engine)
 
 
 def _whole_image(enhance: Callable[[np.ndarray], np.ndarray]) -> Method:

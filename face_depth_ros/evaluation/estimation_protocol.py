@@ -26,11 +26,11 @@ from face_depth_ros.core.estimation_metrics import (
 from face_depth_ros.core.face_photo import FacePhoto, MASK_LABELS, relief_to_grey
 from face_depth_ros.core.metrics import landmark_nme
 from face_depth_ros.engines.openvino_graph_cost import GraphCost
+from face_depth_ros.evaluation.compared_rows import RowModel
 from face_depth_ros.evaluation.estimator_rows import (
     EstimatedFace,
     EstimatorRows,
     resampled_color,
-    RowModel,
     ROWS,
 )
 from face_depth_ros.evaluation.face_photo_samples import FaceSample
@@ -113,7 +113,7 @@ class EstimationScores:
 
     rows: dict[str, RowScores] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)
-    costs: dict[str, GraphCost] = field(default_factory=dict)
+    costs: dict[str, GraphCost | None] = field(default_factory=dict)
     models: dict[str, RowModel] = field(default_factory=dict)
     angles: list[tuple[float, float, float]] = field(default_factory=list)
     identities: list[int] = field(default_factory=list)

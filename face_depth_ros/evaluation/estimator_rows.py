@@ -10,14 +10,13 @@ grid. A row that cannot be opened (its model is not there) is listed with the re
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 import logging
 from pathlib import Path
 import zipfile
 
 import cv2
-from face_depth_ros.core.errors import DatasetError, FaceDepthError, SettingsError
+from face_depth_ros.core.errors import DatasetError
 from face_depth_ros.core.face_photo import (
     CROP_PX,
     FAR_M,
@@ -25,8 +24,8 @@ from face_depth_ros.core.face_photo import (
     NEAR_M,
     relief_to_grey,
 )
-from face_depth_ros.engines.openvino_graph_cost import graph_cost, GraphCost
 from face_depth_ros.evaluation.checkout_data import checkout_data
+from face_depth_ros.evaluation.compared_rows import ComparedRows
 from face_depth_ros.predictors.estimator_methods import (
     CropEstimates,
     CropEstimator,
@@ -71,26 +70,7 @@ Estimate = Callable[[np.ndarray], EstimatedFace]
 """From a (256, 256, 3) uint8 RGB crop."""
 
 
-@dataclass(frozen=True)
-class RowModel:
-    """
-    The network behind a row.
-
-    :param name: of its ModelSpec
-    :param sha256: of its ONNX file, hex
-    :param backend: in which it runs
-    :param precision: in which it runs
-    :param size: pixels along a side of its crops
-    """
-
-    name: str
-    sha256: str
-    backend: str
-    precision: str
-    size: int
-
-
-class EstimatorRows:
+class EstimatorRows(ComparedRows[Estimate]):
     """
     The rows of the tables, opened and warmed up; close it, or use it with `with`.
 
@@ -101,63 +81,26 @@ class EstimatorRows:
 
     def __init__(self, backend: str = 'auto', precision: str = 'auto',
                  rows: Sequence[str] = ROWS, mean_face: Path | None = None) -> None:
-        unknown = [name for name in rows if name not in ROWS]
-        if unknown or not rows:
-            raise SettingsError(f'rows {", ".join(unknown) or "(none)"} are not known, expected '
-                                f'some of {", ".join(ROWS)}')
-        self.rows = tuple(name for name in ROWS if name in rows)
-        self.methods: dict[str, Estimate] = {}
+        self._backend, self._precision, self._mean_face = backend, precision, mean_face
         self.networks: dict[str, CropEstimator] = {}
-        self.absent: dict[str, str] = {}
-        self.costs: dict[str, GraphCost] = {}
-        self.models: dict[str, RowModel] = {}
-        self._mean_face = mean_face
-        self._stack = ExitStack()
-        with ExitStack() as opening:
-            opening.callback(self._stack.close)
-            for name in self.rows:
-                self._add(name, backend, precision)
-            opening.pop_all()
-        if self.absent:
-            _LOG.warning('rows left empty: %s; the reasons stand below the tables',
-                         ', '.join(self.absent))
-
-    def __enter__(self) -> EstimatorRows:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.close()
+        super().__init__(ROWS, rows)
 
     def close(self) -> None:
         """Release the engines."""
-        self._stack.close()
-        self.methods.clear()
+        super().close()
         self.networks.clear()
 
-    def _add(self, name: str, backend: str, precision: str) -> None:
-        try:
-            if name == MEAN_FACE:
-                face = load_mean_face(self._mean_face or checkout_data(MEAN_FACE_FILE))
-                self.methods[name] = lambda color: face
-                return
-            network = open_estimator(NETWORK_ROWS[name], backend, precision)
-            self._stack.callback(network.close)
-            method = network_row(network)
-            method(np.zeros((CROP_PX, CROP_PX, 3), np.uint8))  # the first call pays for the set-up
-            self._describe(name, network)
-        except FaceDepthError as error:
-            self.absent[name] = str(error)
-        else:
-            self.methods[name], self.networks[name] = method, network
-
-    def _describe(self, row: str, network: CropEstimator) -> None:
-        spec = network.spec
-        cost = graph_cost(spec)
-        # Export folds batch normalisation away; a spec that knows counts what was trained.
-        self.costs[row] = replace(cost, parameters=spec.trained.get('parameters',
-                                                                    cost.parameters))
-        self.models[row] = RowModel(spec.name, spec.sha256, network.engine.backend,
-                                    network.engine.precision, network.size)
+    def _open(self, name: str) -> Estimate:
+        if name == MEAN_FACE:
+            face = load_mean_face(self._mean_face or checkout_data(MEAN_FACE_FILE))
+            return lambda color: face
+        network = open_estimator(NETWORK_ROWS[name], self._backend, self._precision)
+        self._stack.callback(network.close)
+        method = network_row(network)
+        method(np.zeros((CROP_PX, CROP_PX, 3), np.uint8))
+        self._describe(name, network.spec, network.engine, network.size)
+        self.networks[name] = network
+        return method
 
 
 def network_row(network: CropEstimator) -> Estimate:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from face_depth_ros.core.errors import BagError
 from face_depth_ros.engines.openvino_graph_cost import GraphCost
+from face_depth_ros.evaluation.compared_rows import RowModel
 from face_depth_ros.evaluation.depth_pairs import DepthPair, NEAREST_M
 from face_depth_ros.evaluation.enhancement_protocol import (
     COLUMNS,
@@ -22,7 +23,6 @@ from face_depth_ros.evaluation.enhancer_rows import (
     NONE,
     OURS,
     PAPER_ROWS,
-    RowModel,
     ROWS,
 )
 from face_depth_ros.filters import ENHANCER_FILTERS
