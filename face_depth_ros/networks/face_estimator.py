@@ -26,6 +26,7 @@ SIZE = 192
 _BLOCK = 2
 _LEAST_CONTRAST = 8.0
 _LOG_SIGMA_START = -4.0
+_COARSE_BLOCK, _LEAST_SHAPE, _BLANK_PENALTY = 8, 1.5, 40.0
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,8 @@ class FaceEstimator(nn.Module):
         relief, log_sigma, mask = functional.pixel_shuffle(self.maps(x), _BLOCK).split(
             (1, 1, len(MASK_LABELS)), dim=1)
         return FaceEstimates(relief, log_sigma + _LOG_SIGMA_START, mask, points,
-                             self.visibility(summary), self.confidence(summary))
+                             self.visibility(summary),
+                             self.confidence(summary) - _BLANK_PENALTY * blankness(color))
 
 
 def convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
@@ -147,6 +149,22 @@ def normalised(color: torch.Tensor) -> torch.Tensor:
     centred = color - color.mean(dim=(1, 2, 3), keepdim=True)
     spread = (centred ** 2).mean(dim=(1, 2, 3), keepdim=True).sqrt()
     return centred / spread.clamp_min(_LEAST_CONTRAST)
+
+
+def blankness(color: torch.Tensor) -> torch.Tensor:
+    """
+    Tell crops that show nothing: a wall, a lens cap, light that leaves nothing.
+
+    Freed of their exposure they would be noise, of which the network has learned nothing.
+
+    :param color: (B, 3, S, S), 0 to 255
+    :returns: (B, 1): 0 where coarse blocks differ by `_LEAST_SHAPE` grey levels or more, up to 1
+        where they are all the same
+    """
+    coarse = functional.avg_pool2d(color, _COARSE_BLOCK)
+    centred = coarse - coarse.mean(dim=(2, 3), keepdim=True)
+    spread = (centred ** 2).mean(dim=(2, 3)).sqrt().amax(dim=1, keepdim=True)  # (B, 1)
+    return functional.relu(1.0 - spread / _LEAST_SHAPE)
 
 
 def mean_places(heat: torch.Tensor) -> torch.Tensor:

@@ -30,6 +30,8 @@ from face_depth_ros.training.export import (
     store_half,
     write_checked_spec,
 )
+from face_depth_ros.training.run import training_command
+from face_depth_ros.training.train_face_estimator import Settings
 import torch
 from torch import nn
 from torch.nn.utils import fuse_conv_bn_eval
@@ -119,8 +121,7 @@ def spec_mapping(content: dict[str, Any], digest: str, parameters: int) -> dict[
         'normalisation': {'color': 'within the network'},
         'precisions': ['fp32', 'bf16', 'fp16'],
         'trained': {
-            'command': 'python -m face_depth_ros.training.train_face_estimator --max-minutes '
-                       f'{settings["max_minutes"]:g}',
+            'command': training_command('train_face_estimator', settings, Settings()),
             'commit': content['commit'], 'seed': settings['seed'],
             'data': 'rendered faces of the train split (render_face_photo_bank), composed anew at '
                     'each use (synthesis/face_photos.py)',

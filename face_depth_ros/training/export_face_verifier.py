@@ -19,10 +19,11 @@ from face_depth_ros.training.export import (
     export_from_command_line,
     export_onnx,
     OPSET,
+    store_half,
     write_checked_spec,
 )
-from face_depth_ros.training.export_paper_enhancer import store_half
-from face_depth_ros.training.train_face_verifier import Lesson
+from face_depth_ros.training.run import training_command
+from face_depth_ros.training.train_face_verifier import Lesson, Settings
 import numpy as np
 import torch
 from torch import nn
@@ -102,8 +103,7 @@ def spec_mapping(content: dict[str, Any], digest: str, parameters: int) -> dict[
         'normalisation': {'near_m': NEAR_M, 'far_m': FAR_M},
         'precisions': ['fp32', 'bf16', 'fp16'],
         'trained': {
-            'command': 'python -m face_depth_ros.training.train_face_verifier --max-minutes '
-                       f'{settings["max_minutes"]:g}',
+            'command': training_command('train_face_verifier', settings, Settings()),
             'commit': content['commit'], 'seed': settings['seed'],
             'data': f'true depth of {settings["people"]} people of the train split, '
                     f'{settings["images"]} images of each, varied anew at each use',

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 import logging
 import math
@@ -66,6 +66,13 @@ class RunSettings:
                 if getattr(self, name) < 0 or (getattr(self, name) == 0 and not zero_allowed)]
 
 
+    def unlike(self, name: str, known: Sequence[str]) -> list[str]:
+        """Return a line if the named setting is none of the known values."""
+        value = getattr(self, name)
+        return [] if value in known else [
+            f'{name} is {value!r}, expected one of {", ".join(known)}']
+
+
 SettingsT = TypeVar('SettingsT', bound=RunSettings)
 
 
@@ -110,6 +117,20 @@ def parse_settings(settings_type: type[SettingsT], description: str | None,
     values = vars(parser.parse_args(arguments))
     resume = values.pop('resume')
     return settings_type(**values), resume
+
+
+def training_command(script: str, settings: Mapping[str, Any], defaults: RunSettings) -> str:
+    """
+    Return the command of a finished run: the script with what differs from its defaults.
+
+    :param script: module in face_depth_ros.training
+    :param settings: of a checkpoint
+    """
+    own = {'assets', 'run'}  # folders of the machine it ran on
+    options = [f'--{name.replace("_", "-")} {value:g}' if isinstance(value, float)
+               else f'--{name.replace("_", "-")} {value}' for name, value in settings.items()
+               if name not in own and value != getattr(defaults, name, None)]
+    return ' '.join([f'python -m face_depth_ros.training.{script}', *options])
 
 
 def open_fabric(settings: RunSettings, precision: Any = 'bf16-mixed') -> Fabric:

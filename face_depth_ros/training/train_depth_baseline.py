@@ -94,10 +94,8 @@ class Settings(RunSettings):
         """Return all that is wrong."""
         found = super().problems() + self.below(
             ('full_samples', 'batch_size', 'validation_size', 'width'), zero_allowed=False)
-        for name, known in (('network', tuple(BASELINES)), ('schedule', ('reduced', 'full'))):
-            if getattr(self, name) not in known:
-                found.append(f'{name} is {getattr(self, name)!r}, expected one of '
-                             f'{", ".join(known)}')
+        found += self.unlike('network', tuple(BASELINES))
+        found += self.unlike('schedule', ('reduced', 'full'))
         return found
 
     @property

@@ -6,11 +6,12 @@ Train the face estimator.
 The shipped model was made by
 
     python -m face_depth_ros.training.render_face_photo_bank --assets DIR --workers 2
-    python -m face_depth_ros.training.train_face_estimator --assets DIR --max-minutes 90
+    python -m face_depth_ros.training.train_face_estimator --assets DIR --max-minutes 91
 
-on a CPU and exported by training/export_face_estimator.py; on a GPU add `--batch-size 96` and
-render `--faces 60000`. With `--resume` it goes on where it was stopped; a bank that grows
-meanwhile is taken in after each epoch.
+on a CPU, resumed and changed on the way (models/TRAINING.md), and exported by
+training/export_face_estimator.py; on a GPU add `--batch-size 96` and render `--faces 60000`. With
+`--resume` it goes on where it was stopped; a bank that grows meanwhile is taken in after each
+epoch.
 """
 
 from __future__ import annotations

@@ -87,10 +87,8 @@ class Settings(RunSettings):
         """Return all that is wrong."""
         found = super().problems() + self.below(
             ('batch_size', 'bank_size', 'validation_size'), zero_allowed=False)
-        for name, known in (('network', NETWORKS), ('schedule', ('reduced', 'full'))):
-            if getattr(self, name) not in known:
-                found.append(f'{name} is {getattr(self, name)!r}, expected one of '
-                             f'{", ".join(known)}')
+        found += self.unlike('network', NETWORKS)
+        found += self.unlike('schedule', ('reduced', 'full'))
         return found
 
     @property

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from face_depth_ros.networks.face_estimator import (
+    blankness,
     build_face_estimator,
     FaceEstimatorConfig,
     mean_places,
@@ -47,6 +48,15 @@ def test_normalised_has_mean_0_and_deviation_1_for_each_crop():
                                                                 ).view(3, 1, 1, 1))
     torch.testing.assert_close(result.mean(dim=(1, 2, 3)), torch.zeros(3), atol=1e-4, rtol=0)
     torch.testing.assert_close(result.std(dim=(1, 2, 3)), torch.ones(3), atol=1e-2, rtol=0)
+
+
+def test_blank_crops_are_told_from_shapes_whatever_the_noise():
+    torch.manual_seed(0)
+    flat = torch.full((1, 3, 192, 192), 90.0)
+    ramp = flat + torch.linspace(-4.0, 4.0, 192)
+    crops = torch.cat([flat, flat + 5.0 * torch.randn_like(flat), ramp])
+    blank = blankness(crops)[:, 0]
+    assert blank[0] == 1.0 and blank[1] > 0.4 and blank[2] == 0.0
 
 
 @pytest.mark.parametrize(('row', 'column'), [(0, 0), (3, 7), (11, 2)])

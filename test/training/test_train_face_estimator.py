@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 from drawn_photos import drawn_records
@@ -19,7 +20,7 @@ from face_depth_ros.synthesis.face_photos import FacePhotoSource
 from face_depth_ros.training import export_face_estimator, train_face_estimator
 from face_depth_ros.training.estimation_data import EstimationBatch, make_batch, scrambled
 from face_depth_ros.training.export_face_estimator import export_checkpoint, folded
-from face_depth_ros.training.run import Run, save_checkpoint, TrainingState
+from face_depth_ros.training.run import Run, save_checkpoint, training_command, TrainingState
 from face_depth_ros.training.train_face_estimator import (
     losses_of,
     Settings,
@@ -147,3 +148,11 @@ def test_settings_that_cannot_be_are_refused():
     with pytest.raises(SettingsError, match='batch_size is 0, expected > 0'):
         Settings(batch_size=0)
     assert train_face_estimator.Settings().run == 'runs/face_estimator'
+
+
+def test_the_command_of_a_run_says_what_differs_from_the_defaults():
+    settings = dataclasses.asdict(Settings(run='elsewhere', max_minutes=91.0, threads=2,
+                                           learning_rate=1e-3))
+    assert training_command('train_face_estimator', settings, Settings()) == (
+        'python -m face_depth_ros.training.train_face_estimator --max-minutes 91 '
+        '--learning-rate 0.001 --threads 2')
