@@ -1,0 +1,162 @@
+# Copyright 2026 face_depth_ros contributors
+# SPDX-License-Identifier: MIT
+"""
+The face recogniser of a robot: a compact student of the mask-guided recogniser.
+
+Source: our own. The layout is that of the mask-guided recogniser (networks.mask_guided_recognizer)
+with a fraction of its size: images enter as blocks of 2 x 2 pixels, so that nothing is computed at
+112 x 112; residual blocks without squeeze-and-excitation, which breaks up the work of a CPU; the
+mask branch is three convolutions; the last map is weighed place by place (a depthwise
+convolution over all of it) instead of averaged, since a face's parts have their places.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from face_depth_ros.core.face_photo import MASK_LABELS
+from face_depth_ros.networks.mask_guided_recognizer import (
+    face_only,
+    one_hot,
+    SpatialAttention,
+)
+import torch
+from torch import nn
+from torch.nn import functional
+
+_BLOCK = 2
+_LAST_PX = 7
+
+
+@dataclass(frozen=True)
+class FaceRecognizerConfig:
+    """
+    Layout of the network.
+
+    :param widths: channels at 56, 28, 14 and 7 pixels
+    :param blocks: residual blocks, a stage each
+    :param mask_widths: channels of the mask branch at 56, 28 and 14 pixels
+    :param dimensions: of each embedding
+    """
+
+    widths: tuple[int, ...] = (40, 72, 120, 176)
+    blocks: tuple[int, ...] = (1, 2, 3, 1)
+    mask_widths: tuple[int, ...] = (16, 24, 32)
+    dimensions: int = 128
+
+
+class ResidualBlock(nn.Module):
+    """Two 3 x 3 convolutions with batch normalisation around a skip."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = convolution(width, width)
+        self.second = convolution(width, width)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Keep the shape (B, C, H, W)."""
+        return functional.relu(x + self.second(functional.relu(self.first(x))))
+
+
+class CompactBranch(nn.Module):
+    """
+    The stages of one modality and its embedding.
+
+    :param inputs: channels of the image
+    """
+
+    def __init__(self, inputs: int, config: FaceRecognizerConfig) -> None:
+        super().__init__()
+        widths = config.widths
+        self.stem = convolution(inputs * _BLOCK * _BLOCK, widths[0])
+        self.down = nn.ModuleList(convolution(a, b, stride=2)
+                                  for a, b in zip(widths[:-1], widths[1:], strict=True))
+        self.stages = nn.ModuleList(
+            nn.Sequential(*(ResidualBlock(width) for _ in range(count)))
+            for width, count in zip(widths, config.blocks, strict=True))
+        self.places = nn.Conv2d(widths[-1], 2 * widths[-1], _LAST_PX, groups=widths[-1],
+                                bias=False)
+        self.normalize_places = nn.BatchNorm2d(2 * widths[-1])
+        self.linear = nn.Linear(2 * widths[-1], config.dimensions, bias=False)
+        self.normalize = nn.BatchNorm1d(config.dimensions)
+
+    def forward(self, image: torch.Tensor, maps: dict[int, torch.Tensor]) -> torch.Tensor:
+        """(B, I, 112, 112) -> (B, D), not yet of unit length."""
+        x = functional.relu(self.stem(functional.pixel_unshuffle(image, _BLOCK)))
+        for index, stage in enumerate(self.stages):
+            if index:
+                x = functional.relu(self.down[index - 1](x))
+            x = stage(x)
+            if index in maps:
+                x = x * maps[index]
+        x = self.normalize_places(self.places(x)).flatten(1)
+        described: torch.Tensor = self.normalize(self.linear(x))
+        return described
+
+
+class FaceRecognizer(nn.Module):
+    """
+    Both branches and the mask branch; inputs and answers as of the mask-guided recogniser.
+
+    Input as core.recognition_input makes it; colour and depth lose their background here.
+    """
+
+    ATTENDED = (0, 2)
+    """Stages after which attention acts: 56 x 56 and 14 x 14."""
+
+    def __init__(self, config: FaceRecognizerConfig | None = None) -> None:
+        super().__init__()
+        self.config = config or FaceRecognizerConfig()
+        c = self.config
+        self.color = CompactBranch(3, c)
+        self.depth = CompactBranch(1, c)
+        self.mask = nn.ModuleList([convolution(len(MASK_LABELS) * _BLOCK * _BLOCK,
+                                               c.mask_widths[0])] + [
+            convolution(a, b, stride=2)
+            for a, b in zip(c.mask_widths[:-1], c.mask_widths[1:], strict=True)])
+        self.attention = nn.ModuleList(SpatialAttention() for _ in self.ATTENDED)
+
+    def forward(self, color: torch.Tensor, depth: torch.Tensor,
+                mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """
+        Describe faces; either answer depends on its own modality and the mask alone.
+
+        :param color: (B, 3, 112, 112) RGB, 0 to 255
+        :param depth: (B, 1, 112, 112)
+        :param mask: (B, 1, 112, 112) labels
+        :returns: embeddings of colour and of depth, (B, D) each, of unit length
+        """
+        f_color, f_depth = self.features(color, depth, mask)
+        return functional.normalize(f_color, dim=1), functional.normalize(f_depth, dim=1)
+
+    def features(self, color: torch.Tensor, depth: torch.Tensor,
+                 mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Describe faces before their length is made 1; see `forward`."""
+        maps = self.attention_maps(mask)
+        seen_color, seen_depth = face_only(color, depth, mask)
+        return self.color(seen_color, maps), self.depth(seen_depth, maps)
+
+    def attention_maps(self, mask: torch.Tensor) -> dict[int, torch.Tensor]:
+        """
+        Return where to look, by stage: 0 (B, 1, 56, 56) and 2 (B, 1, 14, 14).
+
+        :param mask: (B, 1, 112, 112) labels
+        """
+        x = functional.pixel_unshuffle(one_hot(mask), _BLOCK)
+        maps = {}
+        for index, layer in enumerate(self.mask):
+            x = functional.relu(layer(x))
+            if index in self.ATTENDED:
+                maps[index] = self.attention[self.ATTENDED.index(index)](x)
+        return maps
+
+
+def convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    """3 x 3, then batch normalisation."""
+    return nn.Sequential(nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False),
+                         nn.BatchNorm2d(outputs))
+
+
+def build_face_recognizer(config: FaceRecognizerConfig | None = None) -> FaceRecognizer:
+    """Return an untrained network."""
+    return FaceRecognizer(config)

@@ -1,0 +1,349 @@
+# Copyright 2026 face_depth_ros contributors
+# SPDX-License-Identifier: MIT
+"""
+Train the mask-guided recogniser, or a compact student of it, on rendered people.
+
+    python -m face_depth_ros.training.train_face_recognizer --network mask_guided --assets DIR
+    python -m face_depth_ros.training.train_face_recognizer --network student \\
+        --teacher runs/mask_guided_recognizer/last.pt
+
+The photos are rendered first (`--people` times `--images`, within `--render-minutes`), onto the
+device that trains: a GPU renders thousands a second, a CPU twenty. A face comes with the relief
+that the estimator tells from its colour, or (in `--measured` of the steps' faces) with what a
+sensor measures. Losses of the mask-guided network are the paper's (training/recognition_losses.py)
+and, ours, the squared error in the shape of the rendered head told by a linear layer that is
+dropped at export; `--shape-weight 0` leaves the paper's alone. SGD, momentum 0.9, weight decay
+0.0005, the learning rate divided by 10 at 6, 10 and 17 of 20 epochs, as shares of the budget.
+The student learns the teacher's embeddings besides, by half a cosine.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+import json
+import logging
+import math
+from pathlib import Path
+import time
+from typing import Any
+
+from face_depth_ros.core.errors import SettingsError
+from face_depth_ros.networks.face_recognizer import build_face_recognizer
+from face_depth_ros.networks.mask_guided_recognizer import build_mask_guided_recognizer
+from face_depth_ros.synthesis.assets import find_assets
+from face_depth_ros.synthesis.identity_photos import IdentityPhotographer, Moments, TRAINING
+from face_depth_ros.synthesis.identity_splits import IDENTITY_MODES
+from face_depth_ros.synthesis.photo_batches import PhotoStyle
+from face_depth_ros.training.identity_bank import BankBuilder, batch_of, IdentityBank
+from face_depth_ros.training.recognition_losses import ArcFaceHead, branch_losses, BranchWeights
+from face_depth_ros.training.run import (
+    fresh_run,
+    is_over,
+    load_average,
+    load_checkpoint,
+    open_fabric,
+    parse_settings,
+    Run,
+    RunSettings,
+    save_checkpoint,
+    TrainingState,
+    update_average,
+)
+from lightning.fabric import Fabric
+import torch
+from torch import nn
+from torch.nn import functional
+
+LOG = logging.getLogger('train_face_recognizer')
+NETWORKS = {'mask_guided': build_mask_guided_recognizer, 'student': build_face_recognizer}
+STEPS = (6 / 20, 10 / 20, 17 / 20)
+"""When the learning rate falls to a tenth, as shares of the budget."""
+_SHIFT_PX = 3
+_ERASED = 0.25
+GALLERY = Moments(yaw=(0.0, 10.0), frontal=0.0, pitch_sigma=4.0, expressive=0.0, speaking=0.0,
+                  other_hair=0.0, style=PhotoStyle(occluders=0.0, cut=0.0))
+PROBES = Moments(yaw=(0.0, 60.0), frontal=0.3)
+
+
+@dataclass(frozen=True)
+class Settings(RunSettings):
+    """
+    All that decides a training run.
+
+    :param network: mask_guided or student
+    :param teacher: checkpoint of a mask-guided recogniser, for a student; '' = none
+    :param people: of the train split, `images` photos of each, within `render_minutes`
+    :param validation_people: of the validation split, one gallery photo and three others of each
+    :param batch: photos of a step and process
+    :param margin, scale: of ArcFace
+    :param measured: share of faces with a sensor's depth instead of the estimated one
+    :param shape_weight: of the squared error in the shape of the head
+    :param teacher_weight: of one minus the cosine to the teacher's embeddings
+    """
+
+    run: str = 'runs/mask_guided_recognizer'
+    network: str = 'mask_guided'
+    teacher: str = ''
+    people: int = 10_000
+    images: int = 25
+    render_minutes: float = 30.0
+    validation_people: int = 256
+    batch: int = 256
+    margin: float = 0.4
+    scale: float = 48.0
+    measured: float = 0.5
+    shape_weight: float = 1.0
+    teacher_weight: float = 4.0
+    learning_rate: float = 0.1
+    weight_decay: float = 5e-4
+    warmup_steps: int = 200
+    ema_decay: float = 0.995
+    steps_per_epoch: int = 500
+
+    def problems(self) -> list[str]:
+        """Return all that is wrong."""
+        found = super().problems() + self.below(
+            ('people', 'images', 'render_minutes', 'validation_people', 'batch', 'scale'),
+            zero_allowed=False)
+        found += self.below(('margin', 'measured', 'shape_weight', 'teacher_weight'),
+                            zero_allowed=True)
+        found += self.unlike('network', tuple(NETWORKS))
+        if self.teacher and self.network != 'student':
+            found.append(f'teacher is {self.teacher!r}, but only a student has one')
+        if self.measured > 1.0:
+            found.append(f'measured is {self.measured}, expected 0 to 1')
+        return found
+
+
+class Lesson(nn.Module):
+    """
+    The network with what it learns by, dropped at export.
+
+    :param people: classes
+    """
+
+    def __init__(self, settings: Settings, people: int) -> None:
+        super().__init__()
+        self.recognizer: Any = NETWORKS[settings.network]()
+        self.config = self.recognizer.config
+        width = self.config.dimensions
+        self.heads = nn.ModuleList(ArcFaceHead(width, people, settings.margin, settings.scale)
+                                   for _ in range(2))
+        self.shapes = nn.ModuleList(nn.Linear(width, IDENTITY_MODES) for _ in range(2))
+        self.like_teacher = nn.ModuleList(nn.Linear(width, 256, bias=False) for _ in range(2))
+
+    def forward(self, color: torch.Tensor, depth: torch.Tensor, mask: torch.Tensor,
+                person: torch.Tensor) -> dict[str, list[torch.Tensor]]:
+        """
+        Look at photos.
+
+        :returns: of colour and of depth each: features (B, D), logits (B, P), shape (B, 100),
+            and the embedding in the teacher's space (B, 256)
+        """
+        features = list(self.recognizer.features(color, depth, mask))
+
+        def each(parts: nn.ModuleList, *more: torch.Tensor) -> list[torch.Tensor]:
+            return [part(f, *more) for part, f in zip(parts, features, strict=True)]
+
+        return {'features': features, 'logits': each(self.heads, person),
+                'shape': each(self.shapes), 'taught': each(self.like_teacher)}
+
+
+def main() -> None:
+    """Render, train, validate after each epoch, keep the newest checkpoint."""
+    settings, resume = parse_settings(Settings, __doc__)
+    fabric = open_fabric(settings)
+    bank, validation = render_banks(settings, fabric)
+    train(settings, fabric, bank, validation, resume=resume)
+
+
+def render_banks(settings: Settings, fabric: Fabric) -> tuple[IdentityBank, IdentityBank]:
+    """Render the photos of training (other ones in each process) and of validation."""
+    photographer = IdentityPhotographer(find_assets(settings.assets or None), fabric.device,
+                                        settings.seed + fabric.global_rank)
+    builder = BankBuilder(photographer)
+    size = 256 if fabric.device.type == 'cuda' else 16
+    judged = photographer.people('validation', range(settings.validation_people))
+    validation = builder.build(judged, 4, (GALLERY, PROBES), size)
+    people = photographer.people('train', range(settings.people))
+    bank = builder.build(people, settings.images, (TRAINING,), size, settings.render_minutes)
+    return bank, validation
+
+
+def train(settings: Settings, fabric: Fabric, bank: IdentityBank, validation: IdentityBank,
+          resume: bool = False) -> dict[str, float]:
+    """Train on a bank until the budget is used up; return the last metrics."""
+    run = build(settings, fabric, bank.people)
+    teacher = load_teacher(settings, fabric)
+    if resume:
+        load_checkpoint(Path(settings.run) / 'last.pt', run)
+    metrics: dict[str, float] = {}
+    while not is_over(settings, run.state):
+        loss = train_one_epoch(fabric, settings, bank, run, teacher)
+        metrics = validate(run.average.recognizer, validation)
+        LOG.info('step %d, %.2f min, loss %.4f, %s', run.state.step, run.state.minutes, loss,
+                 json.dumps(metrics))
+        if fabric.is_global_zero:
+            save_checkpoint(Path(settings.run) / 'last.pt', settings, run, metrics)
+    return metrics
+
+
+def build(settings: Settings, fabric: Fabric, people: int) -> Run[Lesson]:
+    """Return a fresh run; no weight decay on normalisation and biases."""
+    def optimizer_of(network: nn.Module) -> torch.optim.Optimizer:
+        decayed = [p for p in network.parameters() if p.ndim > 1]
+        rest = [p for p in network.parameters() if p.ndim <= 1]
+        return torch.optim.SGD([{'params': decayed, 'weight_decay': settings.weight_decay},
+                                {'params': rest}], lr=settings.learning_rate, momentum=0.9,
+                               nesterov=True)
+
+    return fresh_run(lambda: Lesson(settings, people), optimizer_of, settings, fabric)
+
+
+def load_teacher(settings: Settings, fabric: Fabric) -> nn.Module | None:
+    """Return the teacher of a student, None where there is none."""
+    if not settings.teacher:
+        return None
+    weights = load_average(Path(settings.teacher))
+    own = {name.removeprefix('recognizer.'): value for name, value in weights.items()
+           if name.startswith('recognizer.')}
+    teacher = build_mask_guided_recognizer()
+    try:
+        teacher.load_state_dict(own)
+    except RuntimeError as error:
+        raise SettingsError(f'teacher: {settings.teacher} is no checkpoint of a mask-guided '
+                            f'recogniser of the default layout: {error}') from error
+    return teacher.eval().to(fabric.device, memory_format=torch.channels_last)
+
+
+def learning_rate(settings: Settings, state: TrainingState) -> float:
+    """Warm up; then the paper's steps, or for a student half a cosine."""
+    progress = min(1.0, max(state.minutes / settings.max_minutes,
+                            state.step / settings.max_steps))
+    warm = min(1.0, (state.step + 1) / settings.warmup_steps)
+    if settings.network == 'student':
+        return settings.learning_rate * warm * 0.5 * (1.0 + math.cos(math.pi * progress))
+    return settings.learning_rate * warm * 0.1 ** sum(progress >= step for step in STEPS)
+
+
+def train_one_epoch(fabric: Fabric, settings: Settings, bank: IdentityBank, run: Run[Lesson],
+                    teacher: nn.Module | None) -> float:
+    """Run up to `steps_per_epoch` steps; return the mean loss."""
+    run.model.train()
+    state, clock = run.state, _clock(fabric)
+    generator = torch.Generator(fabric.device)
+    total = torch.zeros((), device=fabric.device)
+    steps = 0
+    while steps < settings.steps_per_epoch and not is_over(settings, state):
+        started = clock()
+        generator.manual_seed(settings.seed + 1_000_003 * state.step + fabric.global_rank)
+        rows = torch.randint(len(bank), (settings.batch,), generator=generator,
+                             device=fabric.device)
+        measured = torch.rand(len(rows), generator=generator,
+                              device=fabric.device) < settings.measured
+        inputs = vary(batch_of(bank, rows, measured), generator)
+        for group in run.optimizer.param_groups:
+            group['lr'] = learning_rate(settings, state)
+        loss = loss_of(run.model, inputs, bank, bank.person[rows], settings, teacher, fabric)
+        fabric.backward(loss)
+        fabric.clip_gradients(run.model, run.optimizer, max_norm=5.0)
+        run.optimizer.step()
+        run.optimizer.zero_grad()
+        update_average(run, settings.ema_decay)
+        total += loss.detach()
+        steps += 1
+        state.step += 1
+        state.samples += len(rows) * fabric.world_size
+        if state.step % 20 == 0 and fabric.device.type == 'cuda':
+            torch.cuda.synchronize()
+        state.minutes += (clock() - started) / 60.0
+    return float(total) / max(steps, 1)
+
+
+def loss_of(model: nn.Module, inputs: tuple[torch.Tensor, ...], bank: IdentityBank,
+            person: torch.Tensor, settings: Settings, teacher: nn.Module | None,
+            fabric: Fabric) -> torch.Tensor:
+    """Return the sum of both branches' totals, of the shape and of the teacher."""
+    said = model(*inputs, person)
+    logits, features = said['logits'], [f.float() for f in said['features']]
+    if settings.network == 'mask_guided':
+        weights = BranchWeights()
+        loss = branch_losses(logits[0], logits[1], features[0], features[1], person, weights)
+        loss = loss + branch_losses(logits[1], logits[0], features[1], features[0], person,
+                                    weights)
+    else:
+        loss = sum(functional.cross_entropy(part, person) for part in logits)
+    truth = bank.identity[person]
+    for told in said['shape']:
+        loss = loss + settings.shape_weight * (told.float() - truth).square().mean()
+    if teacher is not None:
+        with torch.no_grad(), fabric.autocast():
+            wanted = teacher(*inputs)
+        for told, want in zip(said['taught'], wanted, strict=True):
+            apart = 1.0 - functional.cosine_similarity(told.float(), want.float())
+            loss = loss + settings.teacher_weight * apart.mean()
+    return loss
+
+
+def vary(inputs: tuple[torch.Tensor, ...], generator: torch.Generator,
+         ) -> tuple[torch.Tensor, ...]:
+    """
+    Shift a batch by up to 3 pixels, change each photo's light, erase parts of the mask.
+
+    :param inputs: color (B, 3, S, S), depth and mask (B, 1, S, S)
+    """
+    color, depth, mask = inputs
+    device, count, size = color.device, len(color), color.shape[-1]
+
+    def uniform(*shape: int) -> torch.Tensor:
+        return torch.rand(shape, generator=generator, device=device)
+
+    gain = 0.8 + 0.4 * uniform(count, 1, 1, 1)
+    tint = 0.94 + 0.12 * uniform(count, 3, 1, 1)
+    noise = torch.randn(color.shape, generator=generator, device=device)
+    color = (color * gain * tint + 4.0 * uniform(count, 1, 1, 1) * noise).clamp(0.0, 255.0)
+    axis = (torch.arange(size, device=device) + 0.5) / size
+    half = 0.05 + 0.15 * uniform(count, 2)
+    middle = uniform(count, 2)
+    erased = ((axis - middle[:, :1]).abs() < half[:, :1])[:, None, None, :] & (
+        (axis - middle[:, 1:]).abs() < half[:, 1:])[:, None, :, None]
+    mask = mask * ~(erased & (uniform(count) < _ERASED)[:, None, None, None])
+    dx, dy = ((uniform(2) * (2 * _SHIFT_PX + 1)).long() - _SHIFT_PX).tolist()
+    moved = tuple(torch.roll(image, (dy, dx), (2, 3)) for image in (color, depth, mask))
+    return tuple(image.contiguous(memory_format=torch.channels_last) for image in moved)
+
+
+@torch.no_grad()
+def validate(recognizer: nn.Module, bank: IdentityBank, batch: int = 256) -> dict[str, float]:
+    """
+    Identify people never trained on: the first photo of each is the gallery.
+
+    :returns: rank-1 in percent by colour, depth and both, with estimated depth
+    """
+    recognizer.eval()
+    device = bank.person.device
+    parts: list[tuple[torch.Tensor, ...]] = []
+    for rows in torch.arange(len(bank), device=device).split(batch):
+        inputs = batch_of(bank, rows, torch.zeros(len(rows), dtype=torch.bool, device=device))
+        with torch.autocast(device.type, torch.bfloat16):
+            parts.append(tuple(e.float() for e in recognizer(*inputs)))
+    color, depth = (torch.cat(column) for column in zip(*parts, strict=True))
+    first = torch.full((bank.people,), len(bank), device=device).scatter_reduce(
+        0, bank.person, torch.arange(len(bank), device=device), 'amin')
+    gallery = first[first < len(bank)]
+    probe = torch.ones(len(bank), dtype=torch.bool, device=device)
+    probe[gallery] = False
+    cosines = {'color': color[probe] @ color[gallery].T, 'depth': depth[probe] @ depth[gallery].T}
+    cosines['both'] = (cosines['color'] + cosines['depth']) / 2.0
+    names = bank.person[gallery]
+    return {name: round(100.0 * float((names[score.argmax(dim=1)] == bank.person[probe]
+                                       ).float().mean()), 2) for name, score in cosines.items()}
+
+
+def _clock(fabric: Fabric) -> Any:
+    """Return what a budget is measured by: the processor's own time, or on a GPU the wall's."""
+    return time.process_time if fabric.device.type == 'cpu' else time.monotonic
+
+
+if __name__ == '__main__':
+    main()
