@@ -214,7 +214,7 @@ def _as_bytes(data: Bytes) -> np.ndarray:
 
 def _decode_file(raw: np.ndarray, format: str) -> np.ndarray:  # noqa: A002
     """Decode a JPEG or PNG file as it is stored: channels in OpenCV's order, any depth."""
-    width, height = _promised_size(raw)
+    width, height = promised_size(raw)
     if width * height > MAX_PIXELS:
         raise InvalidImageError(
             f'compressed image says that it has {width} x {height} pixels, expected at most '
@@ -230,7 +230,7 @@ def _decode_file(raw: np.ndarray, format: str) -> np.ndarray:  # noqa: A002
     return image
 
 
-def _promised_size(raw: np.ndarray) -> tuple[int, int]:
+def promised_size(raw: np.ndarray) -> tuple[int, int]:
     """
     Width and height in the header of a JPEG or PNG file; 0, 0 for anything else.
 
