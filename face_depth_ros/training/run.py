@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 import logging
 import math
+import os
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -16,7 +17,7 @@ from face_depth_ros.core.errors import SettingsError
 from face_depth_ros.training.export import current_commit
 from lightning.fabric import Fabric
 import torch
-from torch import nn
+from torch import distributed, nn
 
 NetworkT = TypeVar('NetworkT', bound=nn.Module)
 
@@ -137,12 +138,21 @@ def open_fabric(settings: RunSettings, precision: Any = 'bf16-mixed') -> Fabric:
     """
     Begin a run: log to the terminal, take all GPUs or the CPU with the wanted threads.
 
+    Started by torchrun, on one machine or several, it takes the processes that torchrun has
+    started: each draws its own data, gradients are averaged, the first one writes and logs.
+
     :param precision: as Fabric takes it
     """
     logging.basicConfig(level=logging.INFO, format='%(asctime)s %(message)s')
-    fabric = Fabric(accelerator='auto', devices='auto' if torch.cuda.is_available() else 1,
-                    precision=precision)
+    devices: int | str = 'auto' if torch.cuda.is_available() else 1
+    machines = 1
+    if distributed.is_torchelastic_launched():
+        devices = int(os.environ['LOCAL_WORLD_SIZE'])
+        machines = int(os.environ['WORLD_SIZE']) // devices
+    fabric = Fabric(accelerator='auto', devices=devices, num_nodes=machines, precision=precision)
     fabric.launch()
+    if not fabric.is_global_zero:
+        logging.getLogger().setLevel(logging.WARNING)
     if settings.threads:
         torch.set_num_threads(settings.threads)
     return fabric
@@ -171,7 +181,18 @@ def fresh_run(build: Callable[[], NetworkT],
 
 
 def is_over(settings: RunSettings, state: TrainingState) -> bool:
-    """Whether the budget of time or steps is used up."""
+    """
+    Whether the budget of time or steps is used up.
+
+    Of several processes all go by the time of the first, which is put in `state`: else one would
+    end while others wait for it, and their learning rates would differ. So all must ask.
+    """
+    if distributed.is_available() and distributed.is_initialized():
+        on_gpu = distributed.get_backend() == 'nccl'
+        minutes = torch.tensor(state.minutes, dtype=torch.float64,
+                               device='cuda' if on_gpu else 'cpu')
+        distributed.broadcast(minutes, 0)
+        state.minutes = float(minutes)
     return state.minutes >= settings.max_minutes or state.step >= settings.max_steps
 
 
