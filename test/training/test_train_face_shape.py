@@ -1,0 +1,152 @@
+# Copyright 2026 face_depth_ros contributors
+# SPDX-License-Identifier: MIT
+"""Training of the face shape network on hand-made photos: phases, ablation, checkpoints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from drawn_banks import drawn_bank
+from face_depth_ros.core.errors import SettingsError
+from face_depth_ros.networks.face_shape import build_face_shape, FaceShapeConfig
+from face_depth_ros.synthesis.assets import FaceAssets
+from face_depth_ros.synthesis.morphable_head import MorphableHead
+from face_depth_ros.training import train_face_shape as script
+from face_depth_ros.training.shape_scoring import mean_codes, rank_1, validate
+from face_depth_ros.training.shape_targets import shape_modes, ShapeModes
+from lightning.fabric import Fabric
+import pytest
+import torch
+
+FABRIC = Fabric(accelerator='cpu', devices=1, precision='bf16-mixed')
+VERTICES = 200
+
+
+def settings(tmp_path: Path, **changes: Any) -> script.Settings:
+    """Return the settings of a run of a few steps."""
+    values = {'run': str(tmp_path), 'batch': 8, 'max_steps': 3, 'phase_minutes': '9,9,9',
+              'warmup_steps': 1, 'ema_decay': 0.5, 'vertices': VERTICES, **changes}
+    return script.Settings(**values)
+
+
+@pytest.fixture(scope='module')
+def modes(assets_folder) -> ShapeModes:
+    return shape_modes(MorphableHead(FaceAssets(assets_folder)), VERTICES)
+
+
+@pytest.mark.assets
+def test_the_ablation_is_trained_and_saved(tmp_path: Path, assets_folder) -> None:
+    own = settings(tmp_path, compare=1, assets=str(assets_folder))
+    results = script.train(drawn_bank(), drawn_bank(seed=1), own, FABRIC)
+    assert list(results) == ['joint', 'no_identification', 'no_disentangling']
+    for name, metrics in results.items():
+        assert {'rmse', 'identity_rmse', 'mean_face_rmse', 'rmse_to_91', 'rank_1'} <= set(metrics)
+        content = torch.load(tmp_path / f'{name}.pt', weights_only=True)
+        small = torch.load(tmp_path / f'{name}_half.pt', weights_only=True)
+        assert content['settings']['compare'] == 0 and 'optimizer' in content
+        assert content['metrics'] == metrics and content['times']['steps_III'] == 3
+        network = build_face_shape(FaceShapeConfig(**small['config']))
+        network.load_state_dict(small['average'])
+        assert network.config.disentangled == (name != 'no_disentangling')
+        full = content['average']['encoder.codes.weight']
+        torch.testing.assert_close(network.encoder.codes.weight.data, full, atol=1e-3, rtol=1e-3)
+        assert int(network.triangles.max()) == VERTICES - 1
+        assert ('classes.weight' in content['model']) == (name == 'joint')
+
+
+@pytest.mark.assets
+def test_one_variant_is_trained_by_the_switches(tmp_path: Path, assets_folder) -> None:
+    own = settings(tmp_path, disentangle=0, assets=str(assets_folder), max_steps=1)
+    assert list(script.train(drawn_bank(), drawn_bank(seed=1), own, FABRIC)) == [
+        'no_disentangling_but_identification']
+
+
+@pytest.mark.assets
+@pytest.mark.parametrize('disentangle', [1, 0])
+def test_decoders_learn_the_shapes_of_the_codes(tmp_path: Path, modes: ShapeModes,
+                                                disentangle: int) -> None:
+    own = settings(tmp_path, disentangle=disentangle, max_steps=100)
+    bank = drawn_bank(64, 4)
+    to_codes, shapes = script.code_targets(own, bank, modes)
+    assert (to_codes is None) == bool(disentangle)
+    sizes = {} if disentangle else {'identity': 157, 'residual': 0}
+    network = build_face_shape(FaceShapeConfig(VERTICES, len(modes.mesh.triangles), **sizes))
+    script.train_decoders(own, network, shapes, 9.0)
+    learnt = [d.weight.T for d in (network.identity, network.residual) if d is not None]
+    torch.testing.assert_close(torch.cat(learnt), shapes, atol=1e-3, rtol=0.0)
+
+
+@pytest.mark.assets
+def test_a_phase_ends_with_its_minutes(tmp_path: Path, modes: ShapeModes) -> None:
+    own = settings(tmp_path, phase_minutes='0.02,1e-6,0.02', max_steps=100_000)
+    bank = drawn_bank()
+    begun = script.pretrain(own, FABRIC, bank, modes)
+    assert 0 < begun.steps['I'] < 1000 and begun.seconds['I'] < 20.0
+    run, times = script.train_jointly(own, FABRIC, bank, modes, begun)
+    assert times['III'] < 20.0 and run.state.minutes >= 0.0
+
+
+@pytest.mark.assets
+def test_the_joint_training_lowers_the_error(tmp_path: Path, modes: ShapeModes) -> None:
+    """Photos whose colours are the first coefficients: better than the mean face."""
+    own = settings(tmp_path, max_steps=20, batch=16, warmup_steps=5, ema_decay=0.7)
+    bank = drawn_bank(24, 2)
+    begun = script.pretrain(own, FABRIC, bank, modes)
+    run, _ = script.train_jointly(own, FABRIC, bank, modes, begun)
+    metrics = validate(run.average.network, bank, modes)
+    assert metrics['rmse'] < 0.95 * metrics['mean_face_rmse']
+    before = script.Lesson(begun.network, bank.people, 1.0)
+    assert mean_codes(before.network, bank, 7).shape == (24, 100)
+
+
+def test_half_a_cosine_after_the_warm_up(tmp_path: Path) -> None:
+    own = settings(tmp_path, max_steps=100, warmup_steps=10)
+    shares = [script.slowed(own, script.TrainingState(step), 1e9) for step in (0, 10, 50, 100)]
+    assert shares == pytest.approx([0.1, 0.976, 0.505, 0.01], abs=2e-3)
+    late = script.TrainingState(step=50, minutes=3.0)
+    assert script.slowed(own, late, 3.0) == pytest.approx(0.01)
+
+
+def test_variation_changes_each_photo_in_its_own_way_and_mirrors_nothing() -> None:
+    color = torch.full((6, 3, 112, 112), 100.0)
+    color[..., 56:] = 180.0
+    mask = torch.ones(6, 1, 112, 112)
+    varied, hidden = script.vary(color, mask, torch.Generator().manual_seed(0))
+    assert varied.shape == color.shape and hidden.shape == mask.shape
+    assert float(varied.min()) >= 0.0 and float(varied.max()) <= 255.0
+    means = varied.mean(dim=(1, 2, 3))
+    assert len(means.unique()) == 6
+    left, right = varied[..., :56].mean(dim=(1, 2, 3)), varied[..., 56:].mean(dim=(1, 2, 3))
+    assert bool((right > left).all())
+    share = 1.0 - hidden.mean(dim=(1, 2, 3))
+    assert 0.0 < float(share.max()) < 0.1 and float(share.min()) == 0.0
+
+
+def test_rank_1_takes_the_first_photo_of_each_person_as_the_gallery() -> None:
+    codes = torch.eye(3)[[0, 1, 2, 0, 1, 1]]
+    person = torch.tensor([4, 7, 9, 4, 7, 9])
+    assert rank_1(codes, person) == pytest.approx(100.0 * 2 / 3)
+    assert rank_1(codes[:3], person[:3]) == 0.0
+
+
+@pytest.mark.parametrize(('changes', 'message'), [
+    ({'phase_minutes': '1,2'}, "phase_minutes is '1,2', expected three numbers"),
+    ({'phase_minutes': '1,x,2'}, 'phase_minutes is'),
+    ({'phase_minutes': '1,0,2'}, 'phase_minutes is'),
+    ({'phase_minutes': '1,nan,2'}, 'phase_minutes is'),
+    ({'disentangle': 2}, 'disentangle is 2, expected 0 or 1'),
+    ({'compare': -1}, 'compare is -1, expected 0 or 1'),
+    ({'lambda_r': 0.0}, 'lambda_r is 0.0, expected > 0'),
+    ({'identity_weight': -1.0}, 'identity_weight is -1.0, expected >= 0'),
+])
+def test_settings_that_contradict_are_refused(tmp_path: Path, changes: dict[str, Any],
+                                              message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        settings(tmp_path, **changes)
+
+
+def test_the_run_is_not_resumed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr('sys.argv', ['train_face_shape', '--resume'])
+    with pytest.raises(SettingsError, match='start without it'):
+        script.main()
