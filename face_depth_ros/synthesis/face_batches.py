@@ -22,7 +22,7 @@ from face_depth_ros.synthesis.face_looks import LookTable, LookTextures
 from face_depth_ros.synthesis.head_pose import BOX_SIDE_M, HeadPoses, project
 from face_depth_ros.synthesis.image_filters import box_sum
 from face_depth_ros.synthesis.labels import FINE
-from face_depth_ros.synthesis.light_batches import LightBatch, shade
+from face_depth_ros.synthesis.light_batches import dot, LightBatch, shade, unit
 from face_depth_ros.synthesis.morphable_head import MorphableHead
 from face_depth_ros.synthesis.rasterizer import barycentrics, RasterImage, rasterize
 import numpy as np
@@ -168,7 +168,7 @@ class FaceBatchRenderer:
                  ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return albedo (B, S, S, 3), gloss (B, S, S) and labels of head and torso."""
         triangle = seen.triangle.clamp(min=0)
-        uv = (self._uv[triangle] * seen.weights[..., None]).sum(dim=3)  # (B, S, S, 2)
+        uv = _weighted(self._uv[triangle], seen.weights)  # (B, S, S, 2)
         slot = self._slot[triangle]
         flat = self.textures.flat(looks)
         flat = torch.cat([flat, looks.cloth_rgb[:, None]], dim=1)  # slot -1 = the last
@@ -194,7 +194,7 @@ class FaceBatchRenderer:
         points = some.poses.to_optical(hair.style.vertices(some.identity))
         mesh = _mesh(points, hair.triangles, some, self.size)
         seen = _look(mesh, self.size, cull=False)
-        uv = (hair.uv[seen.triangle.clamp(min=0)] * seen.weights[..., None]).sum(dim=3)
+        uv = _weighted(hair.uv[seen.triangle.clamp(min=0)], seen.weights)
         strands = sample(hair.texture.expand(len(rows), -1, -1, -1), uv)  # (b, S, S, 2)
         albedo = (some.looks.hair_rgb[:, None, None] * strands[..., :1]).clamp(max=1.0)
         shown = ((seen.triangle >= 0) & (strands[..., 1] > _SOLID_ABOVE)
@@ -292,8 +292,7 @@ def _mesh(points: torch.Tensor, triangles: torch.Tensor, sitters: Sitters, size:
     normals = torch.zeros_like(points)
     for corner in range(3):
         normals.index_add_(1, triangles[:, corner], facing)
-    return _Mesh(points, to_crop(points, sitters, size),
-                 functional.normalize(normals, dim=2, eps=1e-12), triangles)
+    return _Mesh(points, to_crop(points, sitters, size), unit(normals * 1e4), triangles)
 
 
 def _look(mesh: _Mesh, size: int, *, cull: bool) -> _Seen:
@@ -302,12 +301,11 @@ def _look(mesh: _Mesh, size: int, *, cull: bool) -> _Seen:
     hit = raster.triangle >= 0
     weights = torch.zeros(*hit.shape, 3, device=hit.device)
     weights[hit] = barycentrics(mesh.pixels, mesh.triangles, raster)
-    normal = functional.normalize(_interpolate(mesh.normals, mesh.triangles, raster, weights),
-                                  dim=3, eps=1e-9)
+    normal = unit(_interpolate(mesh.normals, mesh.triangles, raster, weights))
     if not cull:
         point = _interpolate(mesh.points, mesh.triangles, raster, weights)
-        away = (normal * point).sum(dim=3, keepdim=True) > 0
-        normal = torch.where(away, -normal, normal)
+        away = dot(normal, point) > 0
+        normal = torch.where(away[..., None], -normal, normal)
     return _Seen(raster.triangle.long(), raster.depth, weights, normal)
 
 
@@ -323,7 +321,13 @@ def _interpolate(values: torch.Tensor, triangles: torch.Tensor, raster: RasterIm
     batch, height, width = corners.shape[:3]
     flat = corners.view(batch, -1, 1).expand(-1, -1, values.shape[2])
     taken = values.gather(1, flat).view(batch, height, width, 3, -1)
-    return (taken * weights[..., None]).sum(dim=3)
+    return _weighted(taken, weights)
+
+
+def _weighted(corners: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Interpolate (..., 3, D) by (..., 3)."""
+    return (corners[..., 0, :] * weights[..., :1] + corners[..., 1, :] * weights[..., 1:2]
+            + corners[..., 2, :] * weights[..., 2:])
 
 
 def _occlusion(depth: torch.Tensor, size: int) -> torch.Tensor:
@@ -340,8 +344,8 @@ def _lamp_shadow(mesh: _Mesh, head_triangles: int, seen: _Seen,
                  lights: LightBatch) -> torch.Tensor:
     """Return 1 where the first lamp reaches a pixel, 0 in the shadow of the head, (B, S, S)."""
     towards = lights.lamp_directions[:, 0]  # (B, 3)
-    aside = torch.linalg.cross(towards, towards.new_tensor([0.31, 0.2, 1.0]).expand_as(towards))
-    side = functional.normalize(aside, dim=1)
+    side = unit(torch.linalg.cross(
+        towards, towards.new_tensor([0.31, 0.2, 1.0]).expand_as(towards)))
     basis = torch.stack([side, torch.linalg.cross(towards, side), -towards], dim=1)  # (B, 3, 3)
     triangles = mesh.triangles[:head_triangles]
     used = int(triangles.max()) + 1

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from face_depth_ros.synthesis.assets import FaceAssets
 from face_depth_ros.synthesis.expressions import ExpressionTable
-from face_depth_ros.synthesis.face_batches import FaceBatchRenderer, SIZE, Sitters
+from face_depth_ros.synthesis.face_batches import FaceBatchRenderer, Sitters, SIZE
 from face_depth_ros.synthesis.face_looks import LookTable
 from face_depth_ros.synthesis.head_crops import upright
 from face_depth_ros.synthesis.head_pose import head_rotation, HeadPoses

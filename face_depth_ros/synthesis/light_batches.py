@@ -9,7 +9,6 @@ from dataclasses import dataclass, fields
 from face_depth_ros.synthesis.lighting import camera_to_map, Environment, harmonic_basis
 import numpy as np
 import torch
-from torch.nn import functional
 
 _SHINE_EXPONENT = 28.0
 _WRAP = 0.12
@@ -84,6 +83,16 @@ def draw_lights(environments: list[Environment], count: int, generator: np.rando
                       exposure)
 
 
+def dot(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """Multiply vectors (..., 3); far faster on a GPU than a reduction over so few."""
+    return a[..., 0] * b[..., 0] + a[..., 1] * b[..., 1] + a[..., 2] * b[..., 2]
+
+
+def unit(vectors: torch.Tensor) -> torch.Tensor:
+    """Give vectors (..., 3) unit length; zero stays zero."""
+    return vectors * dot(vectors, vectors).clamp(min=1e-18).rsqrt()[..., None]
+
+
 def shade(normal: torch.Tensor, point: torch.Tensor, albedo: torch.Tensor, gloss: torch.Tensor,
           first_lamp: torch.Tensor, lights: LightBatch, wrap: float = _WRAP) -> torch.Tensor:
     """
@@ -97,18 +106,18 @@ def shade(normal: torch.Tensor, point: torch.Tensor, albedo: torch.Tensor, gloss
     normals = normal.flatten(1, 2)  # (B, N, 3)
     diffuse = lights.diffuse(normals)
     shine = torch.zeros_like(diffuse)
-    view = functional.normalize(-point.flatten(1, 2), dim=2)
+    view = unit(-point.flatten(1, 2))
     for lamp in range(2):
         direction = lights.lamp_directions[:, lamp, None]  # (B, 1, 3)
         rgb = lights.lamp_rgb[:, lamp, None] * lights.exposure[:, None, None]
-        strength = (((normals * direction).sum(dim=2) + wrap) / (1.0 + wrap)).clamp(min=0.0)
-        middle = functional.normalize(view + direction, dim=2)
-        peak = (normals * middle).sum(dim=2).clamp(min=0.0) ** _SHINE_EXPONENT
+        strength = ((dot(normals, direction) + wrap) / (1.0 + wrap)).clamp(min=0.0)
+        middle = unit(view + direction)
+        peak = dot(normals, middle).clamp(min=0.0) ** _SHINE_EXPONENT
         if lamp == 0:
             strength, peak = strength * first_lamp.flatten(1), peak * first_lamp.flatten(1)
         diffuse = diffuse + strength[..., None] * rgb
         shine = shine + peak[..., None] * rgb
-    grazing = (1.0 - (normals * view).sum(dim=2).clamp(0.0, 1.0))[..., None] ** 4
+    grazing = (1.0 - dot(normals, view).clamp(0.0, 1.0))[..., None] ** 4
     flat = albedo.flatten(1, 2) * diffuse + gloss.flatten(1)[..., None] * (
         3.0 * shine + grazing * diffuse)
     return flat.view(shape)

@@ -125,7 +125,7 @@ class PhotoComposer:
 
     def _recolored(self, head: torch.Tensor) -> torch.Tensor:
         count = len(head)
-        gain = self._uniform(0.6, 1.1, count, 1) * (1.0 + 0.07 * self._normal(count, 3))
+        gain = self._uniform(0.7, 1.15, count, 1) * (1.0 + 0.07 * self._normal(count, 3))
         return (head * gain[:, :, None, None]).clamp(0.0, 1.0)
 
     def _uneven(self, head: torch.Tensor, share: float) -> torch.Tensor:
@@ -206,9 +206,9 @@ class PhotoComposer:
         """Take some photos by cheap cameras, (B, 3, S, S) in [0, 1]."""
         batch = len(color)
         image = self._lost_detail(color)
-        exposure = torch.exp(0.25 * self._normal(batch))
-        exposure = exposure * torch.where(self._chance(batch, 0.06),
-                                          self._uniform(0.2, 0.5, batch), 1.0)
+        exposure = torch.exp(0.22 * self._normal(batch))
+        exposure = exposure * torch.where(self._chance(batch, 0.05),
+                                          self._uniform(0.3, 0.6, batch), 1.0)
         gamma = torch.exp(0.2 * self._normal(batch))
         contrast = self._uniform(0.7, 1.3, batch)
         balance = 1.0 + 0.06 * self._normal(batch, 3)

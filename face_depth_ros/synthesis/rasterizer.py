@@ -8,6 +8,7 @@ The nearest triangle wins; of two at exactly one depth, the one with the lower i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from face_depth_ros.core.errors import SettingsError
@@ -87,7 +88,7 @@ def barycentrics(vertices: torch.Tensor, triangles: torch.Tensor,
     following, last = [1, 2, 0], [2, 0, 1]
     weights = dx[:, following] * dy[:, last] - dx[:, last] * dy[:, following]  # (N, 3)
     weights = weights / z
-    return (weights / weights.sum(dim=1, keepdim=True)).float()
+    return (weights / _of_three(weights, torch.add)[:, None]).float()
 
 
 def _check(vertices: torch.Tensor, triangles: torch.Tensor, height: int, width: int,
@@ -118,11 +119,12 @@ def _rasterize_torch(vertices: torch.Tensor, triangles: torch.Tensor, height: in
     x, y, z = corners.unbind(dim=3)  # each (B, T, 3)
     area = ((x[..., 1] - x[..., 0]) * (y[..., 2] - y[..., 0])
             - (x[..., 2] - x[..., 0]) * (y[..., 1] - y[..., 0]))
-    left = (x.amin(dim=2) - 0.5).ceil().clamp(min=0.0)
-    right = (x.amax(dim=2) - 0.5).floor().clamp(max=width - 1.0)
-    top = (y.amin(dim=2) - 0.5).ceil().clamp(min=0.0)
-    bottom = (y.amax(dim=2) - 0.5).floor().clamp(max=height - 1.0)
-    drawn = (area.abs() > 1e-9) & (z > _NEAR_M).all(dim=2) & (left <= right) & (top <= bottom)
+    left = (_of_three(x, torch.minimum) - 0.5).ceil().clamp(min=0.0)
+    right = (_of_three(x, torch.maximum) - 0.5).floor().clamp(max=width - 1.0)
+    top = (_of_three(y, torch.minimum) - 0.5).ceil().clamp(min=0.0)
+    bottom = (_of_three(y, torch.maximum) - 0.5).floor().clamp(max=height - 1.0)
+    near = _of_three(z, torch.minimum) > _NEAR_M
+    drawn = (area.abs() > 1e-9) & near & (left <= right) & (top <= bottom)
     drawn &= (area < 0.0) | ~culled
     item, index = drawn.nonzero(as_tuple=True)
     columns = (right - left + 1.0)[drawn].long()
@@ -142,6 +144,12 @@ def _rasterize_torch(vertices: torch.Tensor, triangles: torch.Tensor, height: in
     depth = (keys >> 32).int().view(torch.float32)
     triangle = (keys & 0x7FFFFFFF).int()
     return RasterImage(depth.masked_fill(empty, torch.nan), triangle.masked_fill(empty, -1))
+
+
+def _of_three(values: torch.Tensor,
+              join: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> torch.Tensor:
+    """Join the last axis (..., 3); far faster on a GPU than a reduction over so few."""
+    return join(join(values[..., 0], values[..., 1]), values[..., 2])
 
 
 def _draw(keys: torch.Tensor, shapes: tuple[torch.Tensor, torch.Tensor], item: torch.Tensor,
@@ -172,7 +180,7 @@ def _draw(keys: torch.Tensor, shapes: tuple[torch.Tensor, torch.Tensor], item: t
     inside = (w0 >= 0.0) & (w1 >= 0.0) & (w2 >= 0.0)
     owner, row, column = owner[inside], row[inside], column[inside]
     weights = torch.stack([w0[inside], w1[inside], w2[inside]], dim=1)  # (F, 3)
-    depth = (1.0 / (weights / z[owner]).sum(dim=1)).float()
+    depth = (1.0 / _of_three(weights / z[owner], torch.add)).float()
     key = (depth.view(torch.int32).long() << 32) | index[owner]
     target = (item[owner] * size[0] + row) * size[1] + column
     if behind is not None:

@@ -116,7 +116,7 @@ class BankBuilder:
 
     @torch.no_grad()
     def look(self, taken: IdentityPhotos) -> tuple[torch.Tensor, ...]:
-        """Return what a bank keeps of photos in which a face is seen, in the order of its fields."""
+        """Return what a bank keeps of photos that show a face, in the order of its fields."""
         photos = taken.photos
         color = photos.color.float()
         with torch.autocast(self.device.type, torch.bfloat16,

@@ -8,7 +8,7 @@ RGB-D Face Recognition via Segmentation-Aware Face Depth Estimation and Mask-Gui
 Network", equations 8 to 13, for the cross-modal focal loss, the semantic alignment loss and the
 totals. Left open there and chosen: the probabilities are those of the margin's logits; a branch's
 loss does not move the other branch, since it "optimizes the parameters of" its own and of the
-mask branch; the focal regularisation is bounded by `LARGEST_FOCUS`, to keep the first steps finite.
+mask branch; the focal regularisation is bounded by `LARGEST_FOCUS`: the first steps stay finite.
 """
 
 from __future__ import annotations
@@ -41,21 +41,24 @@ class ArcFaceHead(nn.Module):
         nn.init.normal_(self.weight, std=0.01)
         self.margin, self.scale = margin, scale
 
-    def forward(self, features: torch.Tensor, person: torch.Tensor) -> torch.Tensor:
+    def forward(self, features: torch.Tensor, person: torch.Tensor,
+                ease: float = 0.0) -> torch.Tensor:
         """
         Compare with every class.
 
         :param features: (B, D) of any length; person: (B,) int64
+        :param ease: share of the margin that is left out, for the first steps
         :returns: (B, P) logits
         """
+        margin = self.margin * (1.0 - ease)
         with torch.autocast(features.device.type, enabled=False):
             cosine = functional.normalize(features.float()) @ functional.normalize(
                 self.weight.float()).T
             own = cosine.gather(1, person[:, None]).clamp(-1.0 + _EPSILON, 1.0 - _EPSILON)
             # Beyond pi - margin the cosine would rise again: go on linearly there.
-            shifted = torch.cos(torch.acos(own) + self.margin)
-            straight = own - math.sin(math.pi - self.margin) * self.margin
-            moved = torch.where(own > math.cos(math.pi - self.margin), shifted, straight)
+            shifted = torch.cos(torch.acos(own) + margin)
+            straight = own - math.sin(math.pi - margin) * margin
+            moved = torch.where(own > math.cos(math.pi - margin), shifted, straight)
             return self.scale * cosine.scatter(1, person[:, None], moved)
 
 

@@ -4,8 +4,8 @@
 Train the mask-guided recogniser, or a compact student of it, on rendered people.
 
     python -m face_depth_ros.training.train_face_recognizer --network mask_guided --assets DIR
-    python -m face_depth_ros.training.train_face_recognizer --network student \\
-        --teacher runs/mask_guided_recognizer/last.pt
+    python -m face_depth_ros.training.train_face_recognizer --network student --schedule cosine
+        --learning-rate 2e-3 --weight-decay 0.02 --teacher runs/mask_guided_recognizer/last.pt
 
 The photos are rendered first (`--people` times `--images`, within `--render-minutes`), onto the
 device that trains: a GPU renders thousands a second, a CPU twenty. A face comes with the relief
@@ -14,12 +14,15 @@ sensor measures. Losses of the mask-guided network are the paper's (training/rec
 and, ours, the squared error in the shape of the rendered head told by a linear layer that is
 dropped at export; `--shape-weight 0` leaves the paper's alone. SGD, momentum 0.9, weight decay
 0.0005, the learning rate divided by 10 at 6, 10 and 17 of 20 epochs, as shares of the budget.
-The student learns the teacher's embeddings besides, by half a cosine.
+The student learns the teacher's embeddings of the same photos besides, by AdamW and half a
+cosine. ArcFace's margin grows from zero over the first part of a run (`--margin-from`,
+`--margin-full`): from the start it would keep so short a run from learning anything.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 import json
 import logging
 import math
@@ -48,8 +51,10 @@ from face_depth_ros.training.run import (
     save_checkpoint,
     TrainingState,
     update_average,
+    write_checkpoint,
 )
 from lightning.fabric import Fabric
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
@@ -60,6 +65,8 @@ STEPS = (6 / 20, 10 / 20, 17 / 20)
 """When the learning rate falls to a tenth, as shares of the budget."""
 _SHIFT_PX = 3
 _ERASED = 0.25
+_AVERAGED_STEPS = 4
+"""The average of the weights follows after so many steps: on a GPU it costs as much as a tenth."""
 GALLERY = Moments(yaw=(0.0, 10.0), frontal=0.0, pitch_sigma=4.0, expressive=0.0, speaking=0.0,
                   other_hair=0.0, style=PhotoStyle(occluders=0.0, cut=0.0))
 PROBES = Moments(yaw=(0.0, 60.0), frontal=0.3)
@@ -75,7 +82,9 @@ class Settings(RunSettings):
     :param people: of the train split, `images` photos of each, within `render_minutes`
     :param validation_people: of the validation split, one gallery photo and three others of each
     :param batch: photos of a step and process
+    :param schedule: of the learning rate: steps (the paper's) or cosine
     :param margin, scale: of ArcFace
+    :param margin_from, margin_full: shares of the budget between which the margin grows
     :param measured: share of faces with a sensor's depth instead of the estimated one
     :param shape_weight: of the squared error in the shape of the head
     :param teacher_weight: of one minus the cosine to the teacher's embeddings
@@ -89,8 +98,11 @@ class Settings(RunSettings):
     render_minutes: float = 30.0
     validation_people: int = 256
     batch: int = 256
+    schedule: str = 'steps'
     margin: float = 0.4
-    scale: float = 48.0
+    scale: float = 32.0
+    margin_from: float = 0.1
+    margin_full: float = 0.45
     measured: float = 0.5
     shape_weight: float = 1.0
     teacher_weight: float = 4.0
@@ -108,8 +120,12 @@ class Settings(RunSettings):
         found += self.below(('margin', 'measured', 'shape_weight', 'teacher_weight'),
                             zero_allowed=True)
         found += self.unlike('network', tuple(NETWORKS))
+        found += self.unlike('schedule', ('steps', 'cosine'))
         if self.teacher and self.network != 'student':
             found.append(f'teacher is {self.teacher!r}, but only a student has one')
+        if not 0.0 <= self.margin_from < self.margin_full <= 1.0:
+            found.append(f'margin_from is {self.margin_from} and margin_full {self.margin_full}, '
+                         'expected 0 <= margin_from < margin_full <= 1')
         if self.measured > 1.0:
             found.append(f'measured is {self.measured}, expected 0 to 1')
         return found
@@ -133,19 +149,20 @@ class Lesson(nn.Module):
         self.like_teacher = nn.ModuleList(nn.Linear(width, 256, bias=False) for _ in range(2))
 
     def forward(self, color: torch.Tensor, depth: torch.Tensor, mask: torch.Tensor,
-                person: torch.Tensor) -> dict[str, list[torch.Tensor]]:
+                person: torch.Tensor, ease: float) -> dict[str, list[torch.Tensor]]:
         """
         Look at photos.
 
+        :param ease: share of the margin that is left out
         :returns: of colour and of depth each: features (B, D), logits (B, P), shape (B, 100),
             and the embedding in the teacher's space (B, 256)
         """
         features = list(self.recognizer.features(color, depth, mask))
 
-        def each(parts: nn.ModuleList, *more: torch.Tensor) -> list[torch.Tensor]:
+        def each(parts: nn.ModuleList, *more: Any) -> list[torch.Tensor]:
             return [part(f, *more) for part, f in zip(parts, features, strict=True)]
 
-        return {'features': features, 'logits': each(self.heads, person),
+        return {'features': features, 'logits': each(self.heads, person, ease),
                 'shape': each(self.shapes), 'taught': each(self.like_teacher)}
 
 
@@ -174,36 +191,51 @@ def train(settings: Settings, fabric: Fabric, bank: IdentityBank, validation: Id
           resume: bool = False) -> dict[str, float]:
     """Train on a bank until the budget is used up; return the last metrics."""
     run = build(settings, fabric, bank.people)
-    teacher = load_teacher(settings, fabric)
+    wanted = teach(load_teacher(settings, fabric), bank) if settings.teacher else None
     if resume:
         load_checkpoint(Path(settings.run) / 'last.pt', run)
     metrics: dict[str, float] = {}
     while not is_over(settings, run.state):
-        loss = train_one_epoch(fabric, settings, bank, run, teacher)
+        loss = train_one_epoch(fabric, settings, bank, run, wanted)
         metrics = validate(run.average.recognizer, validation)
         LOG.info('step %d, %.2f min, loss %.4f, %s', run.state.step, run.state.minutes, loss,
                  json.dumps(metrics))
         if fabric.is_global_zero:
             save_checkpoint(Path(settings.run) / 'last.pt', settings, run, metrics)
+            save_small(Path(settings.run) / 'small.pt', settings, run, metrics)
     return metrics
+
+
+def save_small(path: Path, settings: Settings, run: Run[Lesson],
+               metrics: dict[str, float]) -> None:
+    """Write what export needs: the recogniser's averaged weights alone, in float16."""
+    weights = {f'recognizer.{name}': value.half() if value.dtype.is_floating_point else value
+               for name, value in run.average.recognizer.state_dict().items()}
+    write_checkpoint(path, {
+        'average': weights, 'state': asdict(run.state), 'settings': asdict(settings),
+        'config': asdict(run.average.config), 'commit': run.state.commit, 'metrics': metrics})
 
 
 def build(settings: Settings, fabric: Fabric, people: int) -> Run[Lesson]:
     """Return a fresh run; no weight decay on normalisation and biases."""
     def optimizer_of(network: nn.Module) -> torch.optim.Optimizer:
-        decayed = [p for p in network.parameters() if p.ndim > 1]
-        rest = [p for p in network.parameters() if p.ndim <= 1]
-        return torch.optim.SGD([{'params': decayed, 'weight_decay': settings.weight_decay},
-                                {'params': rest}], lr=settings.learning_rate, momentum=0.9,
-                               nesterov=True)
+        groups = [{'params': [p for p in network.parameters() if p.ndim > 1],
+                   'weight_decay': settings.weight_decay},
+                  {'params': [p for p in network.parameters() if p.ndim <= 1],
+                   'weight_decay': 0.0}]
+        if settings.network == 'student':
+            return torch.optim.AdamW(groups, lr=settings.learning_rate)
+        return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=0.9, nesterov=True)
 
     return fresh_run(lambda: Lesson(settings, people), optimizer_of, settings, fabric)
 
 
-def load_teacher(settings: Settings, fabric: Fabric) -> nn.Module | None:
-    """Return the teacher of a student, None where there is none."""
-    if not settings.teacher:
-        return None
+def load_teacher(settings: Settings, fabric: Fabric) -> nn.Module:
+    """
+    Return the teacher of a student.
+
+    :raises SettingsError: the checkpoint is missing or of another network
+    """
     weights = load_average(Path(settings.teacher))
     own = {name.removeprefix('recognizer.'): value for name, value in weights.items()
            if name.startswith('recognizer.')}
@@ -216,18 +248,38 @@ def load_teacher(settings: Settings, fabric: Fabric) -> nn.Module | None:
     return teacher.eval().to(fabric.device, memory_format=torch.channels_last)
 
 
+@torch.no_grad()
+def teach(teacher: nn.Module, bank: IdentityBank, batch: int = 512) -> torch.Tensor:
+    """
+    Return the teacher's embeddings of every photo as it was taken.
+
+    :returns: (N, 3, 256) float16: of colour, of estimated depth, of measured depth
+    """
+    device = bank.person.device
+    parts = []
+    for rows in torch.arange(len(bank), device=device).split(batch):
+        said = []
+        for measured in (False, True):
+            inputs = batch_of(bank, rows, torch.full((len(rows),), measured, device=device))
+            with torch.autocast(device.type, torch.bfloat16):
+                said.append(teacher(*inputs))
+        (color, estimated), (_, measured_depth) = said
+        parts.append(torch.stack([color, estimated, measured_depth], dim=1).half())
+    return torch.cat(parts)
+
+
 def learning_rate(settings: Settings, state: TrainingState) -> float:
-    """Warm up; then the paper's steps, or for a student half a cosine."""
+    """Warm up; then the paper's steps, or half a cosine."""
     progress = min(1.0, max(state.minutes / settings.max_minutes,
                             state.step / settings.max_steps))
     warm = min(1.0, (state.step + 1) / settings.warmup_steps)
-    if settings.network == 'student':
+    if settings.schedule == 'cosine':
         return settings.learning_rate * warm * 0.5 * (1.0 + math.cos(math.pi * progress))
     return settings.learning_rate * warm * 0.1 ** sum(progress >= step for step in STEPS)
 
 
 def train_one_epoch(fabric: Fabric, settings: Settings, bank: IdentityBank, run: Run[Lesson],
-                    teacher: nn.Module | None) -> float:
+                    wanted: torch.Tensor | None) -> float:
     """Run up to `steps_per_epoch` steps; return the mean loss."""
     run.model.train()
     state, clock = run.state, _clock(fabric)
@@ -241,18 +293,26 @@ def train_one_epoch(fabric: Fabric, settings: Settings, bank: IdentityBank, run:
                              device=fabric.device)
         measured = torch.rand(len(rows), generator=generator,
                               device=fabric.device) < settings.measured
-        inputs = vary(batch_of(bank, rows, measured), generator)
+        shift = [int(v) for v in np.random.default_rng((settings.seed, state.step)).integers(
+            -_SHIFT_PX, _SHIFT_PX + 1, 2)]
+        inputs = vary(batch_of(bank, rows, measured), generator, shift)
         for group in run.optimizer.param_groups:
             group['lr'] = learning_rate(settings, state)
-        loss = loss_of(run.model, inputs, bank, bank.person[rows], settings, teacher, fabric)
+        said = run.model(*inputs, bank.person[rows], 1.0 - margin_share(settings, state))
+        loss = loss_of(said, bank, bank.person[rows], settings)
+        if wanted is not None:
+            depth = torch.where(measured, 2, 1)
+            loss = loss + settings.teacher_weight * distance_to_teacher(
+                said['taught'], [wanted[rows, 0], wanted[rows, depth]])
         fabric.backward(loss)
         fabric.clip_gradients(run.model, run.optimizer, max_norm=5.0)
         run.optimizer.step()
         run.optimizer.zero_grad()
-        update_average(run, settings.ema_decay)
         total += loss.detach()
         steps += 1
         state.step += 1
+        if state.step % _AVERAGED_STEPS == 0:
+            update_average(run, settings.ema_decay ** _AVERAGED_STEPS)
         state.samples += len(rows) * fabric.world_size
         if state.step % 20 == 0 and fabric.device.type == 'cuda':
             torch.cuda.synchronize()
@@ -260,11 +320,16 @@ def train_one_epoch(fabric: Fabric, settings: Settings, bank: IdentityBank, run:
     return float(total) / max(steps, 1)
 
 
-def loss_of(model: nn.Module, inputs: tuple[torch.Tensor, ...], bank: IdentityBank,
-            person: torch.Tensor, settings: Settings, teacher: nn.Module | None,
-            fabric: Fabric) -> torch.Tensor:
-    """Return the sum of both branches' totals, of the shape and of the teacher."""
-    said = model(*inputs, person)
+def margin_share(settings: Settings, state: TrainingState) -> float:
+    """Return which share of the margin holds by now."""
+    progress = max(state.minutes / settings.max_minutes, state.step / settings.max_steps)
+    grown = (progress - settings.margin_from) / (settings.margin_full - settings.margin_from)
+    return min(max(grown, 0.0), 1.0)
+
+
+def loss_of(said: dict[str, list[torch.Tensor]], bank: IdentityBank, person: torch.Tensor,
+            settings: Settings) -> torch.Tensor:
+    """Return the sum of both branches' totals, and of the errors in shape."""
     logits, features = said['logits'], [f.float() for f in said['features']]
     if settings.network == 'mask_guided':
         weights = BranchWeights()
@@ -276,21 +341,23 @@ def loss_of(model: nn.Module, inputs: tuple[torch.Tensor, ...], bank: IdentityBa
     truth = bank.identity[person]
     for told in said['shape']:
         loss = loss + settings.shape_weight * (told.float() - truth).square().mean()
-    if teacher is not None:
-        with torch.no_grad(), fabric.autocast():
-            wanted = teacher(*inputs)
-        for told, want in zip(said['taught'], wanted, strict=True):
-            apart = 1.0 - functional.cosine_similarity(told.float(), want.float())
-            loss = loss + settings.teacher_weight * apart.mean()
     return loss
 
 
+def distance_to_teacher(taught: list[torch.Tensor], wanted: list[torch.Tensor]) -> torch.Tensor:
+    """Return one minus the cosine to the teacher's embeddings, the sum of both branches."""
+    apart = [1.0 - functional.cosine_similarity(told.float(), want.float()).mean()
+             for told, want in zip(taught, wanted, strict=True)]
+    return apart[0] + apart[1]
+
+
 def vary(inputs: tuple[torch.Tensor, ...], generator: torch.Generator,
-         ) -> tuple[torch.Tensor, ...]:
+         shift: Sequence[int] = (0, 0)) -> tuple[torch.Tensor, ...]:
     """
-    Shift a batch by up to 3 pixels, change each photo's light, erase parts of the mask.
+    Shift a batch, change each photo's light, erase parts of the mask.
 
     :param inputs: color (B, 3, S, S), depth and mask (B, 1, S, S)
+    :param shift: pixels down and to the right
     """
     color, depth, mask = inputs
     device, count, size = color.device, len(color), color.shape[-1]
@@ -308,8 +375,7 @@ def vary(inputs: tuple[torch.Tensor, ...], generator: torch.Generator,
     erased = ((axis - middle[:, :1]).abs() < half[:, :1])[:, None, None, :] & (
         (axis - middle[:, 1:]).abs() < half[:, 1:])[:, None, :, None]
     mask = mask * ~(erased & (uniform(count) < _ERASED)[:, None, None, None])
-    dx, dy = ((uniform(2) * (2 * _SHIFT_PX + 1)).long() - _SHIFT_PX).tolist()
-    moved = tuple(torch.roll(image, (dy, dx), (2, 3)) for image in (color, depth, mask))
+    moved = tuple(torch.roll(image, tuple(shift), (2, 3)) for image in (color, depth, mask))
     return tuple(image.contiguous(memory_format=torch.channels_last) for image in moved)
 
 
