@@ -79,9 +79,9 @@ def main() -> None:
     full = _with(full, max_minutes=budget * _FULL_SHARE)
     results['mask_guided_recognizer'] = train_face_recognizer.train(full, fabric, bank, validation)
     student = _with(
-        full, network='student', schedule='cosine', teacher=f'{full.run}/last.pt', batch=2 * settings.batch,
-        run=str(folder / 'face_recognizer'), learning_rate=2e-3, weight_decay=0.02,
-        max_minutes=max(left() - reserved, 0.05))
+        full, network='student', schedule='cosine', teacher=f'{full.run}/last.pt',
+        batch=2 * settings.batch, run=str(folder / 'face_recognizer'), learning_rate=2e-3,
+        weight_decay=0.02, max_minutes=max(left() - reserved, 0.05))
     results['face_recognizer'] = train_face_recognizer.train(student, fabric, bank, validation)
     LOG.info('%s', json.dumps(results))
     LOG.info('%s', json.dumps(train_face_shape.train(bank, validation, shape, fabric)))
