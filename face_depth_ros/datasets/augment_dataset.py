@@ -320,6 +320,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             DescriberModels(options.model, options.detector, options.backend, options.precision))
     except FaceDepthError as error:
         parser.exit(1, f'{error}\n')
+    except KeyboardInterrupt:
+        parser.exit(130, 'interrupted; the same command goes on\n')
     causes = ', '.join(f'{count} {cause}' for cause, count in report.left_out.items()) or 'none'
     _LOG.info('%d faces of %d images in %d of %d shards; left out: %s', report.faces,
               report.images, report.done, report.shards, causes)

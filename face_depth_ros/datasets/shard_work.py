@@ -17,6 +17,7 @@ from multiprocessing import connection
 import os
 from pathlib import Path
 import signal
+import threading
 from typing import Any
 
 from face_depth_ros.core.errors import DatasetError, FaceDepthError
@@ -166,7 +167,6 @@ class _Worker:
     def __init__(self, job: ShardJob, cores: set[int]) -> None:
         context = multiprocessing.get_context('spawn')
         self._pipe, theirs = context.Pipe()
-        # It ends with this process, however that ends: its pipe breaks.
         self._process = context.Process(target=_serve, args=(theirs, job, cores), daemon=True)
         self._process.start()
         theirs.close()
@@ -216,6 +216,7 @@ class _Worker:
 def _serve(pipe: connection.Connection, job: ShardJob, cores: set[int]) -> None:
     """Make the shards that come through the pipe, until it is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C is for the other end
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     os.sched_setaffinity(0, cores)
     maker = ShardMaker()
     while True:
@@ -231,6 +232,14 @@ def _serve(pipe: connection.Connection, job: ShardJob, cores: set[int]) -> None:
             pipe.send(answer)
         except OSError:
             return
+
+
+def _end_with_parent() -> None:
+    """End this process at once when the one that started it does: nobody asked for its shard."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
 
 
 def _entries(job: ShardJob, task: ShardTask, describer: FaceDescriber) -> Iterator[Entry]:

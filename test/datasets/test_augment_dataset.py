@@ -280,6 +280,24 @@ def test_a_pool_gives_the_same_and_replaces_a_worker_that_is_killed(
     assert len(list(read_log(log))) > PEOPLE * EACH  # a part of it was done twice
 
 
+def test_a_pool_ends_with_the_process_that_started_it(photos: Path, tmp_path: Path,
+                                                      single: dict[str, bytes]) -> None:
+    log, out = tmp_path / 'log', tmp_path / 'out'
+    process = multiprocessing.get_context('fork').Process(target=augment_dataset, args=(
+        photos, out, replace(SMALL, workers=2), DrawnSource(str(log), seconds=0.2)))
+    process.start()
+    wait_until(lambda: len({worker for worker, _ in read_log(log)}) == 2)
+    process.kill()
+    process.join()
+    workers = {worker for worker, _ in read_log(log)}
+    wait_until(lambda: not any(Path(f'/proc/{worker}/cmdline').exists() and
+                               Path(f'/proc/{worker}/cmdline').read_bytes() for worker in workers))
+    assert not (out / 'shards' / '00000.tar').exists()
+    assert augment_dataset(photos, out, SMALL, DrawnSource()).made == 3
+    assert contents(out) == single
+    assert not [p for p in out.rglob('.*') if p.name != '.lock']
+
+
 def test_a_shard_that_kills_its_workers_is_named(photos: Path, tmp_path: Path) -> None:
     settings = replace(SMALL, workers=2)
     with pytest.raises(DatasetError, match=r'shard 2 killed 3 processes \(the last ended with 9'
