@@ -109,3 +109,18 @@ class SettingsError(FaceDepthError):
     """Settings or parameters contradict each other or leave their range."""
 
     cause = 'settings'
+
+
+class GalleryError(FaceDepthError):
+    """
+    The gallery of known people could not do what it was asked for; nothing in it has changed.
+
+    Causes: `gallery_name`, `gallery_name_taken`, `gallery_unknown_person`, `gallery_template`;
+    `gallery_place`, `gallery_missing`, `gallery_permissions`, `gallery_read_only`,
+    `gallery_locked`, `gallery_full`, `gallery_replaced`, `gallery_closed`; `gallery_key`,
+    `gallery_storage`, `gallery_schema`, `gallery_file`, `gallery_damaged`, `gallery_tampered`;
+    `gallery_transfer`, `gallery_index`. With `gallery_purge` the change was made, but old bytes
+    still lie in the file.
+    """
+
+    cause = 'gallery'
