@@ -92,7 +92,8 @@ class Settings(RunSettings):
     :param lambda_r: of the error in shape, per mm^2
     :param identity_weight: of the identity shape's error beside the whole shape's
     :param scale: of the cosines in the softmax loss
-    :param decoder_rate: learning rate of the decoders in phase III, as a share
+    :param last_rate: learning rate of the fully connected layers, as a share: they sum over many
+        inputs
     """
 
     run: str = 'runs/face_shape'
@@ -109,7 +110,7 @@ class Settings(RunSettings):
     lambda_r: float = 1.0
     identity_weight: float = 0.5
     scale: float = 24.0
-    decoder_rate: float = 0.1
+    last_rate: float = 0.1
     learning_rate: float = 2e-3
     weight_decay: float = 1e-4
     warmup_steps: int = 50
@@ -120,7 +121,7 @@ class Settings(RunSettings):
         found = super().problems() + self.below(
             ('people', 'images', 'render_minutes', 'validation_people', 'batch', 'vertices',
              'scale', 'lambda_r'), zero_allowed=False)
-        found += self.below(('identity_weight', 'decoder_rate'), zero_allowed=True)
+        found += self.below(('identity_weight', 'last_rate'), zero_allowed=True)
         for name in ('disentangle', 'identification', 'compare'):
             if getattr(self, name) not in (0, 1):
                 found.append(f'{name} is {getattr(self, name)}, expected 0 or 1')
@@ -401,17 +402,16 @@ def slowed(settings: Settings, state: TrainingState, minutes: float) -> float:
 
 
 def adam(module: nn.Module, settings: Settings) -> torch.optim.Optimizer:
-    """Return Adam; weight decay on matrices alone, decoders learn slower."""
+    """Return Adam; weight decay on convolutions alone, fully connected layers learn slower."""
+    last = [p for m in module.modules() if isinstance(m, nn.Linear) for p in m.parameters()]
+    slow = {id(p) for p in last}
+    rest = [p for p in module.parameters() if id(p) not in slow]
     rate = settings.learning_rate
-    named = [(name.removeprefix('network.'), p) for name, p in module.named_parameters()]
-    decoders = [p for name, p in named if name.startswith(('identity.', 'residual.'))]
-    rest = [p for name, p in named if not name.startswith(('identity.', 'residual.'))]
-    groups = [{'params': [p for p in rest if p.ndim > 1], 'weight_decay': settings.weight_decay},
-              {'params': [p for p in rest if p.ndim <= 1], 'weight_decay': 0.0}]
-    if decoders:
-        groups.append({'params': decoders, 'lr': rate * settings.decoder_rate,
-                       'weight_decay': 0.0})
-    return torch.optim.AdamW(groups, lr=rate, fused=rest[0].is_cuda)
+    return torch.optim.AdamW([
+        {'params': [p for p in rest if p.ndim == 4], 'weight_decay': settings.weight_decay},
+        {'params': [p for p in rest if p.ndim != 4], 'weight_decay': 0.0},
+        {'params': last, 'lr': rate * settings.last_rate, 'weight_decay': 0.0},
+    ], lr=rate, fused=last[0].is_cuda)
 
 
 def vary(color: torch.Tensor, mask: torch.Tensor,

