@@ -138,7 +138,7 @@ class AugmentedFaces:
         size = self.crop_px
 
         def stacked(name: str, shape: tuple[int, ...], dtype: type) -> np.ndarray:
-            result = np.empty((len(faces), *shape), dtype)
+            result: np.ndarray = np.empty((len(faces), *shape), dtype)
             for row, face in enumerate(faces):
                 result[row] = getattr(face, name)
             return result

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+import atexit
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 import logging
@@ -151,11 +152,18 @@ def open_fabric(settings: RunSettings, precision: Any = 'bf16-mixed') -> Fabric:
         machines = int(os.environ['WORLD_SIZE']) // devices
     fabric = Fabric(accelerator='auto', devices=devices, num_nodes=machines, precision=precision)
     fabric.launch()
+    atexit.register(_leave_group)
     if not fabric.is_global_zero:
         logging.getLogger().setLevel(logging.WARNING)
     if settings.threads:
         torch.set_num_threads(settings.threads)
     return fabric
+
+
+def _leave_group() -> None:
+    """End the connections to other processes in order: gloo's threads else abort at the exit."""
+    if distributed.is_available() and distributed.is_initialized():
+        distributed.destroy_process_group()
 
 
 def fresh_run(build: Callable[[], NetworkT],
