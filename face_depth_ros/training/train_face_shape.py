@@ -30,6 +30,7 @@ import json
 import logging
 import math
 from pathlib import Path
+import platform
 import time
 from typing import Any, NamedTuple
 
@@ -233,7 +234,8 @@ def train(bank: IdentityBank, validation: IdentityBank, settings: Settings,
         results[own.variant] = metrics
         LOG.info('%s: %s %s', own.variant, json.dumps(metrics), json.dumps(times))
         if fabric.is_global_zero:
-            save(own, run, metrics, times)
+            save(own, run, metrics, {'times': times, 'photos': len(bank), 'people': bank.people,
+                                     'hardware': hardware_of(fabric)})
     return results
 
 
@@ -441,13 +443,24 @@ def vary(color: torch.Tensor, mask: torch.Tensor,
     return color.contiguous(memory_format=torch.channels_last), mask * ~hidden[:, None]
 
 
+def hardware_of(fabric: Fabric) -> str:
+    """Return what the run runs on, for people."""
+    name = (torch.cuda.get_device_name(fabric.device) if fabric.device.type == 'cuda'
+            else f'CPU, {platform.machine()}')
+    return f'{name}, bf16 autocast'
+
+
 def save(settings: Settings, run: Run[Lesson], metrics: dict[str, float],
-         times: dict[str, float]) -> None:
-    """Write the checkpoint, and a small one with the shipped weights alone in float16."""
+         about: dict[str, Any]) -> None:
+    """
+    Write the checkpoint, and a small one with the shipped weights alone in float16.
+
+    :param about: what else to keep
+    """
     network = run.average.network
     content = {'settings': asdict(settings), 'config': asdict(network.config),
-               'commit': run.state.commit, 'metrics': metrics, 'times': times,
-               'state': asdict(run.state)}
+               'commit': run.state.commit, 'metrics': metrics, 'state': asdict(run.state),
+               **about}
     folder = Path(settings.run)
     write_checkpoint(folder / f'{settings.variant}.pt', {
         **content, 'average': network.state_dict(), 'model': run.model.state_dict(),

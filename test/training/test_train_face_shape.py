@@ -52,6 +52,7 @@ def test_the_ablation_is_trained_and_saved(tmp_path: Path, assets_folder) -> Non
         full = content['average']['encoder.codes.weight']
         torch.testing.assert_close(network.encoder.codes.weight.data, full, atol=1e-3, rtol=1e-3)
         assert int(network.triangles.max()) == VERTICES - 1
+        assert content['people'] == 8 and content['photos'] == 32 and 'CPU' in content['hardware']
         assert ('classes.weight' in content['model']) == (name == 'joint')
 
 
