@@ -17,6 +17,7 @@ COMPONENTS = {
 COMMANDS = {
     'replay': 'face_depth_ros.evaluation.replay:main',
     'evaluate': 'face_depth_ros.evaluation.evaluate:main',
+    'gallery': 'face_depth_ros.gallery.command:main',
     'build_engines': 'face_depth_ros.engines.build_engines:main',
     'component_container': 'face_depth_ros.nodes.component_container:main',
     'face_detector': 'face_depth_ros.nodes.face_detector:main',

@@ -16,8 +16,8 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-COMMANDS = ('replay', 'evaluate', 'build_engines', 'component_container', 'face_detector',
-            'depth_enhancer', 'depth_estimator')
+COMMANDS = ('replay', 'evaluate', 'gallery', 'build_engines', 'component_container',
+            'face_detector', 'depth_enhancer', 'depth_estimator')
 COMPONENTS = ('face_depth_ros::FaceDetector', 'face_depth_ros::DepthEnhancer',
               'face_depth_ros::DepthEstimator')
 # Not in the run time; nothing that a robot or `make demo` starts may need them.
@@ -57,7 +57,7 @@ def test_a_command_is_where_launch_files_look_for_it(name: str) -> None:
 
 
 @pytest.mark.ros
-@pytest.mark.parametrize('name', ['replay', 'evaluate', 'build_engines'])
+@pytest.mark.parametrize('name', ['replay', 'evaluate', 'gallery', 'build_engines'])
 def test_a_command_explains_itself(name: str) -> None:
     done = subprocess.run(
         [Path(sys.prefix, 'bin', name), '--help'], capture_output=True, text=True, timeout=120,

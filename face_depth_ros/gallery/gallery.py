@@ -9,7 +9,7 @@ several threads: calls wait for each other. It must not be carried over a fork; 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 import logging
 import os
@@ -257,7 +257,7 @@ class Gallery:
 
     def template_blocks(self, model_hash: str, now_ns: int | None = None,
                         rest: dict[str, Any] | None = None
-                        ) -> Iterator[tuple[list[str], np.ndarray]]:
+                        ) -> Generator[tuple[list[str], np.ndarray], None, None]:
         """
         As `templates`, in blocks, for galleries that fill the memory; over an own connection.
 

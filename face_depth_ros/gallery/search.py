@@ -195,7 +195,7 @@ class FaceIndex:
                 start += len(chunk)
                 if of_chunk.any():
                     self._chunks[i] = chunk[~of_chunk]
-            self._scan.remove_ids(np.flatnonzero(gone))
+            self._scan.remove_ids(faiss.IDSelectorBatch(np.flatnonzero(gone)))
             if isinstance(self._scan, faiss.IndexPQFastScan):
                 self._clear_tail(self._scan)
             self._count_most()
