@@ -146,10 +146,31 @@ class EstimatedDepth:
 
 
 @dataclass(frozen=True)
+class Identity:
+    """
+    Who a detected face is.
+
+    :param person: a name of the gallery, or 'unknown'
+    :param probability: of what `person` says, 0 to 1; 0 where nothing could be compared
+    :param quality: of this view of the face for recognition, 0 to 1
+    :param depth: what depth was looked at: 'enhanced', 'estimated' or '' for none
+    :param cause: '' or why the face is unknown, a key for diagnostics
+    """
+
+    detection: Detection
+    person: str
+    probability: float
+    quality: float = 0.0
+    depth: str = ''
+    cause: str = ''
+
+
+@dataclass(frozen=True)
 class FrameResult:
     """
     Everything that the pipeline says of one frame.
 
+    :param identities: of the faces, largest first, None without a recogniser or without colour
     :param stage_ms: milliseconds per stage name
     """
 
@@ -158,4 +179,5 @@ class FrameResult:
     detections: tuple[Detection, ...] = ()
     enhanced: EnhancedDepth | None = None
     estimated: EstimatedDepth | None = None
+    identities: tuple[Identity, ...] | None = None
     stage_ms: dict[str, float] = field(default_factory=dict)

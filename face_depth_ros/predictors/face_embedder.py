@@ -1,0 +1,288 @@
+# Copyright 2026 face_depth_ros contributors
+# SPDX-License-Identifier: MIT
+"""
+Faces in, vectors out whose inner product says how alike they are; all of a frame in one inference.
+
+Ours looks at colour, depth and mask and gives one embedding of colour and one of depth. A network
+that somebody brings looks at one RGB crop of 112 x 112, in the form that its spec says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+from face_depth_ros.core.errors import AlignmentError, InvalidImageError, ModelSpecError
+from face_depth_ros.core.identity_calibration import (
+    Calibration,
+    COLOR,
+    DEPTH,
+    MODALITIES,
+    modalities_key,
+    read_calibrations,
+)
+from face_depth_ros.core.model_spec import find_model, ModelSpec
+from face_depth_ros.core.recognition_input import RecognitionInput, SIZE
+from face_depth_ros.engines import Engine, open_engine
+import numpy as np
+
+SHIPPED = 'face_recognizer'
+MOST_DIMENSIONS = 512
+FIVE_POINTS = ((38.7946, 52.1963), (74.0318, 52.0014), (56.5252, 72.2366), (42.0493, 92.8655),
+               (71.2299, 92.7041))
+"""Where right eye, left eye, nose tip, mouth corners lie in the usual crop, corner-origin."""
+_CROPS, _BACKGROUNDS, _ORDERS = ('box', 'five_points'), ('keep', 'zero'), ('RGB', 'BGR')
+_OF_68 = ((36, 37, 38, 39, 40, 41), (42, 43, 44, 45, 46, 47), (30,), (48,), (54,))
+
+
+@dataclass(frozen=True)
+class FaceView:
+    """
+    One face as a recogniser gets it.
+
+    :param inputs: colour, depth and mask of the canonical crop
+    :param has: what of it there really is, some of `MODALITIES`
+    :param aligned: (112, 112, 3) uint8 RGB and (112, 112) uint8 mask, cut by five points; for
+        networks that ask for it
+    """
+
+    inputs: RecognitionInput
+    has: frozenset[str] = frozenset(MODALITIES)
+    aligned: tuple[np.ndarray, np.ndarray] | None = None
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """
+    What a network makes of one face.
+
+    :param vector: (D,) float32: the embeddings of the modalities joined, 0 for one that is
+        missing; divided by the root of their number, so of length 1 where none is missing
+    :param modalities: that it holds
+    :param model_hash: sha256 of the network's ONNX file; other hashes cannot be compared
+    """
+
+    vector: np.ndarray
+    modalities: frozenset[str]
+    model_hash: str
+
+
+@dataclass(frozen=True)
+class _Brought:
+    """How a network of one RGB input wants its crops."""
+
+    mean: np.ndarray
+    std: np.ndarray
+    order: str
+    background: str
+    crop: str
+
+
+class FaceEmbedder:
+    """
+    Makes vectors of faces.
+
+    :param model: name or path of a ModelSpec: inputs some of color, depth and mask, outputs
+        embedding_color or embedding_depth or both; or one input and one output of any name
+    :param backend: of the engine
+    :param precision: of the engine
+    :raises ModelSpecError: there is no such model, or it is none that tells faces apart
+    :raises FaceDepthError: the backend is missing
+    """
+
+    def __init__(self, model: str = SHIPPED, backend: str = 'auto',
+                 precision: str = 'auto') -> None:
+        spec = find_recognizer(model)
+        self._brought = _brought(spec) if _is_foreign(spec) else None
+        self.parts = _parts(spec, self._brought is not None)
+        """Modality -> its part of the joined vector."""
+        self.calibrations: dict[str, Calibration] = read_calibrations(
+            str(spec.path), spec.limits.get('calibration'))
+        unfit = {modalities_key(self.parts)} - self.calibrations.keys()
+        if unfit:
+            raise ModelSpecError(
+                f'{spec.path}: the calibration knows {", ".join(self.calibrations)}, expected '
+                f'{", ".join(unfit)} too, which the model gives', cause='model_calibration')
+        self.spec, self.model_hash = spec, spec.sha256
+        self.dimensions = sum(p.stop - p.start for p in self.parts.values())
+        self.engine: Engine = open_engine(spec, backend, precision)
+
+    @property
+    def wants_five_points(self) -> bool:
+        """Whether faces are to come with `FaceView.aligned`."""
+        return self._brought is not None and self._brought.crop == 'five_points'
+
+    @property
+    def looks_at_depth(self) -> bool:
+        """Whether depth matters to it."""
+        return DEPTH in self.parts
+
+    def embed(self, faces: Sequence[FaceView]) -> list[Embedding]:
+        """
+        Make the vectors of all faces in one inference.
+
+        :returns: in the order of the faces; one that has nothing the model looks at holds no
+            modality and is 0
+        :raises InvalidImageError: a network wants faces cut by five points, and one is not
+        """
+        if not faces:
+            return []
+        feeds = self._foreign_feed(faces) if self._brought is not None else {
+            t.name: np.stack([getattr(f.inputs, t.name) for f in faces]) for t in self.spec.inputs}
+        outputs = self.engine(feeds)
+        if self._brought is not None:
+            outputs = {'embedding_color': outputs[self.spec.outputs[0].name]}
+        joined = np.zeros((len(faces), self.dimensions), np.float32)
+        held: list[set[str]] = [set() for _ in faces]
+        scale = np.float32(1.0 / np.sqrt(len(self.parts)))
+        for modality, part in self.parts.items():
+            found = outputs[f'embedding_{modality}']
+            length = np.linalg.norm(found, axis=1)
+            for i, face in enumerate(faces):
+                if modality in face.has and np.isfinite(length[i]) and length[i] > 1e-6:
+                    joined[i, part] = found[i] * (scale / length[i])
+                    held[i].add(modality)
+        return [Embedding(vector, frozenset(h), self.model_hash)
+                for vector, h in zip(joined, held, strict=True)]
+
+    def close(self) -> None:
+        """Release the engine; closing twice is allowed."""
+        self.engine.close()
+
+    def _foreign_feed(self, faces: Sequence[FaceView]) -> dict[str, np.ndarray]:
+        """Return the crops of the faces as a network wants them that somebody brought."""
+        brought = self._brought
+        if brought is None:
+            return {}
+        images = []
+        for face in faces:
+            color, mask = face.inputs.color, face.inputs.mask[0]
+            if brought.crop == 'five_points':
+                if face.aligned is None:
+                    raise InvalidImageError(f'{self.spec.name} takes faces cut by five points, '
+                                            'got one without; give their landmarks')
+                color, mask = face.aligned[0].transpose(2, 0, 1), face.aligned[1]
+            image = np.array(color, np.float32)
+            if brought.background == 'zero':
+                image[:, mask == 0] = 0.0
+            if brought.order == 'BGR':
+                image = image[::-1]
+            images.append((image - brought.mean) / brought.std)
+        return {self.spec.inputs[0].name: np.stack(images).astype(np.float32)}
+
+
+def find_recognizer(model: str) -> ModelSpec:
+    """
+    Return the spec of a recogniser.
+
+    :raises ModelSpecError: there is none of that name; the message says how to make ours
+    """
+    try:
+        return find_model(model)
+    except ModelSpecError as error:
+        if error.cause != 'model_missing' or model not in (SHIPPED, 'mask_guided_recognizer'):
+            raise
+        raise ModelSpecError(
+            f'model {model} is not there; make it by: python -m '
+            'face_depth_ros.training.train_face_recognizer, then python -m '
+            f'face_depth_ros.training.export_face_recognizer ({error})',
+            cause='model_missing') from error
+
+
+def five_points_of(landmarks: np.ndarray) -> np.ndarray:
+    """
+    Return the five points among 68 landmarks.
+
+    :param landmarks: (68, 2)
+    :returns: (5, 2) float64: right eye, left eye, nose tip, right and left mouth corner
+    """
+    return np.stack([np.asarray(landmarks, np.float64)[list(i)].mean(axis=0) for i in _OF_68])
+
+
+def crop_by_five_points(image: np.ndarray, points: np.ndarray,
+                        nearest: bool = False) -> np.ndarray:
+    """
+    Cut a face as the usual recognisers want it: 112 x 112, the points where they always are.
+
+    :param image: (H, W[, 3]) uint8
+    :param points: (5, 2) pixels of the image, as of `five_points_of`
+    :param nearest: for labels
+    :raises AlignmentError: the points are not finite, or all in one place
+    """
+    source = np.asarray(points, np.float64) @ (1.0, 1j)
+    target = np.array(FIVE_POINTS) @ (1.0, 1j)
+    a, b = source - source.mean(), target - target.mean()
+    spread = float((np.abs(a) ** 2).sum())
+    if not np.isfinite(spread) or spread < 1.0:
+        raise AlignmentError(f'five points {np.round(points, 1).tolist()} fix no crop, expected '
+                             'finite ones that differ')
+    turn = (a.conj() @ b) / spread  # the similarity with least squares, as a complex factor
+    # OpenCV counts from pixel centres.
+    shift = target.mean() - turn * source.mean() + turn * (0.5 + 0.5j) - (0.5 + 0.5j)
+    affine = np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])
+    return cv2.warpAffine(image, affine, (SIZE, SIZE),
+                          flags=cv2.INTER_NEAREST if nearest else cv2.INTER_LINEAR)
+
+
+def _is_foreign(spec: ModelSpec) -> bool:
+    """Whether a network has not the outputs of ours."""
+    names = {t.name for t in spec.outputs}
+    return not names <= {f'embedding_{m}' for m in MODALITIES}
+
+
+def _parts(spec: ModelSpec, foreign: bool) -> dict[str, slice]:
+    """Return where each modality lies in the joined vector."""
+    if not foreign:
+        shapes = {'color': (-1, 3, SIZE, SIZE), 'depth': (-1, 1, SIZE, SIZE),
+                  'mask': (-1, 1, SIZE, SIZE)}
+        for t in spec.inputs:
+            if shapes.get(t.name) != t.shape:
+                raise ModelSpecError(f'{spec.path}: the input {t.name!r} has shape {t.shape}, '
+                                     f'expected some of {shapes}; export the model again')
+    sizes = {}
+    for t in spec.outputs:
+        if len(t.shape) != 2 or not 2 <= t.shape[1] <= MOST_DIMENSIONS:
+            raise ModelSpecError(
+                f'{spec.path}: the output {t.name!r} has shape {t.shape}, expected (-1, D), D '
+                f'from 2 to {MOST_DIMENSIONS}: an embedding of each face')
+        sizes[COLOR if foreign else t.name.removeprefix('embedding_')] = t.shape[1]
+    parts, start = {}, 0
+    for modality in MODALITIES:
+        if modality in sizes:
+            parts[modality] = slice(start, start + sizes[modality])
+            start += sizes[modality]
+    if not parts or start > MOST_DIMENSIONS:
+        raise ModelSpecError(f'{spec.path}: the outputs have {start} dimensions together, '
+                             f'expected 1 to {MOST_DIMENSIONS}')
+    return parts
+
+
+def _brought(spec: ModelSpec) -> _Brought:
+    """Read how a network of one RGB input wants its crops."""
+    inputs = [(t.name, t.dtype, t.shape) for t in spec.inputs]
+    outputs = [(t.name, t.dtype, t.shape) for t in spec.outputs]
+    if len(inputs) != 1 or inputs[0][1:] != ('float32', (-1, 3, SIZE, SIZE)) or len(outputs) != 1:
+        raise ModelSpecError(
+            f'{spec.path}: the inputs are {inputs} and the outputs {outputs}; expected one '
+            f'float32 input (-1, 3, {SIZE}, {SIZE}) and one output (-1, D), or the inputs color, '
+            'depth, mask with the outputs embedding_color, embedding_depth: this model does '
+            'not tell faces apart')
+    n = spec.normalisation
+    try:
+        mean, std = (np.array(n[k], np.float32).reshape(3, 1, 1) for k in ('mean', 'std'))
+        brought = _Brought(mean, std, str(n['order']), str(n['background']), str(n['crop']))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelSpecError(
+            f'{spec.path}: normalisation is {n} (a problem with {error}), expected mean: [3 '
+            'numbers], std: [3 numbers], order: RGB|BGR, background: keep|zero, crop: '
+            'box|five_points') from error
+    for value, allowed in ((brought.order, _ORDERS), (brought.background, _BACKGROUNDS),
+                           (brought.crop, _CROPS)):
+        if value not in allowed:
+            raise ModelSpecError(f'{spec.path}: normalisation says {value!r}, expected one of '
+                                 f'{", ".join(allowed)}')
+    if not (np.isfinite(mean).all() and np.isfinite(std).all() and (std > 0).all()):
+        raise ModelSpecError(f'{spec.path}: mean {mean.ravel()} and std {std.ravel()}, expected '
+                             'finite numbers and std > 0')
+    return brought
