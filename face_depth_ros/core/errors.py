@@ -111,6 +111,12 @@ class SettingsError(FaceDepthError):
     cause = 'settings'
 
 
+class ScoreError(FaceDepthError):
+    """Scores of face comparisons are too few, not finite, or do not belong together."""
+
+    cause = 'scores'
+
+
 class GalleryError(FaceDepthError):
     """
     The gallery of known people could not do what it was asked for; nothing in it has changed.
