@@ -128,16 +128,16 @@ class Ledger:
 
     def revision(self) -> int:
         """Return the number of changes so far: one look at one row."""
-        row = self.store.execute("SELECT value FROM meta WHERE key = 'revision'").fetchone()
+        row = self.store.first("SELECT value FROM meta WHERE key = 'revision'")
         try:
-            return int(row[0])
+            return int(row[0] if row else b'')
         except (TypeError, ValueError) as error:
             raise self._tampered('it has no revision') from error
 
     def find(self, name: str) -> PersonRow | None:
         """Return the person of a name, None if there is none."""
-        found = self.store.execute('SELECT id, tag, record FROM people WHERE tag = ?',
-                                   self._seal.tag(name)).fetchone()
+        found = self.store.first('SELECT id, tag, record FROM people WHERE tag = ?',
+                                 self._seal.tag(name))
         return None if found is None else self._person(*found)
 
     def people(self) -> Iterator[PersonRow]:
@@ -148,7 +148,7 @@ class Ledger:
     def templates_of(self, person: int) -> list[tuple[int, Template]]:
         """Return the templates of one person, each with the number of its row."""
         rows = self.store.execute('SELECT id, person, model, record FROM templates '
-                                  'WHERE person = ? ORDER BY id', person).fetchall()
+                                  'WHERE person = ? ORDER BY id', person)
         return [(row[0], self._template(*row)) for row in rows]
 
     def checked_rows(self) -> Iterator[tuple[PersonRow | None, tuple[int, str, bytes] | None]]:
@@ -231,8 +231,8 @@ class Ledger:
         self._add(self._seal.leaf(place, record))
 
     def remove_template(self, row: int) -> None:
-        person, model, record = self.store.execute(
-            'SELECT person, model, record FROM templates WHERE id = ?', row).fetchone()
+        (person, model, record), = self.store.execute(
+            'SELECT person, model, record FROM templates WHERE id = ?', row)
         self.store.execute('DELETE FROM templates WHERE id = ?', row)
         count, dimensions = self.manifest.models.get(model.hex(), [0, 0])
         if count > 1:
@@ -244,8 +244,7 @@ class Ledger:
         self.removed = True
 
     def _drop_person(self, row: int) -> None:
-        tag, record = self.store.execute('SELECT tag, record FROM people WHERE id = ?',
-                                         row).fetchone()
+        (tag, record), = self.store.execute('SELECT tag, record FROM people WHERE id = ?', row)
         self.store.execute('DELETE FROM people WHERE id = ?', row)
         self.manifest.people -= 1
         self._add(-self._seal.leaf(self._person_place(row, tag), record))

@@ -98,6 +98,7 @@ def checked_report(store: Store, ledger: Ledger) -> GalleryReport:
         raise GalleryError(f'the gallery {store.path} is damaged: {problems[0]}; take the '
                            'last export into a new one', cause='gallery_damaged')
     rows: set[int] = set()
+    orphans = 0
     models: dict[str, int] = {}
     for person, template in ledger.checked_rows():
         if person is not None:
@@ -105,10 +106,10 @@ def checked_report(store: Store, ledger: Ledger) -> GalleryReport:
         elif template is not None:
             unpack_template(template[2], template[1])
             models[template[1]] = models.get(template[1], 0) + 1
-            if template[0] not in rows:
-                raise GalleryError(f'the gallery {store.path} is damaged: a template belongs to '
-                                   'nobody; take the last export into a new one',
-                                   cause='gallery_damaged')
+            orphans += template[0] not in rows
+    if orphans:
+        raise GalleryError(f'the gallery {store.path} is damaged: {orphans} templates belong to '
+                           'nobody; take the last export into a new one', cause='gallery_damaged')
     manifest = ledger.manifest
     return GalleryReport(manifest.people, manifest.templates, models, manifest.revision,
                          ledger.created_ns)

@@ -85,6 +85,8 @@ class Store:
             self._connection = sqlite3.connect(
                 f'{path.as_uri()}?mode={mode}', uri=True, timeout=busy_s, isolation_level=None,
                 check_same_thread=False)
+        # What is no text shall be found by the checks, not by the decoder.
+        self._connection.text_factory = lambda text: text.decode('utf-8', 'replace')
         try:
             self._prepare()
         except BaseException:
@@ -118,9 +120,12 @@ class Store:
             for suffix in ('', '-journal', '-wal', '-shm'):
                 partial.with_name(partial.name + suffix).unlink(missing_ok=True)
 
-    def execute(self, statement: str, *values: Any) -> sqlite3.Cursor:
+    def execute(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         with self.translated():
-            return self._connection.execute(statement, values)
+            return self._connection.execute(statement, values).fetchall()
+
+    def first(self, statement: str, *values: Any) -> tuple[Any, ...] | None:
+        return next(iter(self.execute(statement, *values)), None)
 
     def rows(self, statement: str, *values: Any) -> Iterator[tuple[Any, ...]]:
         """Read row by row, not all at once."""
@@ -128,7 +133,7 @@ class Store:
             yield from self._connection.execute(statement, values)
 
     def meta(self) -> dict[str, bytes]:
-        return dict(self.execute('SELECT key, value FROM meta').fetchall())
+        return dict(self.execute('SELECT key, value FROM meta'))
 
     def set_meta(self, key: str, value: bytes) -> None:
         self.execute('INSERT OR REPLACE INTO meta VALUES (?, ?)', key, value)
@@ -157,7 +162,7 @@ class Store:
         """
         if vacuum and self.path.stat().st_size <= LARGEST_VACUUM:
             self.execute('VACUUM')
-        busy, *_ = self.execute('PRAGMA wal_checkpoint(TRUNCATE)').fetchone()
+        (busy, *_), = self.execute('PRAGMA wal_checkpoint(TRUNCATE)')
         if busy:
             raise GalleryError(
                 f'what was removed from the gallery {self.path} still lies in its write-ahead '
@@ -206,7 +211,7 @@ class Store:
                        'secure_delete=ON', 'synchronous=FULL', 'foreign_keys=OFF',
                        *(['query_only=ON'] if self.read_only else [])):
             self.execute(f'PRAGMA {pragma}')
-        if self.execute('PRAGMA page_count').fetchone()[0] == 0:
+        if self.execute('PRAGMA page_count') == [(0,)]:
             raise GalleryError(f'{self.path} is empty, no gallery; remove it, and one is made '
                                'there', cause='gallery_file')
         self._check_head()
@@ -214,8 +219,8 @@ class Store:
             self.execute('PRAGMA journal_mode=WAL')
 
     def _check_head(self) -> None:
-        application = self.execute('PRAGMA application_id').fetchone()[0]
-        version = self.execute('PRAGMA user_version').fetchone()[0]
+        (application,), = self.execute('PRAGMA application_id')
+        (version,), = self.execute('PRAGMA user_version')
         if application != APPLICATION_ID:
             raise GalleryError(f'{self.path} is a SQLite file of another program (application '
                                f'{application:#x}), expected a gallery; choose another path',
