@@ -101,7 +101,7 @@ class FaceShapeEncoder(nn.Module):
                                     nn.BatchNorm2d(config.last), nn.PReLU(config.last))
         side = SIZE // _STRIDE
         self.codes = nn.Linear(config.last * side * side, config.identity + config.residual)
-        nn.init.normal_(self.codes.weight, std=0.01)
+        nn.init.zeros_(self.codes.weight)
         nn.init.zeros_(self.codes.bias)
 
     def forward(self, color: torch.Tensor,

@@ -95,6 +95,7 @@ class Settings(RunSettings):
     :param scale: of the cosines in the softmax loss
     :param last_rate: learning rate of the fully connected layers, as a share: they sum over many
         inputs
+    :param joint_rate: learning rate of phase III, as a share of that of phase I
     """
 
     run: str = 'runs/face_shape'
@@ -111,17 +112,18 @@ class Settings(RunSettings):
     lambda_r: float = 1.0
     identity_weight: float = 0.5
     scale: float = 24.0
-    last_rate: float = 0.1
-    learning_rate: float = 2e-3
+    last_rate: float = 0.03
+    joint_rate: float = 0.5
+    learning_rate: float = 1e-3
     weight_decay: float = 1e-4
-    warmup_steps: int = 50
+    warmup_steps: int = 100
     ema_decay: float = 0.99
 
     def problems(self) -> list[str]:
         """Return all that is wrong."""
         found = super().problems() + self.below(
             ('people', 'images', 'render_minutes', 'validation_people', 'batch', 'vertices',
-             'scale', 'lambda_r'), zero_allowed=False)
+             'scale', 'lambda_r', 'joint_rate'), zero_allowed=False)
         found += self.below(('identity_weight', 'last_rate'), zero_allowed=True)
         for name in ('disentangle', 'identification', 'compare'):
             if getattr(self, name) not in (0, 1):
@@ -338,7 +340,7 @@ def train_jointly(settings: Settings, fabric: Fabric, bank: IdentityBank, modes:
             lesson.classes.weight.copy_(mean_codes(lesson.network, bank, settings.batch))
     average = deepcopy(lesson)
     lesson = lesson.to(memory_format=torch.channels_last)
-    model, optimizer = fabric.setup(lesson, adam(lesson, settings))
+    model, optimizer = fabric.setup(lesson, adam(lesson, settings, settings.joint_rate))
     run = Run(model, average, optimizer)
 
     def loss_of(rows: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
@@ -403,12 +405,16 @@ def slowed(settings: Settings, state: TrainingState, minutes: float) -> float:
     return warm * (0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * progress)))
 
 
-def adam(module: nn.Module, settings: Settings) -> torch.optim.Optimizer:
-    """Return Adam; weight decay on convolutions alone, fully connected layers learn slower."""
+def adam(module: nn.Module, settings: Settings, share: float = 1.0) -> torch.optim.Optimizer:
+    """
+    Return Adam; weight decay on convolutions alone, fully connected layers learn slower.
+
+    :param share: of the learning rate
+    """
     last = [p for m in module.modules() if isinstance(m, nn.Linear) for p in m.parameters()]
     slow = {id(p) for p in last}
     rest = [p for p in module.parameters() if id(p) not in slow]
-    rate = settings.learning_rate
+    rate = settings.learning_rate * share
     return torch.optim.AdamW([
         {'params': [p for p in rest if p.ndim == 4], 'weight_decay': settings.weight_decay},
         {'params': [p for p in rest if p.ndim != 4], 'weight_decay': 0.0},
