@@ -45,10 +45,12 @@ def read_key_file(file: str | os.PathLike[str]) -> bytes:
         raise GalleryError(f'the key file {path} cannot be read ({error.strerror}); give the '
                            'path of one made by `gallery key FILE`',
                            cause='gallery_key') from error
-    with os.fdopen(descriptor, 'rb') as stream:
+    try:
         # Of the open file, so that what is checked is what is read.
         owned_privately(os.fstat(descriptor), path, 'gallery_key')
-        content = stream.read(_LONGEST_KEY_FILE)
+        content = os.read(descriptor, _LONGEST_KEY_FILE)
+    finally:
+        os.close(descriptor)
     if len(content) == KEY_BYTES:
         return _not_trivial(content, f'the key file {path}')
     try:
