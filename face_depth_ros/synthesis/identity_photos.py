@@ -56,6 +56,22 @@ class Moments:
 
 
 TRAINING = Moments()
+_STILL = PhotoStyle(occluders=0.0, degraded=0.35, shadows=0.2, cut=0.0, noise_m=(0.0005, 0.003))
+_FRONTAL = Moments(yaw=(0.0, 8.0), frontal=0.0, pitch_sigma=4.0, expressive=0.0, speaking=0.0,
+                   other_hair=0.0, glasses=False, style=_STILL)
+SESSIONS = {
+    'gallery': _FRONTAL,
+    'expression': replace(_FRONTAL, expressive=1.0, speaking=0.5),
+    'pose': replace(_FRONTAL, yaw=(15.0, 60.0), pitch_sigma=8.0),
+    'occlusion': replace(_FRONTAL, style=replace(_STILL, occluders=1.0)),
+    'time': replace(_FRONTAL, yaw=(0.0, 15.0), pitch_sigma=8.0, expressive=0.5, speaking=0.3,
+                    other_hair=0.3, glasses=True, style=replace(_STILL, degraded=0.8)),
+}
+
+"""What recognition is measured on: the gallery, and probes that differ from it by one thing each,
+or (time) by everything at once, as in a second session."""
+PROBES_EACH = 2
+"""Photos of each kind of probe."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 import logging
+from pathlib import Path
 import time
+import zipfile
 
 from face_depth_ros.core.errors import SettingsError
 from face_depth_ros.core.face_photo import BOX_SIDE_M
@@ -34,6 +36,7 @@ from face_depth_ros.synthesis.identity_photos import (
     People,
 )
 from face_depth_ros.training.export_face_estimator import folded
+import numpy as np
 import onnx
 from onnx import numpy_helper
 import torch
@@ -89,7 +92,6 @@ class BankBuilder:
                  ) -> None:
         self.photographer, self.device = photographer, photographer.device
         self.estimator = load_estimator(find_model(estimator)).to(self.device)
-        self._half = torch.bfloat16 if self.device.type == 'cuda' else torch.float32
 
     def build(self, people: People, images: int, moments: Sequence[Moments],
               batch: int = 256, max_minutes: float = 1e9) -> IdentityBank:
@@ -119,8 +121,7 @@ class BankBuilder:
         """Return what a bank keeps of photos that show a face, in the order of its fields."""
         photos = taken.photos
         color = photos.color.float()
-        with torch.autocast(self.device.type, torch.bfloat16,
-                            enabled=self.device.type == 'cuda'):
+        with torch.autocast(self.device.type, torch.bfloat16):
             said = self.estimator(color.contiguous(memory_format=torch.channels_last))
         labels = said.mask.argmax(dim=1)  # (B, S, S)
         relief = torch.where(labels > 0, said.relief[:, 0].float() * BOX_SIDE_M, torch.nan)
@@ -193,6 +194,31 @@ def batch_of(bank: IdentityBank, rows: torch.Tensor, measured: torch.Tensor,
     return (bank.color[rows].float(), depth.float()[:, None], bank.mask[rows].float()[:, None])
 
 
+def read_bank(folder: Path) -> IdentityBank:
+    """
+    Read the parts that render_identity_bank has written, people numbered through.
+
+    :raises SettingsError: there is none, or one is damaged
+    """
+    parts: list[dict[str, torch.Tensor]] = []
+    people = 0
+    for path in sorted(folder.glob('part_*.npz')):
+        try:
+            with np.load(path) as data:
+                part = {f.name: torch.from_numpy(data[f.name]) for f in fields(IdentityBank)}
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise SettingsError(f'{path} is damaged ({error}); delete it and render again'
+                                ) from error
+        part['person'] = part['person'] + people
+        people += len(part['identity'])
+        parts.append(part)
+    if not parts:
+        raise SettingsError(f'no photos in {folder}; render them with `python -m '
+                            'face_depth_ros.training.render_identity_bank`')
+    return IdentityBank(**{name: torch.cat([part[name] for part in parts])
+                           for name in parts[0]})
+
+
 def rows_of_bank(bank: IdentityBank, rows: torch.Tensor) -> IdentityBank:
     """Return a bank of some photos; people stay as they are."""
     values = {f.name: getattr(bank, f.name) for f in fields(bank)}
@@ -201,4 +227,4 @@ def rows_of_bank(bank: IdentityBank, rows: torch.Tensor) -> IdentityBank:
 
 
 __all__ = ['BankBuilder', 'batch_of', 'depth_inputs', 'IdentityBank', 'load_estimator',
-           'rows_of_bank', 'SIZE']
+           'read_bank', 'rows_of_bank', 'SIZE']

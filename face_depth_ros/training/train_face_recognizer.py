@@ -37,7 +37,12 @@ from face_depth_ros.synthesis.assets import find_assets
 from face_depth_ros.synthesis.identity_photos import IdentityPhotographer, Moments, TRAINING
 from face_depth_ros.synthesis.identity_splits import IDENTITY_MODES
 from face_depth_ros.synthesis.photo_batches import PhotoStyle
-from face_depth_ros.training.identity_bank import BankBuilder, batch_of, IdentityBank
+from face_depth_ros.training.identity_bank import (
+    BankBuilder,
+    batch_of,
+    IdentityBank,
+    read_bank,
+)
 from face_depth_ros.training.recognition_losses import ArcFaceHead, branch_losses, BranchWeights
 from face_depth_ros.training.run import (
     fresh_run,
@@ -65,6 +70,8 @@ STEPS = (6 / 20, 10 / 20, 17 / 20)
 """When the learning rate falls to a tenth, as shares of the budget."""
 _SHIFT_PX = 3
 _ERASED = 0.25
+_BEGUN_WITH = 4
+"""Photos a person from which classes begin."""
 _AVERAGED_STEPS = 4
 """The average of the weights follows after so many steps: on a GPU it costs as much as a tenth."""
 GALLERY = Moments(yaw=(0.0, 10.0), frontal=0.0, pitch_sigma=4.0, expressive=0.0, speaking=0.0,
@@ -79,6 +86,9 @@ class Settings(RunSettings):
 
     :param network: mask_guided or student
     :param teacher: checkpoint of a mask-guided recogniser, for a student; '' = none
+    :param initial: checkpoint whose recogniser to start from, its classes begun at the mean
+        embedding of each person; '' = random weights
+    :param bank: folder of render_identity_bank to train on; '' = render as said below
     :param people: of the train split, `images` photos of each, within `render_minutes`
     :param validation_people: of the validation split, one gallery photo and three others of each
     :param batch: photos of a step and process
@@ -93,6 +103,8 @@ class Settings(RunSettings):
     run: str = 'runs/mask_guided_recognizer'
     network: str = 'mask_guided'
     teacher: str = ''
+    initial: str = ''
+    bank: str = ''
     people: int = 10_000
     images: int = 25
     render_minutes: float = 30.0
@@ -182,6 +194,8 @@ def render_banks(settings: Settings, fabric: Fabric) -> tuple[IdentityBank, Iden
     size = 256 if fabric.device.type == 'cuda' else 16
     judged = photographer.people('validation', range(settings.validation_people))
     validation = builder.build(judged, 4, (GALLERY, PROBES), size)
+    if settings.bank:
+        return read_bank(Path(settings.bank)), validation
     people = photographer.people('train', range(settings.people))
     bank = builder.build(people, settings.images, (TRAINING,), size, settings.render_minutes)
     return bank, validation
@@ -190,7 +204,7 @@ def render_banks(settings: Settings, fabric: Fabric) -> tuple[IdentityBank, Iden
 def train(settings: Settings, fabric: Fabric, bank: IdentityBank, validation: IdentityBank,
           resume: bool = False) -> dict[str, float]:
     """Train on a bank until the budget is used up; return the last metrics."""
-    run = build(settings, fabric, bank.people)
+    run = build(settings, fabric, bank)
     wanted = teach(load_teacher(settings, fabric), bank) if settings.teacher else None
     if resume:
         load_checkpoint(Path(settings.run) / 'last.pt', run)
@@ -216,7 +230,7 @@ def save_small(path: Path, settings: Settings, run: Run[Lesson],
         'config': asdict(run.average.config), 'commit': run.state.commit, 'metrics': metrics})
 
 
-def build(settings: Settings, fabric: Fabric, people: int) -> Run[Lesson]:
+def build(settings: Settings, fabric: Fabric, bank: IdentityBank) -> Run[Lesson]:
     """Return a fresh run; no weight decay on normalisation and biases."""
     def optimizer_of(network: nn.Module) -> torch.optim.Optimizer:
         groups = [{'params': [p for p in network.parameters() if p.ndim > 1],
@@ -227,7 +241,67 @@ def build(settings: Settings, fabric: Fabric, people: int) -> Run[Lesson]:
             return torch.optim.AdamW(groups, lr=settings.learning_rate)
         return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=0.9, nesterov=True)
 
-    return fresh_run(lambda: Lesson(settings, people), optimizer_of, settings, fabric)
+    begun = begin(settings, bank) if settings.initial else None
+
+    def lesson() -> Lesson:
+        new = Lesson(settings, bank.people)
+        if begun is not None:
+            new.load_state_dict(begun)
+        return new
+
+    return fresh_run(lesson, optimizer_of, settings, fabric)
+
+
+@torch.no_grad()
+def begin(settings: Settings, bank: IdentityBank) -> dict[str, torch.Tensor]:
+    """
+    Return the weights of a lesson that goes on from a trained recogniser.
+
+    Classes begin at the mean embedding of each person, shapes at the ridge regression from the
+    features, so that the first steps do not undo what is learned.
+
+    :raises SettingsError: the checkpoint is missing or of another network
+    """
+    lesson = Lesson(settings, bank.people).eval()
+    load_recognizer(lesson.recognizer, Path(settings.initial), 'initial')
+    features: tuple[list[torch.Tensor], list[torch.Tensor]] = ([], [])
+    chosen = torch.randperm(len(bank))[:_BEGUN_WITH * bank.people]
+    for rows in chosen.split(64):
+        measured = torch.arange(len(rows)) % 2 == 0
+        with torch.autocast('cpu', torch.bfloat16):
+            said = lesson.recognizer.features(*batch_of(bank, rows, measured))
+        for part, new in zip(features, said, strict=True):
+            part.append(new.float())
+    person = bank.person[chosen]
+    truth = bank.identity[person]
+    for parts, head, shape in zip(features, lesson.heads, lesson.shapes, strict=True):
+        said = torch.cat(parts)
+        mean = torch.zeros(bank.people, said.shape[1]).index_add_(
+            0, person, functional.normalize(said))
+        head.weight.copy_(functional.normalize(mean))
+        centre = said.mean(dim=0)
+        flat = said - centre
+        ridge = flat.T @ flat + 0.01 * len(flat) * torch.eye(flat.shape[1])
+        slope = torch.linalg.solve(ridge, flat.T @ truth)  # (D, 100)
+        shape.weight.copy_(slope.T)
+        shape.bias.copy_(truth.mean(dim=0) - centre @ slope)
+    return lesson.state_dict()
+
+
+def load_recognizer(network: nn.Module, path: Path, setting: str) -> None:
+    """
+    Take the averaged weights of a checkpoint.
+
+    :param setting: what named the checkpoint, for the message
+    :raises SettingsError: the checkpoint is missing or of another network
+    """
+    own = {name.removeprefix('recognizer.'): value for name, value in load_average(path).items()
+           if name.startswith('recognizer.')}
+    try:
+        network.load_state_dict(own)
+    except RuntimeError as error:
+        raise SettingsError(f'{setting}: {path} is no checkpoint of such a recogniser in its '
+                            f'default layout: {error}') from error
 
 
 def load_teacher(settings: Settings, fabric: Fabric) -> nn.Module:
@@ -236,15 +310,8 @@ def load_teacher(settings: Settings, fabric: Fabric) -> nn.Module:
 
     :raises SettingsError: the checkpoint is missing or of another network
     """
-    weights = load_average(Path(settings.teacher))
-    own = {name.removeprefix('recognizer.'): value for name, value in weights.items()
-           if name.startswith('recognizer.')}
     teacher = build_mask_guided_recognizer()
-    try:
-        teacher.load_state_dict(own)
-    except RuntimeError as error:
-        raise SettingsError(f'teacher: {settings.teacher} is no checkpoint of a mask-guided '
-                            f'recogniser of the default layout: {error}') from error
+    load_recognizer(teacher, Path(settings.teacher), 'teacher')
     return teacher.eval().to(fabric.device, memory_format=torch.channels_last)
 
 
