@@ -13,16 +13,18 @@ COMPONENTS = {
     'face_depth_ros::FaceDetector': 'face_depth_ros.nodes.face_detector:FaceDetectorNode',
     'face_depth_ros::DepthEnhancer': 'face_depth_ros.nodes.depth_enhancer:DepthEnhancerNode',
     'face_depth_ros::DepthEstimator': 'face_depth_ros.nodes.depth_estimator:DepthEstimatorNode',
+    'face_depth_ros::FaceRecognizer': 'face_depth_ros.nodes.face_recognizer:FaceRecognizerNode',
 }
 COMMANDS = {
     'replay': 'face_depth_ros.evaluation.replay:main',
     'evaluate': 'face_depth_ros.evaluation.evaluate:main',
-    'gallery': 'face_depth_ros.gallery.command:main',
+    'gallery': 'face_depth_ros.evaluation.enroll_command:main',
     'build_engines': 'face_depth_ros.engines.build_engines:main',
     'component_container': 'face_depth_ros.nodes.component_container:main',
     'face_detector': 'face_depth_ros.nodes.face_detector:main',
     'depth_enhancer': 'face_depth_ros.nodes.depth_enhancer:main',
     'depth_estimator': 'face_depth_ros.nodes.depth_estimator:main',
+    'face_recognizer': 'face_depth_ros.nodes.face_recognizer:main',
 }
 
 

@@ -28,14 +28,18 @@ PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES
 """Fast DDS 2 (Humble to Jazzy) and 3 (Kilted and later)."""
 
 PLUGINS = {'face_detector': 'FaceDetector', 'depth_enhancer': 'DepthEnhancer',
-           'depth_estimator': 'DepthEstimator'}
+           'depth_estimator': 'DepthEstimator', 'face_recognizer': 'FaceRecognizer'}
 REMAPPINGS = {
     'face_detector': ('color/image_raw',),
     'depth_enhancer': ('color/camera_info', 'depth/image_raw', 'depth/camera_info'),
-    'depth_estimator': ('color/image_raw', 'color/camera_info', 'depth/image_raw')}
+    'depth_estimator': ('color/image_raw', 'color/camera_info', 'depth/image_raw'),
+    'face_recognizer': ('color/image_raw', 'color/camera_info')}
 OVERRIDES = {'backend': ('backend', tuple(PLUGINS)), 'precision': ('precision', tuple(PLUGINS)),
              'method': ('method', ('depth_enhancer',)),
-             'estimator_model': ('model', ('depth_estimator',))}
+             'estimator_model': ('model', ('depth_estimator',)),
+             'recognizer_model': ('model', ('face_recognizer',)),
+             'gallery': ('gallery', ('face_recognizer',)),
+             'key_file': ('key_file', ('face_recognizer',))}
 """Launch arguments that are parameters of nodes: of what name, and of which nodes."""
 
 ARGUMENTS = (
@@ -58,6 +62,10 @@ ARGUMENTS = (
     ('estimator', 'true', 'false = load no depth_estimator, whatever components says'),
     ('estimator_model', '', 'of depth_estimator: ours, depthnet, cgan, or a ModelSpec; empty = as '
      'in params_file'),
+    ('recognizer', 'true', 'false = load no face_recognizer, whatever components says'),
+    ('recognizer_model', '', 'of face_recognizer: a ModelSpec; empty = as in params_file'),
+    ('gallery', '', 'file with the people to recognise; empty = as in params_file'),
+    ('key_file', '', "file with the gallery's key; empty = as in params_file"),
     ('hand_off', 'true', 'pass frames inside the container by reference'),
     ('rviz', 'false', 'start rviz2 too'),
 )
@@ -81,8 +89,9 @@ def _start(context: LaunchContext) -> list[Any]:
     if unknown or not names:
         raise RuntimeError(f'components is {values["components"]!r}, expected some of '
                            f'{", ".join(PLUGINS)}, by commas')
-    if not _is_true(values['estimator']):
-        names = [n for n in names if n != 'depth_estimator']
+    for argument, node in (('estimator', 'depth_estimator'), ('recognizer', 'face_recognizer')):
+        if not _is_true(values[argument]):
+            names = [n for n in names if n != node]
     nodes = [_component(name, values) for name in names]
     if not _is_true(values['start_container']):
         namespace = values['namespace'].strip('/')

@@ -22,6 +22,12 @@ from face_depth_ros.nodes.diagnostics import PERIOD_S, Problem
 from face_depth_ros.nodes.engine_report import engine_values
 from face_depth_ros.nodes.estimator_checks import usable_depth, usable_intrinsics
 from face_depth_ros.nodes.image_messages import ImageFrame
+from face_depth_ros.nodes.inside_topics import (
+    EstimateFrame,
+    ESTIMATES,
+    ESTIMATES_TOPIC,
+    InsideOutput,
+)
 from face_depth_ros.nodes.landmark_messages import FaceLandmarks
 from face_depth_ros.nodes.landmark_outputs import LandmarkFrame, LandmarkOutputs
 from face_depth_ros.nodes.mask_messages import color_mask, label_info_message, LATCHED
@@ -94,6 +100,11 @@ class DepthEstimatorNode(WorkerNode[DepthEstimatorSettings, Estimator, ColorSet]
             self, self._open_landmarks, health=self.health, on_executor=self.on_executor,
             on_demand=self._reconcile_soon, limit=lambda: self.settings.max_faces)
         self.outputs.append(self._landmarks)
+        self._faces = None
+        if self._exchange is not None:
+            self._faces = InsideOutput(self, ESTIMATES_TOPIC, ESTIMATES, self._exchange,
+                                       self._reconcile_soon)
+            self.outputs.append(self._faces)
         self.latched = self.create_publisher(LabelInfo, 'mask/label_info', LATCHED)
         self.latched.publish(label_info_message(self.get_clock().now().nanoseconds))
         self._overdue = self.create_timer(LOOK_S, self._on_overdue, clock=STEADY_CLOCK)
@@ -196,6 +207,8 @@ class DepthEstimatorNode(WorkerNode[DepthEstimatorSettings, Estimator, ColorSet]
                 found.setdefault(face.detection.track_id, FaceLandmarks(
                     stamp_ns, frame_id, width, height, face.landmarks, face.visibility))
         values.append((self._landmarks, LandmarkFrame(stamp_ns, frame_id, found)))
+        if self._faces is not None:
+            values.append((self._faces, EstimateFrame(stamp_ns, frame_id, estimated)))
         return values
 
     def _largest(self, faces: tuple[Detection, ...]) -> tuple[Detection, ...]:

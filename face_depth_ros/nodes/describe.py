@@ -16,8 +16,9 @@ from face_depth_ros.nodes import parameters
 from face_depth_ros.nodes.depth_enhancer import DepthEnhancerNode
 from face_depth_ros.nodes.depth_estimator import DepthEstimatorNode
 from face_depth_ros.nodes.face_detector import FaceDetectorNode
+from face_depth_ros.nodes.face_recognizer import FaceRecognizerNode
 
-NODES = (FaceDetectorNode, DepthEnhancerNode, DepthEstimatorNode)
+NODES = (FaceDetectorNode, DepthEnhancerNode, DepthEstimatorNode, FaceRecognizerNode)
 
 TOPICS = (
     ('color/image_raw', 'sensor_msgs/Image', 'in', 'face_detector',
@@ -69,6 +70,27 @@ TOPICS = (
     ('landmarks/<track id>', 'hri_msgs/FacialLandmarks', 'out', 'depth_estimator',
      'one topic for each face in view: 68 points in shares of width and height, their visibility '
      'as confidence; pupils are not looked for (confidence 0); made only while subscribed'),
+    ('color/image_raw', 'sensor_msgs/Image', 'in', 'face_recognizer',
+     'as of face_detector; grey images become colour'),
+    ('detections', 'vision_msgs/Detection2DArray', 'in', 'face_recognizer',
+     'faces of the stamp of the colour image'),
+    ('color/camera_info', 'sensor_msgs/CameraInfo', 'in, optional', 'face_recognizer',
+     'calibration of the colour image; without it faces are taken to stand in its middle'),
+    ('depth_enhanced/image_raw', 'sensor_msgs/Image', 'in, optional', 'face_recognizer',
+     'as of depth_enhancer; looked at where at least 60 % of a face is measured or corrected, '
+     'else the relief estimated from colour is. That of the stamp is waited for at most 0.1 s; '
+     'not subscribed with `use_depth: false`'),
+    ('depth_enhanced/provenance', 'sensor_msgs/Image', 'in, optional', 'face_recognizer',
+     'says what of that is measured'),
+    ('liveness', 'vision_msgs/Detection2DArray', 'in, optional', 'face_recognizer',
+     'subscribed with `require_live: true` alone: whoever is not ("live", score) is unknown'),
+    ('identities', 'vision_msgs/Detection2DArray', 'out', 'face_recognizer',
+     'id and bbox of the detections, results[0] = (person or "unknown", probability); empty when '
+     'nobody is there'),
+    ('enroll', 'std_msgs/String', 'in', 'face_recognizer',
+     'the name of the one person in view, who is introduced by the frames of the next seconds'),
+    ('enroll/status', 'std_msgs/String', 'out', 'face_recognizer',
+     'one line for each name: `ok NAME`, or why nobody was introduced'),
     ('/diagnostics', 'diagnostic_msgs/DiagnosticArray', 'out', 'all', '1 Hz, and when readiness '
      'changes'),
 )

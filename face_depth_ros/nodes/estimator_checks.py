@@ -36,14 +36,16 @@ class Usable(Generic[T]):
     problems: tuple[Problem, ...] = ()
 
 
-def usable_intrinsics(info: CameraInfoFrame | None, shape: tuple[int, ...]) -> Usable[
-        CameraIntrinsics | None]:
+def usable_intrinsics(info: CameraInfoFrame | None, shape: tuple[int, ...], effect: str = '') -> (
+        Usable[CameraIntrinsics | None]):
     """
     Return the intrinsics of a colour image of (H, W, ...) pixels.
 
     :param info: None when no camera_info has come
+    :param effect: what it means to have none; '' = as of depth_estimator
     """
-    lost = 'depth is estimated only where the sensor measures the face; masks and landmarks go on'
+    lost = effect or ('depth is estimated only where the sensor measures the face; masks and '
+                      'landmarks go on')
     if info is None:
         return Usable(None, (('no_intrinsics', (
             f'no camera_info has come for the colour image: {lost}; check that color/camera_info '

@@ -109,6 +109,10 @@ class WorkerNode(ManagedNode, Generic[S, P, JobT]):
         """Return what diagnostics show of the predictor, None while there is none."""
         return {}
 
+    def lasting_problem(self, predictor: P | None) -> str:
+        """Return what keeps the node from being of use though it works, for people; '' = none."""
+        return ''
+
     def refusal(self, wanted: S, names: Collection[str]) -> str:
         """
         Return why parameters cannot be set, '' when they can; quick, on the executor's thread.
@@ -124,13 +128,14 @@ class WorkerNode(ManagedNode, Generic[S, P, JobT]):
         """Forget what was remembered of earlier frames; on activation, while nothing works."""
 
     def add_input(self, topic: str, adapter: Adapter[Any],
-                  receive: Callable[[Arrival[Any]], None], required: bool = True) -> TopicInput:
+                  receive: Callable[[Arrival[Any]], None], required: bool = True,
+                  make: type[TopicInput[Any]] = TopicInput) -> TopicInput:
         """Declare an input; `receive` is called only while the node works."""
         def receive_if_active(arrival: Arrival[Any]) -> None:
             if self._active:
                 receive(arrival)
 
-        new: TopicInput[Any] = TopicInput(
+        new: TopicInput[Any] = make(
             self, topic, adapter, health=self.health, receive=receive_if_active,
             exchange=self._exchange, on_change=self._reconcile_soon, required=required)
         self.inputs.append(new)
@@ -342,4 +347,5 @@ class WorkerNode(ManagedNode, Generic[S, P, JobT]):
         good = self.state_label
         if good == 'active':
             good = 'working' if self._wanted else 'idle: nobody subscribes to its outputs'
-        self._diagnostics.publish(self.failure or self._shortfall, problems, good, values)
+        failure = self.failure or self._shortfall or self.lasting_problem(self._slot.present)
+        self._diagnostics.publish(failure, problems, good, values)

@@ -71,13 +71,11 @@ class FaceRecognizer:
                  estimator: Estimator | None = None, *, false_accept_rate: float = 0.001,
                  min_quality: float = LEAST_QUALITY, max_faces: int = MOST_FACES,
                  use_depth: bool = True) -> None:
-        if not 0.0 <= min_quality <= 1.0 or max_faces < 1:
-            raise SettingsError(f'got min_quality = {min_quality} and max_faces = {max_faces}, '
-                                'expected 0 to 1 and at least 1')
         self.embedder, self.people, self._estimator = embedder, people, estimator
-        self.min_quality, self.max_faces, self.use_depth = min_quality, max_faces, use_depth
+        self.use_depth = use_depth
         self.tracker = IdentityTracker(people, embedder.parts, embedder.calibrations,
                                        false_accept_rate)
+        self.tune(false_accept_rate, min_quality, max_faces)
         self._enroller: Enroller | None = None
         self.own_estimates = 0
         """How many faces it had to estimate itself."""
@@ -183,6 +181,18 @@ class FaceRecognizer:
             return None
         self._enroller = None
         return enroller
+
+    def tune(self, false_accept_rate: float, min_quality: float, max_faces: int) -> None:
+        """
+        Follow settings between frames; parameters as of the class.
+
+        :raises SettingsError: one out of its range
+        """
+        if not 0.0 <= min_quality <= 1.0 or max_faces < 1:
+            raise SettingsError(f'got min_quality = {min_quality} and max_faces = {max_faces}, '
+                                'expected 0 to 1 and at least 1')
+        self.tracker.false_accept_rate = false_accept_rate
+        self.min_quality, self.max_faces = min_quality, max_faces
 
     def reset(self) -> None:
         """Forget all tracks, as when a bag starts over."""

@@ -11,30 +11,38 @@ from face_depth_ros.core.frames import Frame, FrameResult
 from face_depth_ros.core.tracking import FaceTracker
 from face_depth_ros.predictors.depth_enhancer import DepthEnhancer
 from face_depth_ros.predictors.depth_estimator import DepthEstimator
+from face_depth_ros.predictors.estimator_methods import OURS
 from face_depth_ros.predictors.face_detector import FaceDetector
+from face_depth_ros.predictors.face_recognizer import FaceRecognizer
+from face_depth_ros.predictors.known_people import GalleryAccess
 
 
 class Pipeline:
     """
-    Detect, track, enhance and estimate; one instance per camera, frames in order.
+    Detect, track, enhance, estimate and recognise; one instance per camera, frames in order.
 
     :param estimator: None = no depth from colour, no masks, no landmarks
+    :param recognizer: None = nobody is recognised
     """
 
     def __init__(self, detector: FaceDetector, tracker: FaceTracker, enhancer: DepthEnhancer,
-                 estimator: DepthEstimator | None = None) -> None:
+                 estimator: DepthEstimator | None = None,
+                 recognizer: FaceRecognizer | None = None) -> None:
         self.detector, self.tracker, self.enhancer = detector, tracker, enhancer
-        self.estimator = estimator
+        self.estimator, self.recognizer = estimator, recognizer
 
     @staticmethod
     def open(method: str = 'network', detector_model: str = 'face_detector',
              enhancer_model: str = 'depth_enhancer', backend: str = 'auto',
-             precision: str = 'auto', temporal: bool = False, estimator: str = '') -> Pipeline:
+             precision: str = 'auto', temporal: bool = False, estimator: str = '',
+             recognizer: str = '', access: GalleryAccess | None = None) -> Pipeline:
         """
         Open the models.
 
         :param temporal: see `DepthEnhancer`
         :param estimator: model of the `DepthEstimator`, '' = none
+        :param recognizer: model of the `FaceRecognizer`, '' = none
+        :param access: the gallery with the people it knows, None = the default one
         :raises FaceDepthError: a model or backend is missing
         """
         with ExitStack() as opened:
@@ -44,15 +52,21 @@ class Pipeline:
                                      temporal=temporal)
             opened.callback(enhancer.close)
             third = DepthEstimator(estimator, backend, precision) if estimator else None
+            if third is not None:
+                opened.callback(third.close)
+            fourth = None
+            if recognizer:
+                fourth = FaceRecognizer.open(recognizer, backend, precision, access=access,
+                                             estimator='' if estimator else OURS)
             opened.pop_all()
-            return Pipeline(detector, FaceTracker(), enhancer, third)
+            return Pipeline(detector, FaceTracker(), enhancer, third, fourth)
 
     def process(self, frame: Frame) -> FrameResult:
         """
         Run a frame through all stages that its images allow.
 
         :returns: no detections without colour, no enhanced depth without depth, no estimated
-            depth without colour or estimator
+            depth without colour or estimator, no identities without colour or recogniser
         """
         stage_ms: dict[str, float] = {}
         started = time.perf_counter()
@@ -62,6 +76,8 @@ class Pipeline:
         detections = self.tracker.update(frame.stamp_ns, found)
         if self.tracker.jumps != jumps:
             self.enhancer.reset()
+            if self.recognizer is not None:
+                self.recognizer.reset()
         started = _note(stage_ms, 'track', started)
         enhanced = None
         if frame.depth is not None:
@@ -72,9 +88,15 @@ class Pipeline:
         if self.estimator is not None and frame.color is not None:
             estimated = self.estimator.estimate(frame.color, detections,
                                                 intrinsics=frame.intrinsics, depth=frame.depth)
-            _note(stage_ms, 'estimate', started)
+            started = _note(stage_ms, 'estimate', started)
+        identities = None
+        if self.recognizer is not None and frame.color is not None:
+            identities = self.recognizer.recognize(
+                frame.stamp_ns, frame.color, detections, estimated, enhanced,
+                intrinsics=frame.intrinsics)
+            _note(stage_ms, 'recognize', started)
         return FrameResult(frame.stamp_ns, frame.frame_id, detections, enhanced, estimated,
-                           stage_ms)
+                           identities, stage_ms)
 
     def close(self) -> None:
         """Release the engines."""
@@ -82,6 +104,8 @@ class Pipeline:
         self.enhancer.close()
         if self.estimator is not None:
             self.estimator.close()
+        if self.recognizer is not None:
+            self.recognizer.close()
 
 
 def _note(stage_ms: dict[str, float], stage: str, started: float) -> float:

@@ -98,7 +98,10 @@ def measured_relief(enhanced: EnhancedDepth, box: FaceBox, mask: np.ndarray,
     if known.sum() < _LEAST_PIXELS or known.sum() < MEASURED_SHARE * face.sum():
         return None
     along = crop_depth(enhanced.depth, box, size) * along_ray(box, intrinsics, pixels)
-    middle = float(np.nanmedian(np.where(known, along, np.nan)))
+    known &= np.isfinite(along)
+    if not known.any():
+        return None
+    middle = float(np.median(along[known]))
     relief = (along - middle).astype(np.float32)
     with np.errstate(invalid='ignore'):
         usable = face & (np.abs(relief) < _FACE_REACH_M)

@@ -1,0 +1,108 @@
+# Copyright 2026 face_depth_ros contributors
+# SPDX-License-Identifier: MIT
+"""
+A colour image and the detections of its stamp, with all that helps to recognise its faces.
+
+What can be done without is waited for only while it comes at all, and at most 0.1 s.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+import time
+from typing import Any
+
+from face_depth_ros.core.stamp_join import StampJoin
+from face_depth_ros.nodes.camera_info_join import CameraInfoJoin, WAIT_S
+from face_depth_ros.nodes.camera_info_messages import CameraInfoFrame
+from face_depth_ros.nodes.color_join import LOOK_S
+from face_depth_ros.nodes.detection_messages import DetectionFrame
+from face_depth_ros.nodes.identity_messages import LivenessFrame
+from face_depth_ros.nodes.image_messages import ImageFrame
+from face_depth_ros.nodes.inside_topics import EstimateFrame
+from face_depth_ros.nodes.topic_input import Arrival
+from sensor_msgs.msg import CameraInfo
+
+REQUIRED = ('color', 'detections')
+OPTIONAL = ('estimate', 'enhanced', 'provenance', 'liveness')
+_NO_INFO = CameraInfoFrame(0, '', CameraInfo())
+
+
+@dataclass(frozen=True)
+class RecognitionSet:
+    """
+    What there is of one stamp; None = it has not come.
+
+    :param info: calibration of the colour image, that of its stamp or the latest
+    """
+
+    color: Arrival[ImageFrame]
+    detections: Arrival[DetectionFrame]
+    estimate: Arrival[EstimateFrame] | None = None
+    enhanced: Arrival[ImageFrame] | None = None
+    provenance: Arrival[ImageFrame] | None = None
+    liveness: Arrival[LivenessFrame] | None = None
+    info: CameraInfoFrame | None = None
+
+
+class RecognitionJoin:
+    """
+    Joins them; not thread-safe. What goes on now is returned, oldest first.
+
+    :param count: called with (cause, message) for what is not exact
+    :param clock: seconds, monotonic
+    """
+
+    def __init__(self, count: Callable[[str, str], None],
+                 clock: Callable[[], float] = time.monotonic) -> None:
+        self._sets = StampJoin((*REQUIRED, *OPTIONAL), required=REQUIRED, clock=clock)
+        self._infos: CameraInfoJoin[dict[str, Any]] = CameraInfoJoin(count, clock, _NO_INFO)
+        self.expect((), info=False)
+
+    @property
+    def drops(self) -> Counter[str]:
+        """How many values were lost, by the causes of StampJoin."""
+        return self._sets.drops
+
+    @property
+    def waits(self) -> bool:
+        """Whether a frame waits for what it can do without."""
+        return self._sets.waits or self._infos.waits
+
+    @property
+    def awaited(self) -> frozenset[str]:
+        """Which of OPTIONAL are waited for."""
+        return self._sets.awaited - frozenset(REQUIRED)
+
+    def expect(self, optional: Iterable[str], *, info: bool) -> None:
+        """Say what is worth waiting for from now on, of OPTIONAL."""
+        self._sets.awaited = self._sets.required | frozenset(optional)
+        self._infos.awaited = info
+
+    def clear(self) -> None:
+        """Forget what waits."""
+        self._sets.clear()
+        self._infos.clear()
+
+    def add(self, key: str, arrival: Arrival[Any]) -> list[RecognitionSet]:
+        """Take a value of REQUIRED or OPTIONAL."""
+        return self._complete(self._sets.add(key, arrival.stamp_ns, arrival))
+
+    def add_info(self, info: CameraInfoFrame) -> list[RecognitionSet]:
+        """Take the calibration of the colour image."""
+        return [_joined(*pair) for pair in self._infos.add_info(info)]
+
+    def take_overdue(self) -> list[RecognitionSet]:
+        """Return what has waited long enough; called every `LOOK_S`."""
+        passed = self._complete(self._sets.take_overdue(WAIT_S - LOOK_S))
+        return passed + [_joined(*pair) for pair in self._infos.take_overdue()]
+
+    def _complete(self, joined: list[dict[str, Any]]) -> list[RecognitionSet]:
+        return [_joined(*pair) for values in joined
+                for pair in self._infos.add_frame(values['color'].stamp_ns, values)]
+
+
+def _joined(values: dict[str, Any], info: CameraInfoFrame) -> RecognitionSet:
+    return RecognitionSet(**values, info=None if info is _NO_INFO else info)

@@ -1,0 +1,367 @@
+# Copyright 2026 face_depth_ros contributors
+# SPDX-License-Identifier: MIT
+"""The running node face_recognizer with a small network, over DDS."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticStatus
+from face_depth_ros.core.errors import GalleryError, ModelSpecError
+from face_depth_ros.gallery.people import Template
+from face_depth_ros.nodes.detection_messages import DetectionFrame, detections_to_message
+from face_depth_ros.nodes.face_recognizer import FaceRecognizerNode
+from face_depth_ros.nodes.headers import header_of, stamp_of
+from face_depth_ros.nodes.identity_messages import liveness_to_message, LivenessFrame
+from face_depth_ros.nodes.image_messages import image_to_message, ImageFrame
+from face_depth_ros.predictors.face_recognizer import FaceRecognizer
+from fake_predictors import info_message
+import numpy as np
+import pytest
+from rcl_interfaces.srv import SetParameters
+from rclpy.parameter import Parameter
+from recognizer_graph import plain_gallery, Scene, write_recognizer
+from ros_graph import wait_until
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import String
+from vision_msgs.msg import Detection2DArray
+
+pytestmark = pytest.mark.ros
+
+NAME = 'face_recognizer'
+FRAME = 'camera_color_optical_frame'
+TOPICS = {'color': ('color/image_raw', Image), 'info': ('color/camera_info', CameraInfo),
+          'detections': ('detections', Detection2DArray),
+          'enhanced': ('depth_enhanced/image_raw', Image),
+          'provenance': ('depth_enhanced/provenance', Image),
+          'liveness': ('liveness', Detection2DArray)}
+STEP = 10**8
+
+
+class SceneEstimator:
+    """Knows the estimates of the scene that is shown."""
+
+    scene = Scene()
+
+    def estimate(self, color, detections, *, intrinsics=None, depth=None):
+        return SceneEstimator.scene.estimated
+
+    def close(self):
+        """Nothing is held."""
+
+
+class Robot:
+    """The node, and a camera before it; the gallery lies under /tmp and has no key."""
+
+    def __init__(self, graph: Any, folder: Any) -> None:
+        self.graph, self.folder, self.stamp = graph, folder, 0
+        self.model = write_recognizer(folder)
+        self.access = plain_gallery(folder)
+        self.node: Any = None
+
+    def open_recognizer(self, *, access, estimator, **settings):
+        recognizer = FaceRecognizer.open(access=self.access, **settings)
+        recognizer._estimator = SceneEstimator()
+        return recognizer
+
+    def start(self, inputs=('color', 'info', 'detections'), **overrides):
+        options = {'open_recognizer': overrides.pop('open_recognizer', self.open_recognizer)}
+        reliable = {f'qos_overrides.{self.graph.topic(t)}.subscription.reliability': 'reliable'
+                    for k, (t, _) in TOPICS.items() if k in inputs}
+        settings = {'model': str(self.model), 'silence_timeout': 60.0, **reliable, **overrides}
+        self.node = self.graph.add(FaceRecognizerNode, **options, parameter_overrides=[
+            Parameter(k, value=v) for k, v in settings.items()])
+        for key in inputs:
+            self.graph.probe.publisher(TOPICS[key][1], self.graph.topic(TOPICS[key][0]))
+        self.graph.probe.publisher(String, self.graph.topic('enroll'))
+        self.graph.subscribe(String, 'enroll/status')
+        self.graph.subscribe(Detection2DArray, 'identities')
+        self.graph.wait_ready(NAME)
+        for source in self.node.inputs:
+            if source.topic in {self.graph.topic(TOPICS[k][0]) for k in inputs}:
+                wait_until(lambda s=source: self.graph.spinner.call(lambda: s.publishers),
+                           source.topic)
+        return self
+
+    def enroll_directly(self, **people):
+        recognizer = FaceRecognizer.open(str(self.model), access=self.access, watch=False)
+        for name, scene in people.items():
+            recognizer.begin_enrollment(name, seconds=9.0)
+            for i in range(4):
+                recognizer.recognize(i * STEP, scene.color, scene.detections, scene.estimated)
+            assert recognizer.take_enrollment(at_once=True).finish() == f'ok {name}'
+            recognizer.reset()
+        recognizer.close()
+
+    def send(self, scene, **changes):
+        """Publish a frame; what is optional first."""
+        SceneEstimator.scene = scene
+        self.stamp += STEP
+        stamp = self.stamp
+        messages = {'info': info_message(stamp, 320, 240, 300.0), **changes,
+                    'color': image_to_message(ImageFrame(stamp, FRAME, 'rgb8',
+                                                         scene.color.copy())),
+                    'detections': detections_to_message(DetectionFrame(
+                        stamp, FRAME, tuple(scene.detections)))}
+        before = {i.topic: i.count for i in self.node.inputs}
+        for key, message in messages.items():
+            if message is None:
+                continue
+            topic = self.graph.topic(TOPICS[key][0])
+            self.graph.probe.publish(topic, message)
+            if key not in ('color', 'detections'):
+                wait_until(lambda t=topic: all(i.count > before[t] for i in self.node.inputs
+                                               if i.topic == t), topic)
+        return stamp
+
+    def show(self, scene, **changes):
+        """Publish a frame and return what comes of it."""
+        return self.graph.wait_stamp('identities', self.send(scene, **changes))
+
+    def names(self, scene, **changes):
+        return [d.results[0].hypothesis.class_id for d in self.show(scene, **changes).detections]
+
+    def status(self, matches=lambda _s, _v: True):
+        return self.graph.wait_status(NAME, matches)
+
+    def enroll(self, name, *scenes):
+        """Ask by topic, show the scenes until the answer comes, return it."""
+        topic = self.graph.topic('enroll/status')
+        before = len(self.graph.probe.received[topic])
+        self.graph.probe.publish(self.graph.topic('enroll'), String(data=name))
+        wait_until(lambda: len(self.graph.probe.received[topic]) > before
+                   or self.node._slot.present.enrolling, 'beginning')
+        for scene in scenes:
+            self.show(scene)
+        wait_until(lambda: len(self.graph.probe.received[topic]) > before, 'status')
+        return self.graph.probe.received[topic][-1].data
+
+    def set(self, name, value):
+        request = SetParameters.Request(parameters=[
+            Parameter(name, value=value).to_parameter_msg()])
+        return self.graph.probe.call(
+            SetParameters, self.graph.topic(f'{NAME}/set_parameters'), request).results[0]
+
+
+@pytest.fixture
+def robot(graph, tmp_path):
+    return Robot(graph, tmp_path)
+
+
+def test_known_people_come_by_name_with_id_box_and_stamp(robot):
+    robot.enroll_directly(Ada=Scene(1), Bo=Scene(2))
+    robot.start()
+    for _ in range(2):
+        message = robot.show(Scene(2, 3))
+    assert message.header.frame_id == FRAME and stamp_of(message.header) == robot.stamp
+    known, stranger = message.detections
+    assert known.results[0].hypothesis.class_id == 'Bo'
+    assert known.results[0].hypothesis.score > 0.99
+    assert (known.id, known.bbox.size_x, known.bbox.center.position.x) == ('f00001', 100.0, 70.0)
+    assert stranger.results[0].hypothesis.class_id == 'unknown'
+    values = robot.status(lambda s, v: v['frames.processed'] == '2'
+                          and s.level == DiagnosticStatus.OK)
+    assert values['gallery.people'] == '2' and values['gallery.stale_templates'] == '0'
+    assert values['depth.estimated'] == '4' and values['engine.backend'] == 'openvino'
+    assert values['count.unknown_below_threshold'] == '2'
+    assert robot.show(Scene()).detections == []
+
+
+def test_people_are_introduced_by_topic_and_forgotten_at_once(robot):
+    robot.start(enroll_seconds=0.4)
+    assert robot.names(Scene(1)) == ['unknown']
+    robot.status(lambda s, v: s.level == DiagnosticStatus.ERROR
+                 and 'gallery_missing' in s.message)
+    assert robot.enroll('Ada', *[Scene(1)] * 6) == 'ok Ada'
+    assert robot.names(Scene(1)) == ['Ada']
+    robot.status(lambda s, v: s.level == DiagnosticStatus.OK and v['gallery.people'] == '1')
+    with robot.access.open(create=False, read_only=False) as gallery:
+        gallery.forget('Ada')
+    wait_until(lambda: not robot.node._slot.present.people.snapshot.names, 'forgetting')
+    assert robot.names(Scene(1)) == ['unknown']
+
+
+@pytest.mark.parametrize(('scenes', 'reason'), [
+    ([Scene(1), Scene(1, 2)], '2 faces are in view'),
+    ([Scene(1, blur=True)] * 6, 'too blurred'),
+    ([Scene()] * 6, 'nobody is in view')])
+def test_why_nobody_was_introduced(robot, scenes, reason):
+    robot.start(enroll_seconds=0.4)
+    assert reason in robot.enroll('Ada', *scenes)
+    assert robot.node._enrollment.demand == 0
+
+
+def test_an_enrolment_without_frames_ends(robot, monkeypatch):
+    monkeypatch.setattr('face_depth_ros.nodes.enroll_topics.PATIENCE_S', 0.1)
+    robot.start(enroll_seconds=0.2)
+    assert 'nobody is in view' in robot.enroll('Ada')
+    assert 'cannot be a name' in robot.enroll('unknown')
+
+
+def test_while_somebody_is_introduced_frames_are_wanted(robot):
+    robot.node = robot.graph.add(
+        FaceRecognizerNode, open_recognizer=robot.open_recognizer,
+        parameter_overrides=[Parameter('model', value=str(robot.model))])
+    robot.graph.probe.publisher(String, robot.graph.topic('enroll'))
+    robot.graph.subscribe(String, 'enroll/status')
+    robot.status(lambda _s, v: v['state'] == 'active' and v['wanted'] == 'false')
+    wait_until(robot.graph.probe.publishers[robot.graph.topic('enroll')].get_subscription_count,
+               'subscriber')
+    robot.graph.probe.publish(robot.graph.topic('enroll'), String(data='Ada'))
+    robot.status(lambda _s, v: v['wanted'] == 'true' and v['enrolling'] == 'Ada')
+
+
+def test_enhanced_depth_of_the_stamp_is_looked_at(robot):
+    robot.enroll_directly(Ada=Scene(1))
+    inputs = ('color', 'info', 'detections', 'enhanced', 'provenance')
+    robot.start(inputs)
+    scene = Scene(1)
+
+    def enhanced(stamp, measured=1):
+        return {'enhanced': image_to_message(ImageFrame(stamp, FRAME, '32FC1',
+                                                        scene.depth.copy())),
+                'provenance': image_to_message(ImageFrame(
+                    stamp, FRAME, 'mono8', np.full((240, 320), measured, np.uint8)))}
+
+    assert robot.names(scene, **enhanced(STEP)) == ['Ada']
+    robot.names(scene, **enhanced(2 * STEP, 3))
+    values = robot.status(lambda _, v: v['frames.processed'] == '2')
+    assert (values['depth.enhanced'], values['depth.estimated']) == ('1', '1')
+    assert robot.names(scene) == ['Ada'], 'after waiting in vain'
+    values = robot.status(lambda _, v: 'count.enhanced_missing' in v)
+    assert values['count.enhanced_missing'] == '1'
+    wrong = enhanced(4 * STEP)
+    wrong['provenance'] = image_to_message(ImageFrame(
+        4 * STEP, FRAME, 'mono8', np.zeros((10, 10), np.uint8)))
+    assert robot.names(scene, **wrong) == ['Ada']
+    assert 'mono8 of the same frame' in robot.status(
+        lambda _, v: 'count.provenance' in v)['last.provenance']
+    small = enhanced(5 * STEP)
+    small['enhanced'] = image_to_message(ImageFrame(
+        5 * STEP, FRAME, '32FC1', np.ones((10, 10), np.float32)))
+    assert robot.names(scene, **small) == ['Ada']
+    robot.status(lambda _, v: 'count.sizes_differ' in v)
+
+
+def test_whoever_is_not_live_is_unknown(robot):
+    robot.enroll_directly(Ada=Scene(1), Bo=Scene(2))
+    robot.start(('color', 'info', 'detections', 'liveness'), require_live=True)
+
+    def said(**labels):
+        stamp = robot.stamp + STEP
+        return {'liveness': liveness_to_message(LivenessFrame(stamp, FRAME, labels))}
+
+    scene = Scene(1, 2)
+    assert robot.names(scene, **said(f00001='live', f00002='live')) == ['Ada', 'Bo']
+    assert robot.names(scene, **said(f00001='spoof', f00002='live')) == ['unknown', 'Bo']
+    assert robot.names(scene, **said(f00001='unsure')) == ['unknown', 'unknown']
+    assert robot.names(scene) == ['unknown', 'unknown'], 'no liveness of the stamp'
+    values = robot.status(lambda _, v: 'count.liveness_missing' in v)
+    assert values['count.unknown_not_live'] == '5'
+
+
+def test_templates_of_another_model_are_said(robot):
+    robot.enroll_directly(Ada=Scene(1))
+    with robot.access.open(create=False, read_only=False) as gallery:
+        vector = np.ones(16, np.float32) / 4
+        gallery.enroll('Old', [Template(vector, 1.0, 'f' * 64)])
+    robot.start()
+    robot.names(Scene(1))
+    values = robot.status(lambda s, v: 'count.stale_templates' in v
+                          and s.level == DiagnosticStatus.WARN)
+    assert 'enrol these people again' in values['last.stale_templates']
+    other = write_recognizer(robot.folder, 'other', outputs='color')
+    assert robot.set('model', str(other)).successful
+    wait_until(lambda: robot.node._slot.present.embedder.spec.name == 'other', 'other model')
+    assert robot.names(Scene(1)) == ['unknown'], 'nobody was introduced to this model'
+    robot.status(lambda _, v: v['gallery.stale_templates'] == '2')
+    refused = robot.set('model', 'no_such_model')
+    assert not refused.successful and 'no model named' in refused.reason
+
+
+def test_settings_follow_at_run_time(robot):
+    robot.enroll_directly(Ada=Scene(1))
+    robot.start()
+    recognizer = robot.node._slot.present
+    for name, value, found in (
+            ('false_accept_rate', 0.01, lambda: recognizer.tracker.false_accept_rate),
+            ('min_quality', 0.5, lambda: recognizer.min_quality),
+            ('max_faces', 2, lambda: recognizer.max_faces)):
+        assert robot.set(name, value).successful
+        wait_until(lambda v=value, f=found: f() == v, name)
+    assert robot.node._slot.present is recognizer
+    assert not robot.set('false_accept_rate', 0.0).successful
+    assert robot.set('gallery', 'elsewhere.db').successful
+    wait_until(lambda: robot.node._slot.present is not recognizer, 'another gallery')
+
+
+@pytest.mark.parametrize(('error', 'cause'), [
+    (GalleryError('others may read it', cause='gallery_permissions'), 'gallery_permissions'),
+    (GalleryError('it was tampered with', cause='gallery_tampered'), 'gallery_tampered'),
+    (GalleryError('another process writes', cause='gallery_locked'), 'gallery_locked')])
+def test_a_gallery_in_doubt_keeps_the_node_up_and_everybody_unknown(robot, error, cause):
+    robot.enroll_directly(Ada=Scene(1))
+
+    def refuse(**_):
+        raise error
+
+    def open_recognizer(*, access, estimator, **settings):
+        recognizer = FaceRecognizer.open(open_gallery=refuse, **settings)
+        recognizer._estimator = SceneEstimator()
+        return recognizer
+
+    robot.start(open_recognizer=open_recognizer)
+    assert robot.names(Scene(1)) == ['unknown']
+    robot.status(lambda s, v: s.level == DiagnosticStatus.ERROR and cause in s.message
+                 and str(error) in s.message and v['state'] == 'active')
+    assert str(error) in robot.enroll('Bo', *[Scene(2)] * 40)
+
+
+def test_without_its_model_the_node_is_up_and_everybody_unknown(robot):
+    def open_recognizer(**_):
+        raise ModelSpecError('model face_recognizer is not there', cause='model_missing')
+
+    robot.start(open_recognizer=open_recognizer)
+    assert robot.names(Scene(1)) == ['unknown']
+    robot.status(lambda s, v: s.level == DiagnosticStatus.ERROR
+                 and 'cannot run, everybody is unknown' in s.message)
+    assert 'model of the recogniser cannot run' in robot.enroll('Ada')
+
+
+def test_a_node_that_is_not_active_introduces_nobody(robot, graph):
+    node = graph.add(FaceRecognizerNode, open_recognizer=robot.open_recognizer,
+                     parameter_overrides=[Parameter('autostart', value=False)])
+    graph.subscribe(String, 'enroll/status')
+    robot.node = node
+    publisher = graph.probe.publisher(String, graph.topic('enroll'))
+    wait_until(publisher.get_subscription_count, 'subscriber')
+    wait_until(lambda: graph.spinner.call(
+        node._enrollment._publisher.get_subscription_count), 'listener')
+    publisher.publish(String(data='Ada'))
+    answer = graph.probe.wait_message(graph.topic('enroll/status'))
+    assert answer.data == "'Ada' cannot be enrolled: the node is unconfigured"
+
+
+def test_a_looping_bag_goes_on(robot):
+    robot.enroll_directly(Ada=Scene(1))
+    robot.start()
+    assert [robot.names(Scene(1))[0] for _ in range(3)] == ['Ada'] * 3
+    robot.stamp = 0
+    graph = robot.graph
+    before = len(graph.received('identities'))
+    robot.send(Scene(1))
+    wait_until(lambda: len(graph.received('identities')) > before, 'answer')
+    values = robot.status(lambda _, v: v['frames.processed'] == '4')
+    assert values['count.stamp_backward'] == '1'
+
+
+def test_messages_that_are_no_images(robot):
+    robot.enroll_directly(Ada=Scene(1))
+    robot.start()
+    broken = Image(header=header_of(STEP, FRAME), width=320, height=240, encoding='rgb8', step=9)
+    robot.graph.probe.publish(robot.graph.topic('color/image_raw'), broken)
+    robot.graph.probe.publish(robot.graph.topic('detections'),
+                              Detection2DArray(header=header_of(STEP, FRAME)))
+    robot.status(lambda _, v: 'count.image_step' in v)
+    robot.stamp = STEP
+    assert robot.names(Scene(1)) == ['Ada']
