@@ -1,0 +1,164 @@
+# Copyright 2026 face_depth_ros contributors
+# SPDX-License-Identifier: MIT
+"""The command of `evaluate` that measures how well people are told apart."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Iterator
+import importlib
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+from face_depth_ros.core.errors import SettingsError
+from face_depth_ros.core.model_spec import PRECISIONS
+from face_depth_ros.evaluation.checkout_data import checkout_data
+from face_depth_ros.evaluation.evaluation_result import Evaluation
+from face_depth_ros.evaluation.identity_datasets import DATASETS, evaluate_dataset
+from face_depth_ros.evaluation.identity_faces import CONDITIONS, load_faces, read_parts
+from face_depth_ros.evaluation.identity_protocol import (
+    collect,
+    condition_settings,
+    FaceBatch,
+    judge,
+    time_networks,
+)
+from face_depth_ros.evaluation.identity_result import identity_result
+from face_depth_ros.evaluation.identity_rows import blank_view, IdentityRows, is_path, ROWS
+from face_depth_ros.evaluation.identity_views import FaceLooker
+from face_depth_ros.predictors.estimator_methods import open_estimator, OURS
+import numpy as np
+from tqdm import tqdm
+
+SYNTHETIC = 'synthetic'
+PEOPLE = 500
+BANK = Path('runs/identity_faces/test')
+FIXTURE = 'identity_faces.npz'
+BATCH = 16
+_RENDERING = 'face_depth_ros.evaluation.render_identity_faces'
+_QUICK_RUNS, _RUNS = 5, 100
+_ABOUT = (
+    'people, shapes and skins that were not trained on. As in Lock3DFace the gallery has one '
+    'neutral, frontal photo of each person and the probes differ from it by one thing each: '
+    'expression, pose to 60 degrees of yaw, occlusion; those of the second session in light, '
+    'camera, hair, glasses, expression and pose at once. Mask and relief are what the shipped '
+    'estimator says of the same box.')
+
+
+def identity(options: argparse.Namespace) -> Iterator[Evaluation]:
+    """Measure how well people are told apart: identification and verification."""
+    with IdentityRows(options.backend, options.precision, options.rows) as rows:
+        estimator = open_estimator(OURS, options.backend, options.precision)
+        try:
+            looker = FaceLooker(estimator, any(n.five_points for n in rows.methods.values()))
+            if options.quick:
+                photos = _first_people(load_faces(checkout_data(FIXTURE)), options.people)
+                yield _on_photos([photos], 'rendered fixture', options, rows, looker)
+            elif options.data == SYNTHETIC:
+                yield _on_rendered(options, rows, looker)
+            else:
+                name, root = options.data
+                yield evaluate_dataset(name, root, rows, looker, options)
+        finally:
+            estimator.close()
+
+
+def add_identity_options(command: argparse.ArgumentParser) -> None:
+    """Declare what the command takes besides --out, --quick and --backend."""
+    command.add_argument('--data', type=data_source, default=SYNTHETIC,
+                         metavar='synthetic|NAME:ROOT',
+                         help='rendered people (the default), or a dataset and its folder: '
+                              f'{", ".join(DATASETS)}')
+    command.add_argument('--people', type=_count, metavar='N',
+                         help=f'people to tell apart (default {PEOPLE}; all of the fixture)')
+    command.add_argument('--bank', type=Path, default=BANK, metavar='DIR',
+                         help='rendered people; what is missing is rendered into it')
+    command.add_argument('--rows', type=row_names, default=ROWS, metavar='A,B,C',
+                         help=f'compare these alone, of {", ".join(ROWS)}, or paths of specs of '
+                              'networks that you bring')
+    command.add_argument('--assets', default='', metavar='DIR',
+                         help='head assets; default: FACE_DEPTH_ASSETS or the known places')
+    command.add_argument('--precision', choices=('auto', *PRECISIONS), default='auto')
+    command.set_defaults(run=identity)
+
+
+def row_names(text: str) -> tuple[str, ...]:
+    """Return the networks named on the command line, by commas."""
+    names = tuple(name.strip() for name in text.split(',') if name.strip())
+    unknown = [name for name in names if name not in ROWS and not is_path(name)]
+    if unknown or not names:
+        raise argparse.ArgumentTypeError(
+            f'{", ".join(unknown) or "nothing"} is no row, expected some of {", ".join(ROWS)}, or '
+            'the path of a ModelSpec (name.yaml)')
+    return names
+
+
+def data_source(text: str) -> str | tuple[str, Path]:
+    """Return what --data names: `SYNTHETIC`, or a dataset and its folder."""
+    name, colon, root = text.partition(':')
+    if text == SYNTHETIC:
+        return SYNTHETIC
+    if name not in DATASETS or not colon or not root:
+        raise argparse.ArgumentTypeError(
+            f'{text!r} is no data, expected synthetic or NAME:ROOT with a name of '
+            f'{", ".join(DATASETS)}')
+    return name, Path(root)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 2:
+        raise argparse.ArgumentTypeError(f'{text} is no number of at least 2')
+    return int(text)
+
+
+def _on_rendered(options: argparse.Namespace, rows: IdentityRows,
+                 looker: FaceLooker) -> Evaluation:
+    people = options.people or PEOPLE
+    if not _holds(options.bank, people):
+        _rendering().fill_bank(options.bank, people, options.assets)
+    parts = read_parts(options.bank, people)
+    return _on_photos(tqdm(parts, unit='part'), f'{people} rendered people of the test split',
+                      options, rows, looker)
+
+
+def _holds(bank: Path, people: int) -> bool:
+    """Whether a folder has so many people already, so that nothing need be rendered."""
+    seen: set[int] = set()
+    for path in sorted(bank.glob('part_*.npy')):
+        seen |= set(np.load(path, mmap_mode='r')['person'].tolist())
+        if len(seen) >= people:
+            return True
+    return False
+
+
+def _on_photos(parts: Iterable[np.ndarray], dataset: str, options: argparse.Namespace,
+               rows: IdentityRows, looker: FaceLooker) -> Evaluation:
+    faces = collect(_batches(parts, looker), rows)
+    scores = judge(faces, condition_settings(faces.kinds, CONDITIONS[1:]), rows)
+    scores.ms = time_networks(rows, blank_view(), _QUICK_RUNS if options.quick else _RUNS)
+    return identity_result(scores, dataset, f'{dataset}: {_ABOUT}', options)
+
+
+def _batches(parts: Iterable[np.ndarray], looker: FaceLooker) -> Iterator[FaceBatch]:
+    for photos in parts:
+        for start in range(0, len(photos), BATCH):
+            some = photos[start:start + BATCH]
+            yield FaceBatch(looker.look(some['color'], some['relief'].astype(np.float32)),
+                            some['person'].tolist(), [CONDITIONS[c] for c in some['condition']],
+                            some['yaw'].tolist())
+
+
+def _first_people(photos: np.ndarray, people: int | None) -> np.ndarray:
+    persons = list(dict.fromkeys(photos['person'].tolist()))[:people]
+    return photos[np.isin(photos['person'], persons)]
+
+
+def _rendering() -> Any:
+    """Return the module that renders people, which needs the packages of training."""
+    missing = [p for p in ('torch', 'numba') if importlib.util.find_spec(p) is None]
+    if missing:
+        raise SettingsError(
+            f'rendered faces need {" and ".join(missing)}, which the run time does not have; '
+            'install requirements/ for development (`make test` does), or use --quick')
+    return importlib.import_module(_RENDERING)

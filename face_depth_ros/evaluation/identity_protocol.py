@@ -1,0 +1,315 @@
+# Copyright 2026 face_depth_ros contributors
+# SPDX-License-Identifier: MIT
+"""
+How well people are told apart: identification and verification, gallery against probes.
+
+Protocol: Chiu et al., "High-Accuracy RGB-D Face Recognition via Segmentation-Aware Face Depth
+Estimation and Mask-Guided Attention Network", IV.D and V.B, Tables II to IV and VI; and the rates
+of verification of the other papers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+import time
+from typing import Any
+
+from face_depth_ros.core.errors import DatasetError, ScoreError
+from face_depth_ros.core.identity_calibration import COLOR, DEPTH, modalities_key
+from face_depth_ros.core.identity_metrics import (
+    area_under_curve,
+    calibrate,
+    equal_error_rate,
+    FALSE_ACCEPT_RATES,
+    mate_ranks,
+    split_scores,
+    true_accept_rate,
+)
+from face_depth_ros.engines.openvino_graph_cost import GraphCost
+from face_depth_ros.evaluation.compared_rows import RowModel
+from face_depth_ros.evaluation.identity_rows import (
+    FUSED,
+    IdentityRows,
+    row_name,
+)
+from face_depth_ros.evaluation.identity_views import DEPTHS, ESTIMATED, SeenFaces
+import numpy as np
+
+YAW_BINS = ((0, 15), (15, 30), (30, 45), (45, 60))
+"""Degrees to either side; the last one takes its end in."""
+COVERED = 'occlusion'
+"""Probes that do not count by yaw."""
+_SILENT = -1.0
+
+
+@dataclass(frozen=True)
+class FaceBatch:
+    """
+    Some faces, and what is known of them.
+
+    :param persons: (B,)
+    :param kinds: of each, for the columns: 'gallery', 'pose' and so on
+    :param yaws: degrees, NaN where unknown
+    """
+
+    seen: SeenFaces
+    persons: list[Any]
+    kinds: list[str]
+    yaws: list[float]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """
+    A column of identification.
+
+    :param gallery: numbers of faces, one of each person
+    :param probe: numbers of faces
+    """
+
+    gallery: np.ndarray
+    probe: np.ndarray
+
+
+@dataclass
+class Collected:
+    """
+    The vectors of all faces by all networks.
+
+    :param vectors: network -> (depth, modality) -> one (B, D) of each batch
+    :param faceless: faces in which the estimator sees none
+    """
+
+    persons: list[Any] = field(default_factory=list)
+    kinds: list[str] = field(default_factory=list)
+    yaws: list[float] = field(default_factory=list)
+    vectors: dict[str, dict[tuple[str, str], list[np.ndarray]]] = field(default_factory=dict)
+    faceless: int = 0
+
+    def of(self, network: str, depth: str, modality: str) -> np.ndarray | None:
+        """Return (N, D) vectors, None where there are none of all faces."""
+        parts = self.vectors[network].get((depth, modality), [])
+        if sum(map(len, parts)) != len(self.persons):
+            return None
+        return np.concatenate(parts)
+
+
+@dataclass
+class RowScores:
+    """
+    What a row reaches; rates are 0 to 1.
+
+    :param rank_one: by column; probes: how many it has
+    :param average: over the probes of all columns
+    :param by_yaw: of the probes of a bin, None where there are none
+    :param true_accept: by false-accept rate, None where pairs are too few
+    :param calibration: slope, offset and thresholds, None where pairs are too few
+    """
+
+    rank_one: dict[str, float] = field(default_factory=dict)
+    average: float = 0.0
+    by_yaw: dict[str, float | None] = field(default_factory=dict)
+    true_accept: dict[float, float | None] = field(default_factory=dict)
+    equal_error: float = 1.0
+    area: float = 0.0
+    calibration: dict[str, Any] | None = None
+
+
+@dataclass
+class IdentityScores:
+    """
+    All rows of the tables.
+
+    :param rows: depth -> row -> scores
+    :param network_of: row -> the network it is of
+    :param columns: how many probes each has; people: in the gallery
+    :param absent: network -> why it has no rows
+    :param ms: of one face in one inference, median, by network
+    """
+
+    rows: dict[str, dict[str, RowScores]] = field(default_factory=dict)
+    network_of: dict[str, str] = field(default_factory=dict)
+    columns: dict[str, int] = field(default_factory=dict)
+    by_yaw: dict[str, int] = field(default_factory=dict)
+    people: int = 0
+    probes: int = 0
+    genuine: int = 0
+    impostor: int = 0
+    faceless: int = 0
+    absent: dict[str, str] = field(default_factory=dict)
+    ms: dict[str, float] = field(default_factory=dict)
+    costs: dict[str, GraphCost | None] = field(default_factory=dict)
+    models: dict[str, RowModel] = field(default_factory=dict)
+
+
+def collect(batches: Iterable[FaceBatch], rows: IdentityRows) -> Collected:
+    """
+    Let every network embed every face, one batch in memory at a time.
+
+    Networks that look at depth embed faces with measured relief too.
+
+    :raises DatasetError: there are no faces
+    """
+    result = Collected(vectors={name: {} for name in rows.methods})
+    for batch in batches:
+        result.persons += batch.persons
+        result.kinds += batch.kinds
+        result.yaws += batch.yaws
+        result.faceless += batch.seen.faceless
+        for name, network in rows.methods.items():
+            for depth in DEPTHS if DEPTH in network.modalities else (ESTIMATED,):
+                views = batch.seen.views(depth)
+                for modality, vectors in (network.embed(views) if views else {}).items():
+                    result.vectors[name].setdefault((depth, modality), []).append(vectors)
+    if not result.persons:
+        raise DatasetError('there are no faces to tell apart')
+    return result
+
+
+def judge(faces: Collected, settings: Mapping[str, Setting], rows: IdentityRows,
+          ) -> IdentityScores:
+    """
+    Compare the gallery with the probes, and make all rows.
+
+    :param settings: by column; verification takes the gallery of the first, and the probes of all
+    :raises DatasetError: no column has probes
+    """
+    filled = {name: s for name, s in settings.items() if len(s.gallery) and len(s.probe)}
+    if not filled:
+        raise DatasetError(f'none of {", ".join(settings) or "the columns"} has a gallery and '
+                           'probes; people need one face for the gallery and others to find')
+    probes = np.unique(np.concatenate([s.probe for s in filled.values()]))
+    first = next(iter(filled.values()))
+    persons = np.asarray(faces.persons)
+    scores = IdentityScores(
+        columns={name: len(s.probe) for name, s in filled.items()}, people=len(first.gallery),
+        probes=len(probes), faceless=faces.faceless, absent=dict(rows.absent),
+        costs=dict(rows.costs), models=dict(rows.models),
+        by_yaw={name: int(inside.sum()) for name, inside in _yaw_bins(faces, probes).items()})
+    same = persons[first.gallery][:, None] == persons[probes][None, :]
+    scores.genuine, scores.impostor = int(same.sum()), int((~same).sum())
+    for name, network in rows.methods.items():
+        for depth in DEPTHS:
+            for variant, used in variants(network.modalities).items():
+                vectors = [faces.of(name, depth, modality) for modality in used]
+                known = [v for v in vectors if v is not None]
+                if len(known) != len(used):
+                    continue
+                row = row_name(name, variant)
+                scores.network_of[row] = name
+                scores.rows.setdefault(depth, {})[row] = _judge_row(
+                    faces, known, filled, probes)
+    return scores
+
+
+def variants(modalities: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """Return what of a network's embeddings makes a row: all of them, and each if several."""
+    if len(modalities) < 2:
+        return {FUSED: modalities}
+    return {FUSED: modalities, **{m: (m,) for m in (COLOR, DEPTH) if m in modalities}}
+
+
+def similarity(vectors: list[np.ndarray], gallery: np.ndarray, probe: np.ndarray) -> np.ndarray:
+    """
+    Return the mean of the modalities' cosines, of those that both faces have.
+
+    :param vectors: of each modality (N, D) of length 1, or 0 where a face lacks it
+    :param gallery, probe: numbers of faces
+    :returns: (G, P) float64, -1 where two faces have nothing in common
+    """
+    total = np.zeros((len(gallery), len(probe)))
+    count = np.zeros((len(gallery), len(probe)))
+    for part in vectors:
+        known = np.linalg.norm(part, axis=1) > 0.5
+        total += part[gallery].astype(np.float64) @ part[probe].astype(np.float64).T
+        count += known[gallery][:, None] & known[probe][None, :]
+    return np.where(count > 0, total / np.maximum(count, 1.0), _SILENT)
+
+
+def time_networks(rows: IdentityRows, view: Any, runs: int) -> dict[str, float]:
+    """Return the median time of each network for one face, pre-processing included; ms."""
+    return {name: _median_ms(lambda n=network: n.embed([view]), runs)  # type: ignore[misc]
+            for name, network in rows.methods.items()}
+
+
+def condition_settings(kinds: list[str], names: Iterable[str], gallery: str = 'gallery',
+                       ) -> dict[str, Setting]:
+    """
+    Make a column of each kind of probes, with one gallery.
+
+    :param kinds: of all faces
+    :param names: kinds of probes, in the order of the columns
+    """
+    table = np.asarray(kinds)
+    return {name: Setting(np.flatnonzero(table == gallery), np.flatnonzero(table == name))
+            for name in names}
+
+
+def _judge_row(faces: Collected, vectors: list[np.ndarray], settings: Mapping[str, Setting],
+               probes: np.ndarray) -> RowScores:
+    persons = np.asarray(faces.persons)
+    row = RowScores()
+    places = np.zeros(len(persons), np.int64)
+    for name, setting in settings.items():
+        found = mate_ranks(similarity(vectors, setting.gallery, setting.probe),
+                           persons[setting.gallery], persons[setting.probe])
+        row.rank_one[name] = float(np.mean(found == 1))
+        places[setting.probe] = found
+    row.average = float(np.mean(places[probes] == 1))
+    for name, inside in _yaw_bins(faces, probes).items():
+        row.by_yaw[name] = float(np.mean(places[probes][inside] == 1)) if inside.any() else None
+    gallery = next(iter(settings.values())).gallery
+    genuine, impostor = split_scores(similarity(vectors, gallery, probes), persons[gallery],
+                                     persons[probes])
+    row.true_accept = {rate: true_accept_rate(genuine, impostor, rate)
+                       for rate in FALSE_ACCEPT_RATES}
+    row.equal_error = equal_error_rate(genuine, impostor)
+    row.area = area_under_curve(genuine, impostor)
+    row.calibration = _calibration(genuine, impostor)
+    return row
+
+
+def _calibration(genuine: np.ndarray, impostor: np.ndarray) -> dict[str, Any] | None:
+    try:
+        return calibrate(genuine, impostor)
+    except ScoreError:
+        return None
+
+
+def _yaw_bins(faces: Collected, probes: np.ndarray) -> dict[str, np.ndarray]:
+    """Return which probes lie in each bin, without covered faces."""
+    yaw = np.abs(np.asarray(faces.yaws, np.float64)[probes])
+    free = np.asarray(faces.kinds)[probes] != COVERED
+    last = YAW_BINS[-1][1]
+    with np.errstate(invalid='ignore'):
+        return {f'{low} to {high}': free & (yaw >= low) & ((yaw < high) | (
+            (high == last) & (yaw <= high))) for low, high in YAW_BINS}
+
+
+def _median_ms(call: Callable[[], object], runs: int) -> float:
+    times = []
+    for _ in range(runs):
+        started = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - started)
+    return float(np.median(times) * 1000.0)
+
+
+def calibrations(scores: IdentityScores) -> dict[str, dict[str, Any]]:
+    """
+    Return what stands under `limits: calibration` of a spec, by network, as measured here.
+
+    For a network of colour and depth its single modalities are calibrated too.
+    """
+    result: dict[str, dict[str, Any]] = {}
+    for row, network in scores.network_of.items():
+        found = scores.rows.get(ESTIMATED, {}).get(row)
+        if found is None or found.calibration is None:
+            continue
+        both = row == network and any(r != network and n == network
+                                      for r, n in scores.network_of.items())
+        key = modalities_key((COLOR, DEPTH)) if both else (
+            DEPTH if row == row_name(network, DEPTH) else COLOR)
+        result.setdefault(network, {})[key] = found.calibration
+    return result

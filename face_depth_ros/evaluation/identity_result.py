@@ -1,0 +1,59 @@
+# Copyright 2026 face_depth_ros contributors
+# SPDX-License-Identifier: MIT
+"""The result of `evaluate identity`: tables, verdict, report, and what is known of face shapes."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+import importlib
+import importlib.util
+import os
+from typing import Any
+
+from face_depth_ros.evaluation.evaluation_result import Evaluation, Table
+from face_depth_ros.evaluation.identity_protocol import calibrations, IdentityScores
+from face_depth_ros.evaluation.identity_report import identity_blocks
+from face_depth_ros.evaluation.identity_tables import identity_tables
+from face_depth_ros.evaluation.identity_verdict import identity_verdict
+
+_SHAPES = 'face_depth_ros.evaluation.shape_protocol'
+
+
+def identity_result(scores: IdentityScores, dataset: str, about: str,
+                    options: argparse.Namespace) -> Evaluation:
+    """
+    Put everything together.
+
+    :param dataset: what it was measured on, for the tables
+    :param about: how, for the report
+    """
+    tables = identity_tables(scores, dataset)
+    shapes, why_not = shape_tables(options)
+    tables |= shapes
+    details = identity_details(scores) | ({'shape_tables_missing': why_not} if why_not else {})
+    result = Evaluation('identity', about, tables, details=details,
+                        lead=' '.join(identity_verdict(scores)))
+    result.blocks = identity_blocks(scores, tables)
+    return result
+
+
+def identity_details(scores: IdentityScores) -> dict[str, Any]:
+    """Return the further entries of the JSON."""
+    return {'people': scores.people, 'probes': scores.probes, 'probes_of': scores.columns,
+            'photos_without_face': scores.faceless, 'load_average': os.getloadavg()[0],
+            'verdict': identity_verdict(scores), 'absent': scores.absent,
+            'calibrations': calibrations(scores),
+            'models': {name: asdict(model) for name, model in scores.models.items()}}
+
+
+def shape_tables(options: argparse.Namespace) -> tuple[dict[str, Table], str]:
+    """
+    Return the tables on face shapes, and why there are none.
+
+    Their module makes them where it is there.
+    """
+    if importlib.util.find_spec(_SHAPES) is None:
+        return {}, 'there is no protocol for face shapes'
+    tables: dict[str, Table] = importlib.import_module(_SHAPES).shape_tables(options)
+    return tables, '' if tables else 'the model face_shape is not there'

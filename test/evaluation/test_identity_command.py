@@ -1,0 +1,190 @@
+# Copyright 2026 face_depth_ros contributors
+# SPDX-License-Identifier: MIT
+"""`evaluate identity` as a user runs it, on drawn people and small recognisers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+from drawn_identities import draw_people, write_brought, write_recognizer
+from estimator_models import write_our_model
+from face_depth_ros.core.identity_calibration import read_calibrations
+from face_depth_ros.evaluation import evaluate, identity_commands, identity_datasets
+from face_depth_ros.evaluation.identity_faces import save_faces, write_part
+import numpy as np
+import pytest
+from scan_files import write_bosphorus
+
+COLUMNS = ['expression', 'pose', 'occlusion', 'time', 'average', 'TAR at 0.001', 'ms']
+
+
+@pytest.fixture
+def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / 'models'
+    folder.mkdir()
+    write_our_model(folder, 'face_estimator', 64)
+    write_recognizer(folder)
+    monkeypatch.setenv('FACE_DEPTH_MODELS', str(folder))
+    return folder
+
+
+def run(out: Path, *arguments: str) -> dict[str, Any]:
+    assert evaluate.main(['identity', '--out', str(out), *arguments]) == 0
+    content: dict[str, Any] = json.loads((out / 'identity.json').read_text())
+    return content
+
+
+def test_rendered_people(tmp_path: Path, models: Path,
+                         capsys: pytest.CaptureFixture[str]) -> None:
+    bank = tmp_path / 'bank'
+    write_part(bank, 0, draw_people(6, 2))
+    write_part(bank, 1, draw_people(6, 2, first=6, confused='occlusion'))
+    write_recognizer(models, 'mask_guided_recognizer')
+    content = run(tmp_path / 'out', '--bank', str(bank), '--people', '12',
+                  '--rows', 'Student,Full network,c_Id')
+    rows = content['rows']
+    assert list(rows) == [
+        'Full network', 'Full network, RGB only', 'Full network, depth only', 'Student',
+        'Student, RGB only', 'Student, depth only', 'c_Id']
+    assert list(rows['Student']) == COLUMNS
+    assert (content['people'], content['probes']) == (12, 96)
+    # Six of twelve people look like another when covered, to colour alone.
+    assert rows['Student, RGB only']['occlusion'] == 50.0
+    assert rows['Student, RGB only']['pose'] == 100.0
+    assert rows['Student']['ms'] > 0 and rows['Student, RGB only']['ms'] is None
+    assert rows['c_Id']['average'] is None
+    assert 'training.train_face_shape' in content['absent']['c_Id']
+    measured = content['tables']['identity_measured']['rows']
+    assert measured['Student, depth only']['occlusion'] == 100.0
+    verified = content['tables']['identity_verification']['rows']['Student']
+    assert verified['TAR at 0.0001'] is None and verified['TAR at 0.001'] is not None
+    yaw = content['tables']['identity_by_yaw']['rows']['Student']
+    assert yaw['30 to 45'] == 100.0 and yaw['45 to 60'] is None
+    costs = content['tables']['identity_costs']['rows']
+    assert costs['Student']['macs'] > 0 and costs['c_Id']['macs'] is None
+    found = read_calibrations('here', content['calibrations']['Student'])
+    assert set(found) == {'color', 'depth', 'color+depth'}
+    assert any('loses 0.00 points' in s for s in content['verdict'])
+    assert any('Full network, depth measured' in s for s in content['verdict'])
+    printed = capsys.readouterr().out
+    for table in content['tables'].values():
+        assert table['title'] in printed
+    report = (tmp_path / 'out' / 'report.html').read_text()
+    assert '<h2>Who is it: rank-1 identification</h2>' in report
+
+
+def test_quick_takes_the_fixture(tmp_path: Path, models: Path,
+                                 monkeypatch: pytest.MonkeyPatch) -> None:
+    save_faces(tmp_path / 'identity_faces.npz', draw_people(4))
+    monkeypatch.setattr(identity_commands, 'checkout_data', lambda name: tmp_path / name)
+    content = run(tmp_path / 'out', '--quick', '--people', '3')
+    assert content['people'] == 3
+    assert content['rows']['Student, RGB only']['average'] == 100.0
+    assert content['rows']['Full network']['average'] is None
+    assert 'training.train_face_recognizer' in content['absent']['Full network']
+
+
+@pytest.mark.parametrize('crop', ['box', 'five_points'])
+def test_a_network_that_somebody_brings_needs_no_calibration(tmp_path: Path, models: Path,
+                                                            crop: str) -> None:
+    brought = write_brought(models, crop=crop)
+    write_part(tmp_path / 'bank', 0, draw_people(6, 2))
+    content = run(tmp_path / 'out', '--bank', str(tmp_path / 'bank'), '--people', '6',
+                  '--rows', f'Student,{brought}')
+    assert list(content['rows'])[-1] == str(brought)
+    assert content['rows'][str(brought)]['average'] > 90.0
+    assert content['models'][str(brought)]['sha256']
+    assert set(content['calibrations'][str(brought)]) == {'color'}
+
+
+def test_what_is_rendered_is_used_and_the_rest_rendered(tmp_path: Path, models: Path,
+                                                        monkeypatch: pytest.MonkeyPatch) -> None:
+    class Rendering:
+        asked: list[tuple[Path, int, str]] = []
+
+        @classmethod
+        def fill_bank(cls, folder: Path, people: int, assets: str) -> None:
+            cls.asked.append((folder, people, assets))
+            write_part(folder, 0, draw_people(4))
+
+    monkeypatch.setattr(identity_commands, '_rendering', lambda: Rendering)
+    bank = tmp_path / 'bank'
+    for _ in range(2):
+        run(tmp_path / 'out', '--bank', str(bank), '--people', '4', '--rows', 'Student')
+    assert Rendering.asked == [(bank, 4, '')]
+
+
+def test_a_dataset_of_scans(tmp_path: Path, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for person in ('bs000', 'bs001'):
+        for kind in ('N_N_0', 'E_HAPPY_0', 'YR_R10_0'):
+            write_bosphorus(tmp_path / 'data', f'{person}_{kind}')
+    content = run(tmp_path / 'out', '--data', f'bosphorus:{tmp_path / "data"}', '--rows',
+                  'Student')
+    assert content['probes_of'] == {'Bosphorus-1': 2, 'Bosphorus-2': 4}
+    assert content['faces_left_out'] == {}
+    # Both people are the same head, so that nobody can be told apart.
+    assert content['rows']['Student']['average'] == 0.0
+    assert content['tables']['identity_measured']['rows']['Student']['average'] == 0.0
+
+
+def test_pairs_in_folds(tmp_path: Path, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data, photos = tmp_path / 'lfw', draw_people(8, 1)
+    for person in range(8):
+        folder = data / f'Person_{person}'
+        folder.mkdir(parents=True)
+        for number, photo in enumerate(photos[photos['person'] == person][:2], 1):
+            cv2.imwrite(str(folder / f'Person_{person}_{number:04d}.jpg'),
+                        photo['color'][..., ::-1])
+    lines = ['2\t2']
+    for fold in range(2):
+        lines += [f'Person_{4 * fold + i}\t1\t2' for i in range(2)]
+        lines += [f'Person_{4 * fold + i}\t1\tPerson_{4 * fold + i + 1}\t2' for i in range(2)]
+    (data / 'pairs.txt').write_text('\n'.join(lines))
+
+    class WholePhoto:
+        def find(self, photo: np.ndarray) -> Any:
+            return type('Found', (), {'color': photo})
+
+        def close(self) -> None:
+            pass
+
+    monkeypatch.setattr(identity_datasets.Cropper, '_finder', lambda self: WholePhoto())
+    content = run(tmp_path / 'out', '--data', f'lfw:{data}', '--rows', 'Student,c_Id')
+    assert content['rows']['Student, RGB only']['accuracy'] > 80.0  # of eight pairs
+    assert content['rows']['Student, RGB only']['AUC'] == 100.0
+    assert content['rows']['c_Id'] == {}
+
+
+def test_photos_without_a_face_are_left_out(tmp_path: Path, models: Path) -> None:
+    data = tmp_path / 'vgg'
+    for person in ('n000001', 'n000002'):
+        (data / 'test' / person).mkdir(parents=True)
+        for number in range(2):
+            cv2.imwrite(str(data / 'test' / person / f'000{number}_01.jpg'),
+                        np.full((80, 80, 3), 90, np.uint8))
+    assert evaluate.main(['identity', '--out', str(tmp_path / 'out'), '--data',
+                          f'vggface2:{data}', '--rows', 'Student']) == 1
+
+
+@pytest.mark.parametrize(('arguments', 'complaint'), [
+    (('--rows', 'ArcFace'), 'ArcFace is no row, expected some of Full network, Student, c_Id'),
+    (('--rows', ','), 'nothing is no row'),
+    (('--people', '1'), '1 is no number of at least 2'),
+    (('--data', 'casia:/data'), "'casia:/data' is no data, expected synthetic or NAME:ROOT"),
+    (('--data', 'lfw'), "'lfw' is no data"),
+])
+def test_options_are_checked(arguments: tuple[str, ...], complaint: str,
+                             capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        evaluate.main(['identity', '--quick', '--out', 'x', *arguments])
+    assert complaint in capsys.readouterr().err
+
+
+def test_a_folder_that_is_no_dataset_is_named(tmp_path: Path, models: Path,
+                                              capsys: pytest.CaptureFixture[str]) -> None:
+    assert evaluate.main(['identity', '--out', str(tmp_path / 'out'), '--rows', 'Student',
+                          '--data', f'ytf:{tmp_path}']) == 1
+    assert 'expected files such as frame_images_DB' in capsys.readouterr().err
