@@ -11,7 +11,13 @@ from typing import Any
 from face_depth_ros.core.depth import metres_to_depth
 from face_depth_ros.core.face_box import FaceBox
 from face_depth_ros.core.face_photo import LANDMARK_COUNT, MASK_LABELS
-from face_depth_ros.core.frames import Detection, EstimatedDepth, Frame, FrameResult
+from face_depth_ros.core.frames import (
+    Detection,
+    EstimatedDepth,
+    Frame,
+    FrameResult,
+    Identity,
+)
 from face_depth_ros.core.image_decoding import decode_image, encode_image
 from face_depth_ros.evaluation.bag_types import (
     CAMERA_INFO,
@@ -59,7 +65,9 @@ LABEL_INFO_TOPIC = f'{NAMESPACE}/mask/label_info'
 """Published once, for whoever comes later as well."""
 LANDMARKS_PREFIX = f'{NAMESPACE}/landmarks/'
 """A topic for each face, which ends in its track id."""
-_ALL_TYPES = OUTPUT_TYPES | ESTIMATED_TYPES | {LABEL_INFO_TOPIC: LABEL_INFO}
+IDENTITIES_TOPIC = f'{NAMESPACE}/identities'
+_IDENTITY_TYPES = {IDENTITIES_TOPIC: DETECTIONS}
+_ALL_TYPES = OUTPUT_TYPES | ESTIMATED_TYPES | _IDENTITY_TYPES | {LABEL_INFO_TOPIC: LABEL_INFO}
 _EYES = (slice(36, 42), slice(42, 48))
 
 
@@ -102,6 +110,7 @@ class OutputFrame:
     :param confidence: (H, W) uint8, or None
     :param provenance: (H, W) uint8 of `Provenance`, or None
     :param estimate: None where no estimator ran
+    :param identities: person and probability by track id, None where no recogniser ran
     """
 
     stamp_ns: int
@@ -110,11 +119,13 @@ class OutputFrame:
     confidence: np.ndarray | None = None
     provenance: np.ndarray | None = None
     estimate: OutputEstimate | None = None
+    identities: dict[str, tuple[str, float]] | None = None
 
 
-def output_types(*, estimator: bool) -> dict[str, str]:
+def output_types(*, estimator: bool, recognizer: bool = False) -> dict[str, str]:
     """Return topics and types of all that is published for each frame."""
-    return OUTPUT_TYPES | (ESTIMATED_TYPES if estimator else {})
+    return (OUTPUT_TYPES | (ESTIMATED_TYPES if estimator else {})
+            | (_IDENTITY_TYPES if recognizer else {}))
 
 
 def result_messages(source: FrameMessages, frame: Frame,
@@ -122,6 +133,8 @@ def result_messages(source: FrameMessages, frame: Frame,
     """Return what the nodes would publish for a frame."""
     header = source.color.message.header
     outputs = [_message(DETECTIONS_TOPIC, _detections(header, result.detections))]
+    if result.identities is not None:
+        outputs.append(_message(IDENTITIES_TOPIC, _identities(header, result.identities)))
     if result.estimated is not None:
         outputs += _estimated_messages(source, result.estimated)
     if result.enhanced is None:
@@ -184,7 +197,7 @@ def read_outputs(bag: Bag) -> Iterator[OutputFrame]:
     """Return the outputs in a bag, frame by frame in the order of writing."""
     group: dict[str, BagMessage] = {}
     stamp = 0
-    topics = set(output_types(estimator=True))
+    topics = set(output_types(estimator=True, recognizer=True))
     topics |= {topic for topic in bag.types() if topic.startswith(LANDMARKS_PREFIX)}
     for message in bag.messages(topics):
         if group and (message.stamp_ns != stamp or message.topic in group):
@@ -222,7 +235,14 @@ def _output_frame(stamp_ns: int, group: dict[str, BagMessage]) -> OutputFrame:
         () if detections is None else detections_of(detections.message),
         None if enhanced is None else decode_depth_message(enhanced)[0],
         _mono8(group.get(CONFIDENCE_TOPIC)), _mono8(group.get(PROVENANCE_TOPIC)),
-        _estimate(group))
+        _estimate(group), _read_identities(group.get(IDENTITIES_TOPIC)))
+
+
+def _read_identities(item: BagMessage | None) -> dict[str, tuple[str, float]] | None:
+    if item is None:
+        return None
+    return {d.id: (d.results[0].hypothesis.class_id, float(d.results[0].hypothesis.score))
+            for d in item.message.detections if len(d.results)}
 
 
 def _estimate(group: dict[str, BagMessage]) -> OutputEstimate | None:
@@ -279,6 +299,14 @@ def _detections(header: Any, detections: tuple[Detection, ...]) -> Any:
             header, [t['vision_msgs/msg/ObjectHypothesisWithPose'](hypothesis, pose)],
             t['vision_msgs/msg/BoundingBox2D'](center, d.box.side, d.box.side), d.track_id))
     return t[DETECTIONS](header, items)
+
+
+def _identities(header: Any, identities: tuple[Identity, ...]) -> Any:
+    message = _detections(header, tuple(i.detection for i in identities))
+    for item, identity in zip(message.detections, identities, strict=True):
+        hypothesis = item.results[0].hypothesis
+        hypothesis.class_id, hypothesis.score = identity.person, float(identity.probability)
+    return message
 
 
 def _landmarks(header: Any, track_id: str, points: np.ndarray, visibility: np.ndarray | None,

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -44,6 +44,7 @@ class OverlayPanels:
     :param caption: one line below the panels
     :param estimates: whether an estimator ran, so that its panel is there
     :param estimate: what it said; None when the frame was dropped
+    :param identities: person and probability by track id, None where no recogniser ran
     """
 
     color: np.ndarray
@@ -54,6 +55,7 @@ class OverlayPanels:
     caption: str
     estimates: bool = False
     estimate: OutputEstimate | None = None
+    identities: dict[str, tuple[str, float]] | None = None
 
 
 def draw_faces(color: np.ndarray, detections: Sequence[Detection], scale: float = 1.0,
@@ -70,7 +72,8 @@ def draw_faces(color: np.ndarray, detections: Sequence[Detection], scale: float 
 
 
 def _with_boxes(canvas: np.ndarray, detections: Sequence[Detection], scale: float,
-                labels: bool = True) -> np.ndarray:
+                labels: bool = True,
+                names: Mapping[str, tuple[str, float]] | None = None) -> np.ndarray:
     """Draw boxes, five landmarks and labels into a picture `scale` times as large."""
     thickness = max(2, round(min(canvas.shape[:2]) / 240))
     for detection in detections:
@@ -88,7 +91,7 @@ def _with_boxes(canvas: np.ndarray, detections: Sequence[Detection], scale: floa
                            -1, cv2.LINE_AA, _SUBPIXEL_BITS)
                 cv2.circle(canvas, _fixed(point), (thickness + 1) << _SUBPIXEL_BITS, rgb, -1,
                            cv2.LINE_AA, _SUBPIXEL_BITS)
-    return _labelled(canvas, detections, scale) if labels and detections else canvas
+    return _labelled(canvas, detections, scale, names or {}) if labels and detections else canvas
 
 
 def overlay_image(panels: OverlayPanels, scale: DepthScale, size: tuple[int, int]) -> np.ndarray:
@@ -177,7 +180,7 @@ def _color_panel(panels: OverlayPanels, size: tuple[int, int]) -> np.ndarray:
         # The 68 points take the place of the detector's five.
         boxes = [replace(d, landmarks=None) if d.track_id in panels.estimate.landmarks else d
                  for d in boxes]
-    return _with_boxes(canvas, boxes, factor)
+    return _with_boxes(canvas, boxes, factor, names=panels.identities)
 
 
 def _depth_panel(depth: np.ndarray | None, scale: DepthScale, panels: OverlayPanels,
@@ -197,12 +200,15 @@ def _depth_panel(depth: np.ndarray | None, scale: DepthScale, panels: OverlayPan
     return picture
 
 
-def _labelled(canvas: np.ndarray, detections: Sequence[Detection], scale: float) -> np.ndarray:
+def _labelled(canvas: np.ndarray, detections: Sequence[Detection], scale: float,
+              names: Mapping[str, tuple[str, float]]) -> np.ndarray:
+    """Write track and score beside the boxes, or who it is and how likely."""
     image = Image.fromarray(canvas)
     draw = ImageDraw.Draw(image)
     letters = font(max(13, round(min(canvas.shape[:2]) / 30)))
     for detection in detections:
-        text = ' '.join(filter(None, (detection.track_id, f'{100 * detection.score:.0f} %')))
+        person, score = names.get(detection.track_id, ('', detection.score))
+        text = ' '.join(filter(None, (detection.track_id, person, f'{100 * score:.0f} %')))
         corners = detection.box.corners() * scale
         left, top = corners.min(axis=0)
         x0, y0, x1, y1 = draw.textbbox((0, 0), text, letters)

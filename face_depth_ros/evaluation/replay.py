@@ -5,6 +5,7 @@ Replay an RGB-D bag and show what comes out.
 
     replay BAG --out DIR [--transport ros|direct] [--realtime] [--method METHOD]
                          [--estimator ours|depthnet|cgan|off]
+                         [--gallery FILE] [--enroll NAME@START-END]
 
 Writes DIR/bag (MCAP), DIR/summary.json, DIR/overlay.mp4 and DIR/report.html, all of them or none.
 """
@@ -28,6 +29,7 @@ from face_depth_ros.evaluation.bag_writer import BagWriter
 from face_depth_ros.evaluation.bags import Bag
 from face_depth_ros.evaluation.camera_topics import CameraTopics
 from face_depth_ros.evaluation.estimate_analysis import named_faces
+from face_depth_ros.evaluation.identity_analysis import identity_rows
 from face_depth_ros.evaluation.origin import command_line
 from face_depth_ros.evaluation.output_folder import complete_folder, write_complete
 from face_depth_ros.evaluation.output_messages import LABEL_INFO_TOPIC, output_types
@@ -44,11 +46,13 @@ from face_depth_ros.evaluation.replay_direct import DirectPlayer
 from face_depth_ros.evaluation.replay_report import ReplayReport
 from face_depth_ros.evaluation.replay_settings import (
     BACKENDS,
+    EnrollWindow,
     ESTIMATORS,
     OFF,
     OpenPlayer,
     PlayedFrame,
     Player,
+    RECOGNIZERS,
     ReplaySettings,
     TRANSPORTS,
 )
@@ -68,6 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format='%(levelname)s %(message)s')
     options = _parser().parse_args(arguments)
     try:
+        options.enroll = tuple(EnrollWindow.parse(text) for text in options.enroll)
         settings = ReplaySettings(**vars(options))
         summary = replay(settings, command=command_line('replay', arguments))
     except FaceDepthError as error:
@@ -91,11 +96,15 @@ def replay(settings: ReplaySettings, *, command: str = 'replay',
     with complete_folder(settings.out, SUMMARY_FILE) as folder, Bag(settings.bag) as bag:
         topics = bag.camera_topics(color=settings.color_topic, depth=settings.depth_topic)
         reference = _reference(settings)
+        if settings.recognizes:  # what is wrong with the gallery is said before anything starts
+            settings.access.open(create=bool(settings.enroll),
+                                 read_only=not settings.enroll).close()
         player = (open_player or _open_transport)(settings)
         try:
             played = _play(bag, topics, player, settings, folder / 'bag')
             # Stages wait for the nodes' last diagnostics, which refusals are read from.
             engines, stages, refusals = player.engines(), player.stages(), player.refusals()
+            enrollments = player.enrollments() if settings.recognizes else ()
         finally:
             player.close()
         unmatched = dict(bag.join_drops)
@@ -107,7 +116,8 @@ def replay(settings: ReplaySettings, *, command: str = 'replay',
         summary = summarise(settings, played, scores, engines, types,
                             input_sha256=bag.sha256(), command=command,
                             wall_s=time.monotonic() - started, unmatched=unmatched,
-                            stages=stages, reference=reference, refusals=refusals)
+                            stages=stages, reference=reference, refusals=refusals,
+                            enrollments=enrollments)
         summary['video'] = vars(VideoInfo.read(folder / 'overlay.mp4'))
         write_complete(folder / 'report.html', report.html(summary, played, scores))
         write_complete(folder / SUMMARY_FILE, to_json(summary))
@@ -141,6 +151,8 @@ def summary_table(summary: dict[str, Any]) -> str:
                  ('box on the head', f'{r["frames_box_on_head"]} frames')]
     if 'estimation' in summary:
         rows += _estimation_rows(summary['estimation'], summary['estimator'])
+    if 'identities' in summary:
+        rows += identity_rows(summary['identities'])
     rows += [('wall time', f'{summary["wall_s"]:.1f} s')]
     width = max(len(name) for name, _ in rows)
     return '\n'.join(f'{name:<{width}}  {value}' for name, value in rows)
@@ -193,7 +205,8 @@ def _play(bag: Bag, topics: CameraTopics, player: Player, settings: ReplaySettin
         total = min(total or settings.limit, settings.limit)
     played = []
     with BagWriter(path) as writer, tqdm(total=total, desc='replay', unit='frame') as progress:
-        for topic, msgtype in output_types(estimator=settings.estimator != OFF).items():
+        for topic, msgtype in output_types(estimator=settings.estimator != OFF,
+                                           recognizer=settings.recognizes).items():
             writer.announce(topic, msgtype)
         if settings.estimator != OFF:
             writer.announce(LABEL_INFO_TOPIC, LABEL_INFO, latched=True)
@@ -242,7 +255,8 @@ def _panels(view: ViewedFrame, images: CameraImages, total: int) -> OverlayPanel
                f'{state}')
     return OverlayPanels(images.color, images.depth, images.focal, view.detections,
                          None if view.output is None else view.output.enhanced, caption,
-                         estimate=None if view.output is None else view.output.estimate)
+                         estimate=None if view.output is None else view.output.estimate,
+                         identities=None if view.output is None else view.output.identities)
 
 
 def _depth_scale(bag: Bag, topics: CameraTopics, outputs: Bag,
@@ -285,6 +299,16 @@ def _parser() -> argparse.ArgumentParser:
                         help="join each face's depth with that of its last frames")
     parser.add_argument('--estimator', choices=ESTIMATORS, default=ReplaySettings.estimator,
                         help='what estimates depth, mask and landmarks from colour')
+    parser.add_argument('--recognizer', choices=RECOGNIZERS, default='auto',
+                        help='tell who the faces are; auto: if a gallery is given')
+    parser.add_argument('--recognizer-model', default=ReplaySettings.recognizer_model,
+                        metavar='MODEL', help='ModelSpec (default: %(default)s)')
+    parser.add_argument('--gallery', type=Path, metavar='FILE', help='people to recognise')
+    parser.add_argument('--key-file', type=Path, metavar='FILE',
+                        help="the gallery's key; default: that in FACE_DEPTH_GALLERY_KEY")
+    parser.add_argument('--plain', action='store_true', help='the gallery has no key')
+    parser.add_argument('--enroll', action='append', default=[], metavar='NAME@START-END',
+                        help='introduce the person seen in these seconds; may be repeated')
     parser.add_argument('--backend', choices=BACKENDS, default='auto')
     parser.add_argument('--precision', choices=('auto', *PRECISIONS), default='auto')
     parser.add_argument('--limit', type=int, metavar='N', help='at most N frames')

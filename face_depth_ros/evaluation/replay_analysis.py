@@ -79,6 +79,7 @@ class FrameScore:
     :param roughness_enhanced_mm: the same after enhancement, on the same pixels
     :param reference: against true depth, where there is one
     :param estimates: of each face, where an estimator ran
+    :param identities: person and probability by track id, None where no recogniser ran
     :param estimate_reference: the estimated depth in place of the enhanced one, against true depth
     """
 
@@ -92,6 +93,7 @@ class FrameScore:
     reference: ReferenceScore | None = None
     estimates: tuple[FaceEstimateScore, ...] = ()
     estimate_reference: ReferenceScore | None = None
+    identities: dict[str, tuple[str, float]] | None = None
 
 
 def viewed_frames(source: Bag, topics: CameraTopics, outputs: Bag,
@@ -127,7 +129,8 @@ def score_frame(view: ViewedFrame, reference: ReferenceDepth | None, *,
     :param estimator: whether every face should have estimated depth and a mask
     """
     score = FrameScore(view.played.index, view.played.stamp_ns,
-                       tuple((d.track_id, d.score) for d in view.detections))
+                       tuple((d.track_id, d.score) for d in view.detections),
+                       identities=None if view.output is None else view.output.identities)
     if view.images is None or view.output is None:
         return score
     if estimator:

@@ -17,6 +17,8 @@ from face_depth_ros.evaluation.bags import FrameMessages
 from face_depth_ros.evaluation.output_messages import label_info_message, result_messages
 from face_depth_ros.evaluation.replay_settings import (
     EngineReport,
+    EnrollResult,
+    EnrollWindow,
     EstimateNote,
     OFF,
     PlayedFrame,
@@ -38,20 +40,32 @@ class DirectPlayer:
         self._pipeline = pipeline or Pipeline.open(
             method=settings.method, backend=settings.backend, precision=settings.precision,
             temporal=settings.temporal,
-            estimator='' if settings.estimator == OFF else settings.estimator)
+            estimator='' if settings.estimator == OFF else settings.estimator,
+            recognizer=settings.recognizer_model if settings.recognizes else '',
+            access=settings.access)
+        self._windows = list(settings.enroll)
+        self._open: EnrollWindow | None = None
+        self._enrolled: list[EnrollResult] = []
+        self._first_ns: int | None = None
         self._warned: set[str] = set()
         self._refusals: Counter[str] = Counter()
         self._labels_told = settings.estimator == OFF
         engines = [self._pipeline.detector.engine, self._pipeline.enhancer.engine]
         if self._pipeline.estimator is not None:
             engines.append(self._pipeline.estimator.engine)
+        if settings.recognizes and self._pipeline.recognizer is not None:
+            engines.append(self._pipeline.recognizer.engine)
         # Now, while the files are those that were loaded.
         self._engines = tuple(engine_report(e) for e in engines if e is not None)
 
     def play(self, frames: Iterable[FrameMessages]) -> Iterator[PlayedFrame]:
         """Run each frame; one that is refused is reported with its cause."""
         for source in frames:
-            yield self._play_one(source)
+            self._begin_enrollment(source.stamp_ns)
+            played = self._play_one(source)
+            self._end_enrollment(source.stamp_ns)
+            yield played
+        self._end_enrollment(None)
 
     def _play_one(self, source: FrameMessages) -> PlayedFrame:
         log_ns = source.color.log_ns
@@ -89,6 +103,35 @@ class DirectPlayer:
     def refusals(self) -> dict[str, int]:
         """Return how many faces the estimator left out or doubted, by cause."""
         return dict(self._refusals)
+
+    def enrollments(self) -> tuple[EnrollResult, ...]:
+        """Return what became of the people to be introduced."""
+        return tuple(self._enrolled)
+
+    def _begin_enrollment(self, stamp_ns: int) -> None:
+        """Begin to introduce somebody whose time has come."""
+        recognizer = self._pipeline.recognizer if self._windows else None
+        self._first_ns = stamp_ns if self._first_ns is None else self._first_ns
+        due = [w for w in self._windows if w.start_s <= (stamp_ns - self._first_ns) * 1e-9]
+        if recognizer is None or not due or self._open is not None:
+            return
+        self._windows.remove(due[0])
+        try:
+            recognizer.begin_enrollment(due[0].name, seconds=due[0].end_s - due[0].start_s)
+            self._open = due[0]
+        except FaceDepthError as error:
+            self._enrolled.append(EnrollResult(due[0], str(error)))
+
+    def _end_enrollment(self, stamp_ns: int | None) -> None:
+        """Finish an enrolment whose time is up; None = the bag is over."""
+        recognizer = self._pipeline.recognizer if self._open is not None else None
+        if recognizer is None or self._open is None or self._first_ns is None:
+            return
+        over = stamp_ns is None or (stamp_ns - self._first_ns) * 1e-9 >= self._open.end_s
+        enroller = recognizer.take_enrollment(at_once=over)
+        if enroller is not None:
+            self._enrolled.append(EnrollResult(self._open, enroller.finish()))
+            self._open = None
 
     def close(self) -> None:
         """Release the engines."""

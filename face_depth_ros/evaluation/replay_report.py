@@ -122,6 +122,7 @@ class ReplayReport:
             Section('pictures', 'Before and after', self._pictures()),
             Section('estimated', 'Estimated from colour',
                     self._estimated(played, scores, summary)),
+            Section('people', 'Who is it', _people(summary)),
             Section('surface', 'The surface', self._surface()),
             Section('accuracy', 'Depth quality', _accuracy(played, scores, summary)),
             Section('speed', 'Speed', _speed(played, summary)),
@@ -298,6 +299,18 @@ def _faces(played: Sequence[PlayedFrame], scores: Sequence[FrameScore]) -> str:
         plots.faces_timeline(_times(played), [s.faces for s in scores],
                              [bool(p.cause) for p in played]),
         'Each line is one track, stronger where the detector is surer.')
+
+
+def _people(summary: dict[str, Any]) -> list[str]:
+    if 'identities' not in summary:
+        return []
+    rows = {track: {'as whom': ', '.join(f'{name} in {n} frames' for name, n in names.items())}
+            for track, names in summary['identities']['tracks'].items()}
+    enrolled = {e['name']: {'from': f'{e["from_s"]:g} s', 'to': f'{e["to_s"]:g} s',
+                            'result': e['status']}
+                for e in summary['identities']['enrollments']}
+    blocks = [table(enrolled, 'introduced')] if enrolled else []
+    return blocks + [table(rows, 'track')] if rows else blocks
 
 
 def _run(summary: dict[str, Any]) -> list[str]:

@@ -45,6 +45,8 @@ from face_depth_ros.evaluation.output_messages import (
 )
 from face_depth_ros.evaluation.replay_settings import (
     EngineReport,
+    EnrollResult,
+    EnrollWindow,
     OFF,
     PlayedFrame,
     ReplaySettings,
@@ -58,6 +60,7 @@ from rclpy.parameter import Parameter
 from rclpy.qos import QoSDurabilityPolicy, QoSProfile, QoSReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import String
 from vision_msgs.msg import Detection2DArray, LabelInfo
 
 _LOG = logging.getLogger(__name__)
@@ -67,11 +70,13 @@ _INPUTS = {'color_info': 'color/camera_info', 'depth_info': 'depth/camera_info',
 """Relative topic of each input; images go last, when what describes them is there, and of them
 colour, which some nodes work on after a short wait for the rest."""
 _ESTIMATOR = 'depth_estimator'
+_RECOGNIZER = 'face_recognizer'
 _COMPONENTS = {'face_detector': 'face_depth_ros::FaceDetector',
                'depth_enhancer': 'face_depth_ros::DepthEnhancer',
-               _ESTIMATOR: 'face_depth_ros::DepthEstimator'}
+               _ESTIMATOR: 'face_depth_ros::DepthEstimator',
+               _RECOGNIZER: 'face_depth_ros::FaceRecognizer'}
 _IMAGES_OF = {'face_detector': ('color',), 'depth_enhancer': ('depth',),
-              _ESTIMATOR: ('color', 'depth')}
+              _ESTIMATOR: ('color', 'depth'), _RECOGNIZER: ('color',)}
 """The camera's images that each node takes."""
 _CONTAINER = 'replay_container'
 _TOTALS = ('latency', 'work')
@@ -83,6 +88,8 @@ _START_S = 180.0
 _DIAGNOSTICS_PERIOD_S = 1.2
 _READY_S = 900.0
 """A TensorRT engine may have to be built first."""
+_STATUS_S = 10.0
+"""How long the result of an enrolment may take."""
 _LANDMARKS_S = 1.0
 """How long landmarks may come after the rest of their frame, on a machine with much to do."""
 _TRACKS_AHEAD = 4
@@ -109,9 +116,11 @@ class RosPlayer:
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
         estimates = settings.estimator != OFF
-        self._outputs = output_types(estimator=estimates)
+        self._outputs = output_types(estimator=estimates, recognizer=settings.recognizes)
         self._flight = FramesInFlight(tuple(self._outputs.items()), settings.deadline_s)
-        self._components = [name for name in _COMPONENTS if name != _ESTIMATOR or estimates]
+        left_out = ([] if estimates else [_ESTIMATOR]) + (
+            [] if settings.recognizes else [_RECOGNIZER])
+        self._components = [name for name in _COMPONENTS if name not in left_out]
         self._status: dict[str, dict[str, str]] = {name: {} for name in self._components}
         self._latched: list[OutputMessage] = []
         self._faces: frozenset[str] = frozenset()
@@ -119,6 +128,10 @@ class RosPlayer:
         self._heard: set[str] = set()
         self._met: set[str] = set()
         self._failure = ''
+        self._windows = list(settings.enroll)
+        self._asked: EnrollWindow | None = None
+        self._enrolled: list[EnrollResult] = []
+        self._first_ns: int | None = None
         try:
             self._connect()
         except BaseException:
@@ -135,11 +148,14 @@ class RosPlayer:
                 due = started + (source.color.log_ns - first_log_ns) * 1e-9
                 self._spin_until(lambda: False, due - time.monotonic())
                 yield from self._resolved()
+            self._enroll(source.stamp_ns)
             self._send(source)
             if not self._settings.realtime:
                 self._wait_for_frame()
                 yield from self._resolved()
         self._wait_for_frame()
+        if self._asked is not None:
+            self._spin_until(lambda: self._asked is None, _STATUS_S)
         yield from self._resolved(last=True)
 
     def engines(self) -> tuple[EngineReport, ...]:
@@ -166,6 +182,11 @@ class RosPlayer:
         return {key.partition('.')[2]: int(value) for key, value in status.items()
                 if key.startswith('noted.') and int(value)}
 
+    def enrollments(self) -> tuple[EnrollResult, ...]:
+        """Return what became of the people to be introduced."""
+        lost = [] if self._asked is None else [EnrollResult(self._asked, 'no status has come')]
+        return tuple(self._enrolled + lost)
+
     def close(self) -> None:
         """End the container and leave the domain."""
         self._process.stop()
@@ -182,6 +203,11 @@ class RosPlayer:
             self._node.create_subscription(
                 LabelInfo, LABEL_INFO_TOPIC, self._on_label_info, _LATCHED, raw=True)
             self._listen_for_landmarks()
+        if _RECOGNIZER in self._components:
+            self._enroll_publisher = self._node.create_publisher(
+                String, f'{NAMESPACE}/enroll', _RELIABLE)
+            self._node.create_subscription(String, f'{NAMESPACE}/enroll/status',
+                                           self._on_enroll_status, _RELIABLE)
         for topic, msgtype in self._outputs.items():
             self._node.create_subscription(
                 _MESSAGE_CLASSES[msgtype], topic, self._on_detections if topic == DETECTIONS_TOPIC
@@ -219,13 +245,19 @@ class RosPlayer:
                                   f'{response.error_message}')
 
     def _parameters(self, name: str) -> list[Parameter]:
-        values: dict[str, str | bool] = {'backend': self._settings.backend,
+        values: dict[str, str | bool | float] = {'backend': self._settings.backend,
                                          'precision': self._settings.precision}
         if name == 'depth_enhancer':
             values['method'] = self._settings.method
             values['temporal'] = self._settings.temporal
         if name == _ESTIMATOR:
             values['model'] = self._settings.estimator
+        if name == _RECOGNIZER:
+            access = self._settings.access
+            values |= {'model': self._settings.recognizer_model, 'gallery': access.path,
+                       'key_file': access.key_file, 'plain': access.plain}
+            for window in self._settings.enroll[:1]:
+                values['enroll_seconds'] = window.end_s - window.start_s
         topics = ['color/image_raw'] if name == 'face_detector' else _INPUTS.values()
         # Frame by frame nothing may be lost on the way; sensor data QoS allows it.
         values |= {f'qos_overrides.{NAMESPACE}/{topic}.subscription.reliability': 'reliable'
@@ -255,6 +287,25 @@ class RosPlayer:
         self._flight.send(source, self._refused())
         for key, publisher in self._publishers.items():
             publisher.publish(parts[key])
+
+    def _enroll(self, stamp_ns: int) -> None:
+        """Ask for a person to be introduced whose time has come; wait for one whose is up."""
+        self._first_ns = stamp_ns if self._first_ns is None else self._first_ns
+        since = (stamp_ns - self._first_ns) * 1e-9
+        if self._asked is not None and since > self._asked.end_s and not self._settings.realtime:
+            self._spin_until(lambda: self._asked is None, _STATUS_S)
+        due = [w for w in self._windows if w.start_s <= since]
+        if due and self._asked is None:
+            self._windows.remove(due[0])
+            self._asked = due[0]
+            self._enroll_publisher.publish(String(data=due[0].name))
+            self._spin_until(lambda: self._status[_RECOGNIZER].get('enrolling') == due[0].name
+                             or self._asked is None, _DIAGNOSTICS_PERIOD_S)
+
+    def _on_enroll_status(self, message: String) -> None:
+        if self._asked is not None:
+            self._enrolled.append(EnrollResult(self._asked, message.data))
+            self._asked = None
 
     def _wait_for_frame(self) -> None:
         """Wait for the newest frame's outputs, and for landmarks that its last ones had too."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+import re
 from typing import Protocol
 
 from face_depth_ros.core.errors import SettingsError
@@ -15,11 +16,49 @@ from face_depth_ros.core.model_spec import PRECISIONS
 from face_depth_ros.evaluation.bags import FrameMessages
 from face_depth_ros.evaluation.output_messages import OutputMessage
 from face_depth_ros.predictors.depth_enhancer import METHODS
+from face_depth_ros.predictors.face_embedder import SHIPPED
+from face_depth_ros.predictors.known_people import GalleryAccess
 
 TRANSPORTS = ('ros', 'direct')
 BACKENDS = ('auto', 'openvino', 'tensorrt')
 OFF = 'off'
 ESTIMATORS = ('ours', 'depthnet', 'cgan', OFF)
+RECOGNIZERS = ('auto', 'on', OFF)
+_WINDOW = re.compile(r'(?P<name>.+)@(?P<start>[0-9.]+)-(?P<end>[0-9.]+)', re.DOTALL)
+
+
+@dataclass(frozen=True)
+class EnrollWindow:
+    """
+    A person to be introduced by a part of the bag, seconds from its first frame.
+
+    :raises SettingsError: no time in between
+    """
+
+    name: str
+    start_s: float
+    end_s: float
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.start_s < self.end_s:
+            raise SettingsError(f'{self.name!r} is to be enrolled from {self.start_s} to '
+                                f'{self.end_s} s, expected 0 <= START < END')
+
+    @staticmethod
+    def parse(text: str) -> EnrollWindow:
+        """
+        Read NAME@START-END.
+
+        :raises SettingsError: not of this form
+        """
+        found = _WINDOW.fullmatch(text)
+        try:
+            if found is None:
+                raise ValueError(text)
+            return EnrollWindow(found['name'], float(found['start']), float(found['end']))
+        except ValueError as error:
+            raise SettingsError(f'enroll is {text!r}, expected NAME@START-END with seconds from '
+                                'the begin of the bag, for instance Ada@0-1.5') from error
 
 
 @dataclass(frozen=True)
@@ -32,6 +71,12 @@ class ReplaySettings:
     :param realtime: keep the bag's own pace instead of waiting for each result; `ros` only
     :param temporal: join each face's depth with its last frames
     :param estimator: what estimates depth and mask from colour; 'off' = nothing does
+    :param recognizer: 'on', 'off', or 'auto' = on if a gallery is given
+    :param recognizer_model: what tells faces apart
+    :param gallery: file with the people to recognise
+    :param key_file: with its key; None = the key in the environment
+    :param plain: the gallery has no key
+    :param enroll: people to be introduced on the way, all for equally long
     :param limit: at most so many frames; None = all
     :param color_topic: None = found by name and type
     :param depth_topic: None = found by name and type
@@ -48,6 +93,12 @@ class ReplaySettings:
     precision: str = 'auto'
     temporal: bool = False
     estimator: str = 'ours'
+    recognizer: str = 'auto'
+    recognizer_model: str = SHIPPED
+    gallery: Path | None = None
+    key_file: Path | None = None
+    plain: bool = False
+    enroll: tuple[EnrollWindow, ...] = ()
     limit: int | None = None
     color_topic: str | None = None
     depth_topic: str | None = None
@@ -59,7 +110,8 @@ class ReplaySettings:
             f'{name} is {value!r}, expected one of {", ".join(allowed)}'
             for name, value, allowed in (
                 ('transport', self.transport, TRANSPORTS), ('method', self.method, METHODS),
-                ('estimator', self.estimator, ESTIMATORS), ('backend', self.backend, BACKENDS),
+                ('estimator', self.estimator, ESTIMATORS),
+                ('recognizer', self.recognizer, RECOGNIZERS), ('backend', self.backend, BACKENDS),
                 ('precision', self.precision, ('auto', *PRECISIONS)))
             if value not in allowed]
         if self.limit is not None and self.limit < 1:
@@ -68,8 +120,27 @@ class ReplaySettings:
             problems.append(f'deadline is {self.deadline_s} s, expected more than 0')
         if self.realtime and self.transport != 'ros':
             problems.append('realtime needs the transport ros: direct calls wait for each result')
+        if self.recognizer == 'on' and self.gallery is None:
+            problems.append('recognizer is on, but there is no gallery with people to recognise')
+        if self.enroll and not self.recognizes:
+            problems.append('somebody is to be enrolled, which needs a gallery and a recognizer')
+        if len({round(w.end_s - w.start_s, 3) for w in self.enroll}) > 1:
+            problems.append('people are to be enrolled for differently long, expected END - START '
+                            'to be the same of all')
         if problems:
             raise SettingsError('; '.join(problems))
+
+    @property
+    def recognizes(self) -> bool:
+        """Whether people are recognised."""
+        return self.recognizer != OFF and self.gallery is not None
+
+    @property
+    def access(self) -> GalleryAccess:
+        """How the gallery opens."""
+        return GalleryAccess('' if self.gallery is None else str(self.gallery.absolute()),
+                             '' if self.key_file is None else str(self.key_file.absolute()),
+                             self.plain)
 
 
 @dataclass(frozen=True)
@@ -86,6 +157,14 @@ class EstimateNote:
     confidence: float = float('nan')
     placement: str = ''
     cause: str = ''
+
+
+@dataclass(frozen=True)
+class EnrollResult:
+    """What became of an enrolment: 'ok NAME', or why nobody was introduced."""
+
+    window: EnrollWindow
+    status: str
 
 
 @dataclass(frozen=True)
@@ -142,6 +221,9 @@ class Player(Protocol):
 
     def refusals(self) -> dict[str, int]:
         """Return the counts of what the estimator left out or doubted, by cause."""
+
+    def enrollments(self) -> tuple[EnrollResult, ...]:
+        """Return what became of the people to be introduced."""
 
     def close(self) -> None:
         """Stop."""

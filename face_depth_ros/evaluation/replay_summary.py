@@ -13,11 +13,13 @@ from typing import Any
 
 from face_depth_ros.core.metrics import percentiles
 from face_depth_ros.evaluation.estimate_analysis import summarise_estimates
+from face_depth_ros.evaluation.identity_analysis import summarise_identities
 from face_depth_ros.evaluation.origin import commit, machine
 from face_depth_ros.evaluation.reference_depth import ReferenceDepth
 from face_depth_ros.evaluation.replay_analysis import FrameScore
 from face_depth_ros.evaluation.replay_settings import (
     EngineReport,
+    EnrollResult,
     OFF,
     PlayedFrame,
     ReplaySettings,
@@ -34,7 +36,8 @@ def summarise(settings: ReplaySettings, played: Sequence[PlayedFrame],
               wall_s: float, unmatched: Mapping[str, int],
               stages: Mapping[str, Mapping[str, float]],
               reference: ReferenceDepth | None = None,
-              refusals: Mapping[str, int] | None = None) -> dict[str, Any]:
+              refusals: Mapping[str, int] | None = None,
+              enrollments: Sequence[EnrollResult] = ()) -> dict[str, Any]:
     """
     Return the content of summary.json.
 
@@ -43,6 +46,7 @@ def summarise(settings: ReplaySettings, played: Sequence[PlayedFrame],
     :param stages: {stage: {p50, p95}} in ms that no frame carries
     :param unmatched: messages of the input bag without a partner of equal stamp, by cause
     :param refusals: faces that the estimator left out, by cause
+    :param enrollments: what became of the people to be introduced
     """
     done = [p for p in played if not p.cause]
     durations: dict[str, list[float]] = {}
@@ -68,6 +72,7 @@ def summarise(settings: ReplaySettings, played: Sequence[PlayedFrame],
         'method': settings.method,
         'temporal': settings.temporal,
         'estimator': settings.estimator,
+        'recognizer': settings.recognizer_model if settings.recognizes else OFF,
         'realtime': settings.realtime,
         'dropped_by_cause': dict(Counter(p.cause for p in played if p.cause)),
         'unmatched_messages': dict(unmatched),
@@ -87,6 +92,9 @@ def summarise(settings: ReplaySettings, played: Sequence[PlayedFrame],
         summary['estimation'] = summarise_estimates(
             [(s.index, s.estimates) for s in scores], dict(refusals or {})) | (
             {} if reference is None else _estimates_against_reference(scores))
+    if settings.recognizes:
+        summary['identities'] = summarise_identities(
+            [(s.index, s.identities) for s in scores], enrollments)
     return summary
 
 

@@ -82,6 +82,8 @@ TOPICS = (
      'not subscribed with `use_depth: false`'),
     ('depth_enhanced/provenance', 'sensor_msgs/Image', 'in, optional', 'face_recognizer',
      'says what of that is measured'),
+    ('depth_estimated/faces', '- (inside the container alone)', 'in, optional', 'face_recognizer',
+     'the whole estimate of depth_estimator; where it does not come, the node estimates itself'),
     ('liveness', 'vision_msgs/Detection2DArray', 'in, optional', 'face_recognizer',
      'subscribed with `require_live: true` alone: whoever is not ("live", score) is unknown'),
     ('identities', 'vision_msgs/Detection2DArray', 'out', 'face_recognizer',

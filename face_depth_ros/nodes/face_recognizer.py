@@ -165,7 +165,8 @@ class FaceRecognizerNode(WorkerNode[FaceRecognizerSettings, Recognizer, Recognit
         """Forget tracks, and what waits to be joined."""
         with self._intake:
             self._join.clear()
-            self._join.expect(self._optional, info=True)
+            self._join.expect([k for k, i in self._optional.items() if self._comes(i)],
+                              info=True)
         if self._slot.present is not None:
             self._slot.present.reset()
 
@@ -281,9 +282,14 @@ class FaceRecognizerNode(WorkerNode[FaceRecognizerSettings, Recognizer, Recognit
                                   info=self._comes(self._info_input))
 
     def _comes(self, source: TopicInput[Any]) -> bool:
-        if not source.is_open:  # nobody knows until it is
-            return not isinstance(source, InsideInput)
+        if not source.is_open:  # of those outside nobody knows until it is
+            return not isinstance(source, InsideInput) or self._estimates_offered()
         return source.publishers > 0 and source.silent_for < self.settings.silence_timeout
+
+    def _estimates_offered(self) -> bool:
+        """Whether a depth_estimator is in the same container."""
+        return self._exchange is not None and self._exchange.offers(
+            (self.resolve_topic_name(ESTIMATES_TOPIC), ESTIMATES.type_name))
 
     def _submit(self, sets: list[RecognitionSet]) -> None:
         for joined in sets:

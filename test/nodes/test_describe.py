@@ -8,11 +8,14 @@ from pathlib import Path
 import sys
 
 from face_depth_ros.nodes import describe, parameters
+from face_depth_ros.nodes.absent_recognizer import AbsentRecognizer
 from face_depth_ros.nodes.depth_enhancer import DepthEnhancerNode
 from face_depth_ros.nodes.depth_estimator import DepthEstimatorNode
 from face_depth_ros.nodes.face_detector import FaceDetectorNode
+from face_depth_ros.nodes.face_recognizer import FaceRecognizerNode
 from fake_predictors import FakeDetector, FakeEnhancer, FakeEstimator
 import pytest
+from rclpy.parameter import Parameter
 import yaml
 
 CONFIG = Path(__file__).resolve().parents[2] / 'config' / 'face_depth.yaml'
@@ -36,13 +39,18 @@ def test_the_parameter_file_holds_the_defaults_with_their_types():
 def test_the_table_of_topics_names_what_the_nodes_have(graph):
     nodes = {'face_detector': graph.add(FaceDetectorNode, open_detector=FakeDetector),
              'depth_enhancer': graph.add(DepthEnhancerNode, open_enhancer=FakeEnhancer),
-             'depth_estimator': graph.add(DepthEstimatorNode, open_estimator=FakeEstimator)}
+             'depth_estimator': graph.add(DepthEstimatorNode, open_estimator=FakeEstimator),
+             'face_recognizer': graph.add(
+                 FaceRecognizerNode, open_recognizer=lambda **_: AbsentRecognizer(),
+                 parameter_overrides=[Parameter('require_live', value=True)])}
     assert set(nodes) == {node.default_name for node in describe.NODES}
     for name, node in nodes.items():
         has = {(i.topic, 'in' if i.required else 'in, optional') for i in node.inputs}
         has |= {(o.topic, 'out') for o in node.outputs}
         if name == 'depth_estimator':
             has.add((node.latched.topic_name, 'out, latched'))
+        if name == 'face_recognizer':
+            has.add((node._enrollment._subscription.topic_name, 'in'))
         assert has == {(graph.topic(t), direction) for t, _, direction, of, _ in describe.TOPICS
                        if of == name}
 
