@@ -104,7 +104,7 @@ def read_splits(path: Path) -> tuple[FacePair, ...]:
 
     :raises DatasetError: missing, or a line of another form
     """
-    pairs = []
+    pairs: list[FacePair] = []
     for line in read_text(path).splitlines():
         words = [w.strip() for w in line.split(',')]
         if not any(words) or (not pairs and not words[0].isdigit()):
@@ -127,7 +127,7 @@ def read_labels(path: Path) -> dict[str, HeadBox]:
     :returns: by 'video/frame.jpg'
     :raises DatasetError: missing, or a line of another form
     """
-    boxes = {}
+    boxes: dict[str, HeadBox] = {}
     for line in read_text(path).splitlines():
         if not line.strip():
             continue
