@@ -14,6 +14,7 @@ from typing import Any
 from face_depth_ros.evaluation.evaluation_result import Evaluation, Table
 from face_depth_ros.evaluation.identity_protocol import calibrations, IdentityScores
 from face_depth_ros.evaluation.identity_report import identity_blocks
+from face_depth_ros.evaluation.identity_rows import C_ID
 from face_depth_ros.evaluation.identity_tables import identity_tables
 from face_depth_ros.evaluation.identity_verdict import identity_verdict
 
@@ -51,8 +52,10 @@ def shape_tables(options: argparse.Namespace) -> tuple[dict[str, Table], str]:
     """
     Return the tables on face shapes, and why there are none.
 
-    Their module makes them where it is there.
+    Their module makes them where it is there, on rendered people.
     """
+    if options.data != 'synthetic' or C_ID not in options.rows:
+        return {}, f'they are of rendered people, and go with the row {C_ID}'
     if importlib.util.find_spec(_SHAPES) is None:
         return {}, 'there is no protocol for face shapes'
     tables: dict[str, Table] = importlib.import_module(_SHAPES).shape_tables(options)

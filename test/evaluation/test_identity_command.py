@@ -11,8 +11,11 @@ from typing import Any
 import cv2
 from drawn_identities import draw_people, write_brought, write_recognizer
 from estimator_models import write_our_model
+from face_depth_ros.core import model_spec
+from face_depth_ros.core.errors import FaceDepthError
 from face_depth_ros.core.identity_calibration import read_calibrations
 from face_depth_ros.evaluation import evaluate, identity_commands, identity_datasets
+from face_depth_ros.evaluation.checkout_data import checkout_data
 from face_depth_ros.evaluation.identity_faces import save_faces, write_part
 import numpy as np
 import pytest
@@ -27,7 +30,8 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     write_our_model(folder, 'face_estimator', 64)
     write_recognizer(folder)
-    monkeypatch.setenv('FACE_DEPTH_MODELS', str(folder))
+    # These models alone, whatever lies in the checkout.
+    monkeypatch.setattr(model_spec, 'model_folders', lambda: [folder])
     return folder
 
 
@@ -158,7 +162,11 @@ def test_pairs_in_folds(tmp_path: Path, models: Path, monkeypatch: pytest.Monkey
     assert content['rows']['c_Id'] == {}
 
 
-def test_photos_without_a_face_are_left_out(tmp_path: Path, models: Path) -> None:
+def test_photos_without_a_face_are_left_out(tmp_path: Path, models: Path,
+                                            capsys: pytest.CaptureFixture[str]) -> None:
+    shipped = Path(__file__).parents[2] / 'models'
+    for ending in ('onnx', 'yaml'):
+        (models / f'face_detector.{ending}').symlink_to(shipped / f'face_detector.{ending}')
     data = tmp_path / 'vgg'
     for person in ('n000001', 'n000002'):
         (data / 'test' / person).mkdir(parents=True)
@@ -167,7 +175,58 @@ def test_photos_without_a_face_are_left_out(tmp_path: Path, models: Path) -> Non
                         np.full((80, 80, 3), 90, np.uint8))
     assert evaluate.main(['identity', '--out', str(tmp_path / 'out'), '--data',
                           f'vggface2:{data}', '--rows', 'Student']) == 1
+    assert 'there are no faces to tell apart' in capsys.readouterr().err
 
+
+def test_templates_of_ijb_a(tmp_path: Path, models: Path,
+                            monkeypatch: pytest.MonkeyPatch) -> None:
+    data, photos = tmp_path / 'ijb', draw_people(6, 1)
+    heading = ('TEMPLATE_ID,SUBJECT_ID,FILE,MEDIA_ID,FACE_X,FACE_Y,FACE_WIDTH,FACE_HEIGHT')
+    lines: dict[str, list[str]] = {'gallery': [heading], 'probe': [heading]}
+    for person in range(6):
+        for number, photo in enumerate(photos[photos['person'] == person][:4]):
+            path = data / 'images' / 'img' / f'{person}_{number}.png'
+            path.parent.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(path), photo['color'][..., ::-1])
+            kind = 'gallery' if number < 2 else 'probe'
+            template = person if number < 2 else 10 + person
+            if kind == 'probe' or person < 4:  # two probes are strangers
+                lines[kind].append(f'{template},{person},img/{path.name},{number},48,48,96,96')
+    verify, search = data / 'IJB-A_11_sets' / 'split1', data / 'IJB-A_1N_sets' / 'split1'
+    for folder in (verify, search):
+        folder.mkdir(parents=True)
+    (verify / 'verify_metadata_1.csv').write_text(
+        '\n'.join(lines['gallery'] + lines['probe'][1:]))
+    (verify / 'verify_comparisons_1.csv').write_text(
+        '\n'.join(f'{i},{10 + j}' for i in range(4) for j in range(6)))
+    for kind, rows in lines.items():
+        (search / f'search_{kind}_1.csv').write_text('\n'.join(rows))
+
+    class WholePhoto:
+        def find(self, photo: np.ndarray) -> Any:
+            return type('Found', (), {'color': photo})
+
+        def close(self) -> None:
+            pass
+
+    monkeypatch.setattr(identity_datasets.Cropper, '_finder', lambda self: WholePhoto())
+    content = run(tmp_path / 'out', '--data', f'ijb_a:{data}', '--rows', 'Student')
+    row = content['rows']['Student, RGB only']
+    assert row['TAR at 0.1'] == row['rank-1'] == 100.0 and row['TAR at 0.1 std'] == 0.0
+    assert row['TPIR at 0.1'] is None  # two strangers cannot tell
+
+
+def test_quick_with_the_shipped_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv('FACE_DEPTH_MODELS', raising=False)
+    try:
+        model_spec.find_model('face_recognizer')
+        checkout_data(identity_commands.FIXTURE)
+    except FaceDepthError as error:
+        pytest.skip(f'the recogniser or its fixture does not ship yet: {error}')
+    content = run(tmp_path, '--quick', '--rows', 'Student')
+    row = content['rows']['Student']
+    assert row['average'] > 90.0 and row['pose'] > 80.0
+    assert row['average'] >= content['rows']['Student, depth only']['average']
 
 @pytest.mark.parametrize(('arguments', 'complaint'), [
     (('--rows', 'ArcFace'), 'ArcFace is no row, expected some of Full network, Student, c_Id'),
