@@ -58,8 +58,9 @@ class RgbdFace:
 
     :param dataset: see `Recording`, as all names here
     :param color: (H, W, 3) uint8 RGB, None where the dataset has no colour
-    :param depth: (H, W) float32 metres along the line of sight, NaN where invalid; of an
-        orthographic scan from the plane `ORTHOGRAPHIC_NEAR_M` before its nearest point
+    :param depth: (H, W) float32 metres along the line of sight, NaN where invalid, so all over a
+        photo without depth; of an orthographic scan from the plane `ORTHOGRAPHIC_NEAR_M` before
+        its nearest point
     :param intrinsics: of both images
     :param metres_per_pixel: of an orthographic scan, the same across and down
     :param landmarks: pixels, corner-origin: name to (2,) float32, or (N, 2) float32 in the

@@ -23,6 +23,7 @@ from face_depth_ros.core.identity_metrics import (
     equal_error_rate,
     FALSE_ACCEPT_RATES,
     mate_ranks,
+    roc,
     split_scores,
     true_accept_rate,
 )
@@ -39,8 +40,9 @@ import numpy as np
 YAW_BINS = ((0, 15), (15, 30), (30, 45), (45, 60))
 """Degrees to either side; the last one takes its end in."""
 COVERED = 'occlusion'
-"""Probes that do not count by yaw."""
+"""Probes of this kind, or of one that begins so, do not count by yaw."""
 _SILENT = -1.0
+_CURVE_POINTS = 60
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,7 @@ class RowScores:
     :param average: over the probes of all columns
     :param by_yaw: of the probes of a bin, None where there are none
     :param true_accept: by false-accept rate, None where pairs are too few
+    :param curve: false-accept and true-accept rates, from the rarest that can be told to 1
     :param calibration: slope, offset and thresholds, None where pairs are too few
     """
 
@@ -113,6 +116,7 @@ class RowScores:
     true_accept: dict[float, float | None] = field(default_factory=dict)
     equal_error: float = 1.0
     area: float = 0.0
+    curve: list[tuple[float, float]] = field(default_factory=list)
     calibration: dict[str, Any] | None = None
 
 
@@ -266,8 +270,19 @@ def _judge_row(faces: Collected, vectors: list[np.ndarray], settings: Mapping[st
                        for rate in FALSE_ACCEPT_RATES}
     row.equal_error = equal_error_rate(genuine, impostor)
     row.area = area_under_curve(genuine, impostor)
+    row.curve = curve_points(genuine, impostor)
     row.calibration = _calibration(genuine, impostor)
     return row
+
+
+def curve_points(genuine: np.ndarray, impostor: np.ndarray,
+                 points: int = _CURVE_POINTS) -> list[tuple[float, float]]:
+    """Return false-accept and true-accept rates, evenly spaced over the logarithm of the first."""
+    curve = roc(genuine, impostor)
+    wanted = np.geomspace(1.0 / impostor.size, 1.0, points)
+    # False accepts fall along the curve: the first place that is rare enough.
+    at = np.searchsorted(-curve.false_accept, -wanted * (1.0 + 1e-12), 'left')
+    return [(float(rate), float(curve.true_accept[i])) for rate, i in zip(wanted, at, strict=True)]
 
 
 def _calibration(genuine: np.ndarray, impostor: np.ndarray) -> dict[str, Any] | None:
@@ -280,7 +295,7 @@ def _calibration(genuine: np.ndarray, impostor: np.ndarray) -> dict[str, Any] | 
 def _yaw_bins(faces: Collected, probes: np.ndarray) -> dict[str, np.ndarray]:
     """Return which probes lie in each bin, without covered faces."""
     yaw = np.abs(np.asarray(faces.yaws, np.float64)[probes])
-    free = np.asarray(faces.kinds)[probes] != COVERED
+    free = np.array([not faces.kinds[i].startswith(COVERED) for i in probes], bool)
     last = YAW_BINS[-1][1]
     with np.errstate(invalid='ignore'):
         return {f'{low} to {high}': free & (yaw >= low) & ((yaw < high) | (

@@ -20,6 +20,7 @@ from face_depth_ros.evaluation.identity_verdict import (
     identity_verdict,
 )
 from face_depth_ros.evaluation.identity_views import ESTIMATED
+from face_depth_ros.evaluation.plots import new_plot
 from face_depth_ros.evaluation.report import cards, figure, folded, number, paragraph, table
 
 MISSED = ' probes'
@@ -50,6 +51,8 @@ def identity_blocks(scores: IdentityScores, tables: Mapping[str, Table]) -> list
         blocks.append(figure(
             grouped_bars(missed, tuple(next(iter(missed.values()))), 'not first, %', ours),
             'Probes whose person does not come first; depth and mask estimated from colour.'))
+        blocks.append(figure(_curves(scores, ours), 'Verification with depth and mask estimated '
+                             'from colour: how many pairs of one person pass.'))
     sentences = identity_verdict(scores)
     if sentences:
         blocks.append(folded('Does fusion beat each single modality? Table by table',
@@ -59,6 +62,20 @@ def identity_blocks(scores: IdentityScores, tables: Mapping[str, Table]) -> list
             blocks += [f'<h3>{escape(item.title)}</h3>', table(item.rows, 'recogniser', ours),
                        paragraph(f'{item.dataset}; {item.unit}', 'note'), _note(key)]
     return [block for block in blocks if block]
+
+
+def _curves(scores: IdentityScores, ours: str) -> str:
+    """Draw the curves of all rows (ROC)."""
+    with new_plot(9.6, 3.3) as plot:
+        for name, row in scores.rows[ESTIMATED].items():
+            rates, accepted = zip(*row.curve, strict=True)
+            plot.axes.plot(rates, [100.0 * a for a in accepted], label=name,
+                           linewidth=2.4 if name == ours else 1.2)
+        plot.axes.set_xscale('log')
+        plot.axes.set_xlabel('false-accept rate')
+        plot.axes.set_ylabel('true accepts, %')
+        plot.axes.legend(loc='lower right')
+        return plot.svg()
 
 
 def _cards(scores: IdentityScores) -> list[tuple[str, str, str]]:

@@ -45,6 +45,8 @@ def identity_details(scores: IdentityScores) -> dict[str, Any]:
             'photos_without_face': scores.faceless, 'load_average': os.getloadavg()[0],
             'verdict': identity_verdict(scores), 'absent': scores.absent,
             'calibrations': calibrations(scores),
+            'roc': {depth: {name: row.curve for name, row in rows.items()}
+                    for depth, rows in scores.rows.items()},
             'models': {name: asdict(model) for name, model in scores.models.items()}}
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from drawn_identities import draw_people, write_recognizer
 from estimator_models import write_grey_model, write_our_model
 from face_depth_ros.core.errors import DatasetError
+from face_depth_ros.core.identity_metrics import true_accept_rate
 from face_depth_ros.datasets.photo_faces import FacePair
 from face_depth_ros.datasets.rgbd_faces import Recording, RgbdFace
 from face_depth_ros.evaluation.identity_datasets import Cropper, first_people
@@ -25,6 +26,7 @@ from face_depth_ros.evaluation.identity_pairs import (
 from face_depth_ros.evaluation.identity_protocol import (
     collect,
     condition_settings,
+    curve_points,
     FaceBatch,
     IdentityScores,
     judge,
@@ -263,3 +265,13 @@ def test_a_face_of_nothing_is_left_out() -> None:
     recordings = [Recording('d', s, '', s, 'c', Path()) for s in ('b', 'a', 'c')]
     assert [r.subject for r in first_people(recordings, 2)] == ['b', 'a']
     assert first_people(recordings, None) is recordings
+
+
+def test_the_curve_never_exceeds_its_rates() -> None:
+    rng = np.random.default_rng(1)
+    genuine, impostor = rng.normal(2, 1, 300), np.round(rng.normal(0, 1, 1000), 2)
+    points = curve_points(genuine, impostor)
+    assert points[0][0] == pytest.approx(0.001) and points[-1] == (1.0, 1.0)
+    for rate, accepted in points[:-1]:
+        expected = true_accept_rate(genuine, impostor, rate * (1 + 1e-9))
+        assert accepted == pytest.approx(expected)
