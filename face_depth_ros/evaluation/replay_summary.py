@@ -88,14 +88,22 @@ def summarise(settings: ReplaySettings, played: Sequence[PlayedFrame],
     }
     if reference is not None:
         summary['reference'] = _against_reference(reference, scores)
+    return summary | _of_faces(settings, scores, reference, dict(refusals or {}), enrollments)
+
+
+def _of_faces(settings: ReplaySettings, scores: Sequence[FrameScore],
+              reference: ReferenceDepth | None, refusals: dict[str, int],
+              enrollments: Sequence[EnrollResult]) -> dict[str, Any]:
+    """Return what estimator and recogniser said of the faces, as far as they ran."""
+    found: dict[str, Any] = {}
     if settings.estimator != OFF:
-        summary['estimation'] = summarise_estimates(
-            [(s.index, s.estimates) for s in scores], dict(refusals or {})) | (
+        found['estimation'] = summarise_estimates(
+            [(s.index, s.estimates) for s in scores], refusals) | (
             {} if reference is None else _estimates_against_reference(scores))
     if settings.recognizes:
-        summary['identities'] = summarise_identities(
+        found['identities'] = summarise_identities(
             [(s.index, s.identities) for s in scores], enrollments)
-    return summary
+    return found
 
 
 def to_json(value: Any) -> str:

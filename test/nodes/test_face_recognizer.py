@@ -9,8 +9,10 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticStatus
 from face_depth_ros.core.errors import GalleryError, ModelSpecError
 from face_depth_ros.gallery.people import Template
+from face_depth_ros.nodes.depth_estimator import DepthEstimatorNode
 from face_depth_ros.nodes.detection_messages import DetectionFrame, detections_to_message
 from face_depth_ros.nodes.face_recognizer import FaceRecognizerNode
+from face_depth_ros.nodes.handoff import Exchange
 from face_depth_ros.nodes.headers import header_of, stamp_of
 from face_depth_ros.nodes.identity_messages import liveness_to_message, LivenessFrame
 from face_depth_ros.nodes.image_messages import image_to_message, ImageFrame
@@ -68,6 +70,7 @@ class Robot:
         options = {'open_recognizer': overrides.pop('open_recognizer', self.open_recognizer)}
         reliable = {f'qos_overrides.{self.graph.topic(t)}.subscription.reliability': 'reliable'
                     for k, (t, _) in TOPICS.items() if k in inputs}
+        options |= {k: overrides.pop(k) for k in ('exchange',) if k in overrides}
         settings = {'model': str(self.model), 'silence_timeout': 60.0, **reliable, **overrides}
         self.node = self.graph.add(FaceRecognizerNode, **options, parameter_overrides=[
             Parameter(k, value=v) for k, v in settings.items()])
@@ -293,6 +296,43 @@ def test_settings_follow_at_run_time(robot):
     assert not robot.set('false_accept_rate', 0.0).successful
     assert robot.set('gallery', 'elsewhere.db').successful
     wait_until(lambda: robot.node._slot.present is not recognizer, 'another gallery')
+
+
+def test_estimates_come_from_the_depth_estimator_of_the_same_container(robot):
+    robot.enroll_directly(Ada=Scene(1))
+    exchange = Exchange()
+
+    class Estimates:
+        confidence_threshold, crop = 0.5, 'box'
+
+        def __init__(self, **_):
+            self.calls = 0
+
+        def estimate(self, color, detections, *, intrinsics=None, depth=None):
+            self.calls += 1
+            return SceneEstimator.scene.estimated
+
+        def close(self):
+            """Nothing is held."""
+
+    estimator = robot.graph.add(
+        DepthEstimatorNode, open_estimator=Estimates, exchange=exchange, parameter_overrides=[
+            Parameter(f'qos_overrides.{robot.graph.topic(t)}.subscription.reliability',
+                      value='reliable') for t in ('color/image_raw', 'detections')]
+        + [Parameter('use_depth', value=False)])
+    robot.start(exchange=exchange)
+    robot.graph.wait_ready('depth_estimator')
+    wait_until(lambda: all(robot.graph.spinner.call(lambda i=i: i.publishers)
+                           for i in estimator.inputs if i.required), 'inputs')
+    wait_until(lambda: 'estimate' in robot.node._join.awaited, 'waiting for estimates')
+    for _ in range(3):
+        assert robot.names(Scene(1)) == ['Ada']
+    assert robot.node._slot.present.own_estimates == 0
+    assert estimator._slot.present.calls == 3
+    values = robot.status(lambda _, v: v['frames.processed'] == '3')
+    assert 'count.estimate_missing' not in values
+    assert values[f'input.{robot.graph.topic("depth_estimated/faces")}'] == (
+        'hand-off, 1 publisher(s), 3 received')
 
 
 @pytest.mark.parametrize(('error', 'cause'), [

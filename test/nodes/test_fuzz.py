@@ -16,12 +16,14 @@ from face_depth_ros.nodes.depth_enhancer import DepthEnhancerNode
 from face_depth_ros.nodes.depth_estimator import DepthEstimatorNode
 from face_depth_ros.nodes.detection_messages import DetectionFrame, detections_to_message
 from face_depth_ros.nodes.face_detector import FaceDetectorNode
+from face_depth_ros.nodes.face_recognizer import FaceRecognizerNode
 from fake_predictors import color_message, depth_message, FakeDetector, FRAME_ID, info_message
 from malformed_messages import MalformedMessages
 import numpy as np
 import pytest
 from rclpy.parameter import Parameter
 from rclpy.serialization import serialize_message
+from recognizer_graph import write_recognizer
 from ros_graph import wait_until
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from vision_msgs.msg import Detection2DArray
@@ -51,10 +53,10 @@ def packed_png(message, channels):
 
 class Fuzzed:
     """
-    Two detectors and two enhancers, with raw and compressed inputs, and an estimator.
+    Two detectors and two enhancers, with raw and compressed inputs, an estimator, a recogniser.
 
-    The raw detector, both enhancers and the estimator have real predictors; compressed images are
-    decoded before any predictor sees them. The network of the estimator is a small one.
+    All but the packed detector have real predictors; compressed images are decoded before any
+    predictor sees them. The networks of estimator and recogniser are small ones.
     """
 
     def __init__(self, graph):
@@ -69,8 +71,9 @@ class Fuzzed:
         self.packed_enhancer = self._add(DepthEnhancerNode, 'packed', method='Sp-HfU',
                                          depth_transport='compressedDepth')
         self.estimator = self._add(DepthEstimatorNode, 'raw')
+        self.recognizer = self._add(FaceRecognizerNode, 'raw', gallery='/tmp/none', plain=True)
         self.nodes = graph.spinner.nodes
-        for topic in ('raw/found', 'packed/found'):
+        for topic in ('raw/found', 'packed/found', 'raw/identities'):
             graph.subscribe(Detection2DArray, topic)
         for topic in ('raw/depth_enhanced/image_raw', 'packed/depth_enhanced/image_raw',
                       'raw/depth_estimated/image_raw', 'raw/mask/color'):
@@ -82,7 +85,8 @@ class Fuzzed:
                            ('detections', Detection2DArray)):
             graph.probe.publisher(kind, graph.topic(name))
         graph.wait_ready('raw/face_detector', 'packed/face_detector', 'raw/depth_enhancer',
-                         'packed/depth_enhancer', 'raw/depth_estimator')
+                         'packed/depth_enhancer', 'raw/depth_estimator',
+                         'raw/face_recognizer')
 
     def _add(self, node, prefix, **overrides):
         """Inputs are shared and reliable, so that nothing that was fed is lost on the way."""
@@ -92,7 +96,8 @@ class Fuzzed:
         rules = [a for t in topics[:3:2] + topics[4:6]
                  for a in ('-r', f'{t}:={self.graph.topic(t)}')]
         found = 'detections:=' + self.graph.topic(
-            'detections' if node in (DepthEnhancerNode, DepthEstimatorNode) else f'{prefix}/found')
+            f'{prefix}/found' if prefix == 'packed' and node is not DepthEnhancerNode
+            or node is FaceDetectorNode else 'detections')
         return self.graph.add(
             node, namespace=self.graph.topic(prefix), start_parameter_services=False,
             cli_args=['--ros-args', *rules, '-r', found],
@@ -171,12 +176,13 @@ class Fuzzed:
             self.graph.wait_stamp(f'{prefix}/found', stamp)
             answer = self.graph.wait_stamp(f'{prefix}/depth_enhanced/image_raw', stamp)
             assert answer.data == depth_message(stamp).data
-        for topic in ('raw/depth_estimated/image_raw', 'raw/mask/color'):
+        for topic in ('raw/depth_estimated/image_raw', 'raw/mask/color', 'raw/identities'):
             self.graph.wait_stamp(topic, stamp)
 
 
 def test_malformed_messages_do_no_lasting_harm(graph, tmp_path, monkeypatch):
     write_estimators(tmp_path, ['ours'])
+    write_recognizer(tmp_path)
     monkeypatch.setenv('FACE_DEPTH_MODELS', str(tmp_path))
     fuzzed = Fuzzed(graph)
     rng = np.random.default_rng(SEED)

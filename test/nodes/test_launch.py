@@ -18,8 +18,10 @@ from face_depth_ros.nodes.image_messages import depth_from_message
 from fake_predictors import color_message, depth_message, info_message
 import pytest
 from rcl_interfaces.srv import GetParameters
+from recognizer_graph import write_recognizer
 from ros_graph import DEADLINE_S, Graph
 from sensor_msgs.msg import CameraInfo, Image
+from vision_msgs.msg import Detection2DArray
 
 launch_ros = pytest.importorskip(
     'launch_ros', reason='launch_ros is not importable: it comes with a ROS distribution, or from '
@@ -77,16 +79,21 @@ def parameters_of(graph: Graph, node: str, *names: str) -> list[str]:
 def test_all_components_come_up_and_a_frame_goes_through(graph, tmp_path, monkeypatch):
     write_estimators(tmp_path, ['cgan'])
     monkeypatch.setenv('FACE_DEPTH_MODELS', str(tmp_path))
-    with launched(graph, precision='fp32', method='De-M2', estimator_model='cgan') as process:
+    recognizer, gallery = str(write_recognizer(tmp_path, 'small')), str(tmp_path / 'g.db')
+    with launched(graph, precision='fp32', method='De-M2', estimator_model='cgan',
+                  recognizer_model=recognizer, gallery=gallery) as process:
         for name, kind in (('color/image_raw', Image), ('color/camera_info', CameraInfo),
                            ('depth/image_raw', Image), ('depth/camera_info', CameraInfo)):
             graph.probe.publisher(kind, graph.topic(f'camera/{name}'))
         graph.subscribe(Image, 'depth_enhanced/image_raw')
         graph.subscribe(Image, 'depth_estimated/image_raw')
-        graph.wait_ready('face_detector', 'depth_enhancer', 'depth_estimator')
+        graph.subscribe(Detection2DArray, 'identities')
+        graph.wait_ready('face_detector', 'depth_enhancer', 'depth_estimator', 'face_recognizer')
         assert nodes_of(graph, 'face_depth_container') == [
             graph.topic('face_detector'), graph.topic('depth_enhancer'),
-            graph.topic('depth_estimator')]
+            graph.topic('depth_estimator'), graph.topic('face_recognizer')]
+        assert parameters_of(graph, 'face_recognizer', 'model', 'gallery') == [
+            recognizer, gallery]
         assert parameters_of(graph, 'face_detector', 'precision', 'backend', 'model') == [
             'fp32', 'auto', 'face_detector']
         assert parameters_of(graph, 'depth_enhancer', 'method') == ['De-M2']
@@ -96,7 +103,7 @@ def test_all_components_come_up_and_a_frame_goes_through(graph, tmp_path, monkey
             check=True).stdout.split()[0])
         assert f'{FILE.parents[1]}/config/fastdds.xml' in Path(
             f'/proc/{container}/environ').read_text(encoding='utf-8')
-        for node in ('depth_enhancer', 'depth_estimator'):
+        for node in ('depth_enhancer', 'depth_estimator', 'face_recognizer'):
             status = graph.wait_status(node, lambda _, v: True)
             assert status[f'input.{graph.topic("detections")}'].startswith('hand-off')
         for topic, message in (('color/camera_info', info_message(5)),
@@ -108,13 +115,18 @@ def test_all_components_come_up_and_a_frame_goes_through(graph, tmp_path, monkey
         assert depth_from_message(answer).array.shape == (48, 64)
         answer = graph.wait_stamp('depth_estimated/image_raw', 5)
         assert (answer.encoding, answer.width, answer.height) == ('32FC1', 64, 48)
+        assert graph.wait_stamp('identities', 5).header == answer.header
+        status = graph.wait_status('face_recognizer', lambda _, v: v['frames.processed'] != '0')
+        assert status[f'input.{graph.topic("depth_estimated/faces")}'].startswith(
+            'hand-off, 1 publisher(s)')
 
 
 def test_one_component_in_a_container_of_another_name_without_hand_off(graph, tmp_path):
     own = tmp_path / 'own.yaml'
     own.write_text('/**:\n  ros__parameters: {silence_timeout: 7.0}\n'
                    '/**/depth_enhancer:\n  ros__parameters: {method: Hf-L}\n', encoding='utf-8')
-    with launched(graph, components='depth_enhancer,depth_estimator', estimator='false',
+    with launched(graph, components='depth_enhancer,depth_estimator,face_recognizer',
+                  estimator='false', recognizer='false',
                   container_name='box', hand_off='false', params_file=str(own)):
         graph.wait_status('depth_enhancer', lambda _, v: v['state'] == 'active')
         assert nodes_of(graph, 'box') == [graph.topic('depth_enhancer')]
@@ -146,5 +158,6 @@ def test_every_argument_is_documented():
     declared = [e for e in entities if isinstance(e, DeclareLaunchArgument)]
     assert {e.name for e in declared} >= {'color_topic', 'depth_topic', 'namespace', 'backend',
                                           'container_name', 'components', 'params_file', 'rviz',
-                                          'estimator', 'estimator_model'}
+                                          'estimator', 'estimator_model', 'recognizer',
+                                          'recognizer_model', 'gallery', 'key_file'}
     assert all(e.description and e.default_value is not None for e in declared)
