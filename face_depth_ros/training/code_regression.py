@@ -4,11 +4,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from face_depth_ros.networks.face_shape import FaceShapeEncoder
 from face_depth_ros.training.identity_bank import IdentityBank
 from face_depth_ros.training.shape_scoring import inputs_of
 import torch
 
+_AT_ONCE = 8192
 RIDGES = (1e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)
 """Tried for each code, times the mean square of a feature."""
 HELD_OUT = 5
@@ -29,14 +32,16 @@ def solve_last_layer(encoder: FaceShapeEncoder, bank: IdentityBank, wanted: torc
     """
     features = features_of(encoder, bank, batch)
     held = bank.person % HELD_OUT == 0
-    if not bool(held.any()) or bool(held.all()):
-        ridges = features.new_full((wanted.shape[1],), RIDGES[3])
-    else:
-        told = torch.stack([predicted(features[~held], wanted[~held], features[held], ridge)
-                            for ridge in RIDGES])  # (R, H, K)
-        best = (told - wanted[held]).square().mean(dim=1).argmin(dim=0)  # (K,)
-        ridges = features.new_tensor(RIDGES)[best]
-    weight, bias = solved(features, wanted, ridges)
+    ridges = features.new_full((wanted.shape[1],), RIDGES[3])
+    if bool(held.any()) and not bool(held.all()):
+        some = Moments.of(features[~held], wanted[~held])
+        wrong = []
+        for ridge in RIDGES:
+            weight, bias = some.solved(torch.full_like(ridges, ridge))
+            told = features[held] @ weight + bias
+            wrong.append((told - wanted[held]).square().mean(dim=0))
+        ridges = features.new_tensor(RIDGES)[torch.stack(wrong).argmin(dim=0)]
+    weight, bias = Moments.of(features, wanted).solved(ridges)
     encoder.codes.weight.copy_(weight.T)
     encoder.codes.bias.copy_(bias)
 
@@ -54,30 +59,46 @@ def features_of(encoder: FaceShapeEncoder, bank: IdentityBank, batch: int) -> to
     return torch.cat(parts)
 
 
-def predicted(features: torch.Tensor, wanted: torch.Tensor, others: torch.Tensor,
-              ridge: float) -> torch.Tensor:
-    """Solve on some photos with one ridge and tell the codes of others, (H, K)."""
-    weight, bias = solved(features, wanted, features.new_full((wanted.shape[1],), ridge))
-    return others @ weight + bias
-
-
-def solved(features: torch.Tensor, wanted: torch.Tensor,
-           ridges: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+@dataclass(frozen=True)
+class Moments:
     """
-    Solve ridge regressions of the same features.
+    What a ridge regression needs to know of its data.
 
-    :param features: (N, F); wanted: (N, K)
-    :param ridges: (K,), times the mean variance of a feature
-    :returns: weight (F, K), bias (K,)
+    :param middle: (F,) and target: (K,), the means
+    :param gram: (F, F) of the features; right: (F, K) of features and codes; both float64
     """
-    middle, target = features.mean(dim=0), wanted.mean(dim=0)
-    a, b = (features - middle).double(), (wanted - target).double()
-    gram = a.T @ a / len(a)
-    right = a.T @ b / len(a)
-    unit = gram.diagonal().mean() * torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
-    weight = torch.zeros_like(right)
-    for ridge in ridges.unique():
-        chosen = ridges == ridge
-        weight[:, chosen] = torch.linalg.solve(gram + float(ridge) * unit, right[:, chosen])
-    found = weight.float()
-    return found, target - middle @ found
+
+    middle: torch.Tensor
+    target: torch.Tensor
+    gram: torch.Tensor
+    right: torch.Tensor
+
+    @staticmethod
+    def of(features: torch.Tensor, wanted: torch.Tensor) -> Moments:
+        """Sum up features (N, F) and codes (N, K)."""
+        middle, target = features.mean(dim=0), wanted.mean(dim=0)
+        width = features.shape[1]
+        gram = torch.zeros(width, width, dtype=torch.float64, device=features.device)
+        right = torch.zeros(width, wanted.shape[1], dtype=torch.float64, device=features.device)
+        for a, b in zip(features.split(_AT_ONCE), wanted.split(_AT_ONCE), strict=True):
+            a = a - middle
+            gram += (a.T @ a).double()
+            right += (a.T @ (b - target)).double()
+        return Moments(middle, target, gram / len(features), right / len(features))
+
+    def solved(self, ridges: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """
+        Solve.
+
+        :param ridges: (K,), times the mean variance of a feature
+        :returns: weight (F, K), bias (K,)
+        """
+        unit = self.gram.diagonal().mean() * torch.eye(
+            len(self.gram), dtype=self.gram.dtype, device=self.gram.device)
+        weight = torch.zeros_like(self.right)
+        for ridge in ridges.unique():
+            chosen = ridges == ridge
+            factor = torch.linalg.cholesky(self.gram + float(ridge) * unit)
+            weight[:, chosen] = torch.cholesky_solve(self.right[:, chosen], factor)
+        found = weight.float()
+        return found, self.target - self.middle @ found

@@ -9,7 +9,8 @@ Train the disentangled face shape network on rendered people.
 Three phases, after the paper (networks/face_shape.py), `--phase-minutes` each:
 
 I.   the encoder alone learns the coefficients of the morphable head, by their Euclidean distance;
-     a coefficient weighs what its mode moves the face;
+     a coefficient weighs what its mode moves the face; in the end its last layer is solved for in
+     closed form (training/code_regression.py);
 II.  each decoder alone learns the shapes that its codes make, by their Euclidean distance;
 III. all together: lambda_R times the error in shape, plus the softmax loss over the people on
      c_Id (cosines to the classes, times `scale`). The error in shape is that of the whole and, of
@@ -25,7 +26,7 @@ components of whole shapes (phase I), one decoder makes them (II), the whole alo
 from __future__ import annotations
 
 from copy import deepcopy
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 import json
 import logging
 import math
@@ -45,7 +46,8 @@ from face_depth_ros.synthesis.assets import find_assets
 from face_depth_ros.synthesis.face_mesh import VERTICES
 from face_depth_ros.synthesis.identity_photos import IdentityPhotographer, Moments, TRAINING
 from face_depth_ros.synthesis.morphable_head import MorphableHead
-from face_depth_ros.training.identity_bank import BankBuilder, IdentityBank
+from face_depth_ros.training.code_regression import solve_last_layer
+from face_depth_ros.training.identity_bank import BankBuilder, IdentityBank, read_bank
 from face_depth_ros.training.recognition_losses import ArcFaceHead
 from face_depth_ros.training.run import (
     open_fabric,
@@ -71,7 +73,7 @@ from torch.nn import functional
 LOG = logging.getLogger('train_face_shape')
 _ERASED = 0.25
 _SYNC_STEPS = 20
-_DECODER_BATCH, _DECODER_RATE, _DECODER_STEPS = 1024, 0.3, 200
+_DECODER_BATCH, _DECODER_RATE, _DECODER_STEPS = 1024, 0.3, 60
 _ANALYSED = 20_000
 """Photos whose whole shapes give the principal components."""
 _JUDGED = Moments(yaw=(0.0, 90.0), frontal=0.0)
@@ -82,6 +84,7 @@ class Settings(RunSettings):
     """
     All that decides a training run. `max_steps` is a budget of each phase; `max_minutes` unused.
 
+    :param bank: folder of render_identity_bank to train on besides what is rendered; '' = none
     :param people: of the train split, `images` photos of each, within `render_minutes`
     :param validation_people: of the validation split, four photos of each
     :param batch: photos of a step and process
@@ -99,6 +102,7 @@ class Settings(RunSettings):
     """
 
     run: str = 'runs/face_shape'
+    bank: str = ''
     people: int = 10_000
     images: int = 25
     render_minutes: float = 30.0
@@ -208,8 +212,18 @@ def render_banks(settings: Settings, fabric: Fabric) -> tuple[IdentityBank, Iden
     judged = photographer.people('validation', range(settings.validation_people))
     validation = builder.build(judged, 4, (_JUDGED,), size)
     people = photographer.people('train', range(settings.people))
-    bank = builder.build(people, settings.images, (TRAINING,), size, settings.render_minutes)
-    return bank, validation
+    # Turned faces are rarer in a bank for recognition than in what is judged.
+    moment = _JUDGED if settings.bank else TRAINING
+    bank = builder.build(people, settings.images, (moment,), size, settings.render_minutes)
+    return joined(bank, read_bank(Path(settings.bank))) if settings.bank else bank, validation
+
+
+def joined(first: IdentityBank, second: IdentityBank) -> IdentityBank:
+    """Return both banks as one; their people are different ones."""
+    values = {f.name: torch.cat([getattr(first, f.name), getattr(second, f.name).to(
+        first.person.device)]) for f in fields(IdentityBank)}
+    values['person'][len(first):] += first.people
+    return IdentityBank(**values)
 
 
 def train(bank: IdentityBank, validation: IdentityBank, settings: Settings,
@@ -255,6 +269,8 @@ def pretrain(settings: Settings, fabric: Fabric, bank: IdentityBank,
     to_codes, shapes = code_targets(settings, bank, modes)
     steps = train_encoder(settings, fabric, bank, network, to_codes,
                           shape_error(shapes.unflatten(1, (-1, 3)), modes.place))
+    truth = torch.cat([bank.identity[bank.person], bank.expression], dim=1)
+    solve_last_layer(network.encoder, bank, truth if to_codes is None else truth @ to_codes)
     middle = time.monotonic()
     train_decoders(settings, network, shapes, minutes[1])
     return Pretrained(network, {'I': middle - started, 'II': time.monotonic() - middle},

@@ -17,13 +17,14 @@ SMALL = {'vertices': 10, 'triangles': 4, 'widths': (4, 8, 8, 16), 'units': (1, 1
 
 
 def small(**changes: int) -> FaceShapeNetwork:
-    """Return a small network with decoders that are not zero."""
+    """Return a small network whose fully connected layers are not zero."""
     torch.manual_seed(0)
     network = build_face_shape(FaceShapeConfig(**{**SMALL, **changes})).eval()
     network.set_mesh(torch.arange(30.0).view(10, 3), torch.arange(12).view(4, 3) % 10)
     for decoder in (network.identity, network.residual):
         if decoder is not None:
             torch.nn.init.normal_(decoder.weight)
+    torch.nn.init.normal_(network.encoder.codes.weight)
     return network
 
 
@@ -55,6 +56,13 @@ def test_a_shape_is_the_mean_with_identity_and_residual() -> None:
     torch.testing.assert_close(shapes.vertices, identity + residual)
     none = network.decode(torch.zeros(1, 100), torch.zeros(1, 57))
     torch.testing.assert_close(none.vertices[0], network.mean)
+
+
+def test_an_untrained_network_says_the_mean_face() -> None:
+    network = build_face_shape(FaceShapeConfig(**SMALL)).eval()
+    network.set_mesh(torch.rand(10, 3), torch.zeros(4, 3, dtype=torch.int64))
+    _, _, shapes = network(*photos(2))
+    torch.testing.assert_close(shapes.vertices, network.mean.expand(2, -1, -1))
 
 
 def test_the_background_is_not_looked_at() -> None:
