@@ -13,10 +13,11 @@ from typing import Any
 
 from face_depth_ros.core.camera import CameraIntrinsics
 from face_depth_ros.core.errors import BackendUnavailableError
-from face_depth_ros.core.face_box import FaceBox
+from face_depth_ros.core.face_box import crop_color, FaceBox
 from face_depth_ros.core.frames import Detection
 from face_depth_ros.core.metrics import percentiles
 from face_depth_ros.core.model_spec import find_model
+from face_depth_ros.core.recognition_input import recognition_input, SIZE as RECOGNITION_PX
 from face_depth_ros.engines import Engine
 from face_depth_ros.engines.openvino_graph_cost import graph_cost
 from face_depth_ros.evaluation import plots
@@ -26,12 +27,14 @@ from face_depth_ros.evaluation.report import cards, figure, table
 from face_depth_ros.predictors.depth_enhancer import DepthEnhancer
 from face_depth_ros.predictors.depth_estimator import DepthEstimator
 from face_depth_ros.predictors.face_detector import FaceDetector
+from face_depth_ros.predictors.face_embedder import Embedding, FaceEmbedder, FaceView
 import numpy as np
 
 DETECTOR_WIDTH, DETECTOR_HEIGHT = 320, 240
 _WARM_UP = 8
 _NEAREST_M, _SPAN_M = 0.6, 0.25
 _MANY_FACES = 4
+_ESTIMATED_PX, _OVAL, _DOME_M = 192, 0.8, 0.05
 _FOCAL_PX = 290.0
 """Of a usual camera at the width of the detector's image."""
 
@@ -62,10 +65,10 @@ class _Subject:
 def evaluate_latency(runs: int, pair: DepthPair, color: np.ndarray, *,
                      backend: str = 'auto') -> Evaluation:
     """
-    Time detector, enhancer and estimator in their best allowed precision and in fp32, in turn.
+    Time detector, enhancer, estimator and recogniser, the best precision and fp32 in turn.
 
     :param pair: a face for the enhancer
-    :param color: (240, 320, 3) uint8 RGB for detector and estimator
+    :param color: (240, 320, 3) uint8 RGB for detector, estimator and recogniser
     """
     with ExitStack() as stack:
         subjects = _open(stack, pair, color, backend)
@@ -104,6 +107,8 @@ def _open(stack: ExitStack, pair: DepthPair, color: np.ndarray,
             estimator = DepthEstimator(backend=backend, precision=precision,
                                        confidence_threshold=0.0)
             stack.callback(estimator.close)
+            embedder = FaceEmbedder(backend=backend, precision=precision)
+            stack.callback(embedder.close)
         except BackendUnavailableError:
             if precision == 'auto':
                 raise
@@ -116,12 +121,25 @@ def _open(stack: ExitStack, pair: DepthPair, color: np.ndarray,
         runs += [(estimator.engine, partial(estimator.estimate, color, (seen,) * faces,
                                             intrinsics=camera), faces)
                  for faces in (1, _MANY_FACES)]
+        runs += [(embedder.engine, partial(_recognise, embedder, color, seen.box, faces), faces)
+                 for faces in (1, _MANY_FACES)]
         for engine, whole, faces in runs:
             if engine is not None:
                 label = 'fp32' if precision == 'fp32' else f'best ({engine.precision})'
                 name = engine.name + (f' {faces} faces' if faces > 1 else '')
                 subjects.append(_Subject(name, label, engine, whole, faces))
     return subjects
+
+
+def _recognise(embedder: FaceEmbedder, color: np.ndarray, box: FaceBox,
+               faces: int) -> list[Embedding]:
+    """Embed a face some times in one inference, from image, relief and mask."""
+    axis = np.linspace(-1.0, 1.0, _ESTIMATED_PX, dtype=np.float32)
+    radius = axis[:, None] ** 2 + axis ** 2
+    mask = (radius < _OVAL).astype(np.uint8)
+    relief = np.where(mask > 0, np.float32(_DOME_M) * radius, np.float32(np.nan))
+    return embedder.embed([FaceView(recognition_input(
+        crop_color(color, box, RECOGNITION_PX), relief, mask)) for _ in range(faces)])
 
 
 def _row(subject: _Subject, times: dict[str, _Times]) -> dict[str, Any]:
@@ -143,7 +161,8 @@ def _evaluation(rows: Rows, times: dict[str, _Times], runs: int) -> Evaluation:
     result = Evaluation(
         'latency',
         f'The detector on a {DETECTOR_WIDTH} x {DETECTOR_HEIGHT} image, the enhancer on one face, '
-        f'the estimator on one and on {_MANY_FACES} faces of such an image in one inference; '
+        f'estimator and recogniser on one and on {_MANY_FACES} faces of such an image in one '
+        'inference (the recogniser from image, relief and mask to embeddings); '
         f'{runs} runs of each after warm-up, in turn. "engine" is the network alone, "predictor" '
         'all from image to result.',
         {'latency': Table(title, f'one image, {runs} runs', 'ms', rows)})
