@@ -17,7 +17,8 @@ from face_depth_ros.core.face_box import crop_color, FaceBox
 from face_depth_ros.core.frames import Detection
 from face_depth_ros.core.metrics import percentiles
 from face_depth_ros.core.model_spec import find_model
-from face_depth_ros.core.recognition_input import recognition_input, SIZE as RECOGNITION_PX
+from face_depth_ros.core.recognition_input import recognition_input
+from face_depth_ros.core.recognition_input import SIZE as RECOGNITION_PX
 from face_depth_ros.engines import Engine
 from face_depth_ros.engines.openvino_graph_cost import graph_cost
 from face_depth_ros.evaluation import plots
