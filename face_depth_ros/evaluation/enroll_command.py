@@ -133,7 +133,9 @@ def _enroll(options: argparse.Namespace) -> int:
     files = image_files(options.images) if options.images else []
     with access.open(create=True, read_only=False):
         pass  # what is wrong with the gallery is said before any model is loaded
-    pipeline = Pipeline.open(method='None', backend=options.backend, estimator=OURS)
+    # Of a bag the same depth is looked at as on a robot; images have none.
+    pipeline = Pipeline.open(method='None' if files else 'network', backend=options.backend,
+                             estimator=OURS)
     try:
         pipeline.recognizer = recognizer = FaceRecognizer.open(
             options.model, options.backend, access=access, watch=False)

@@ -14,6 +14,7 @@ from face_depth_ros.core.frames import (
     EnhancedDepth,
     Frame,
     FrameResult,
+    Identity,
     Provenance,
     SkippedFace,
 )
@@ -37,7 +38,8 @@ def test_errors_have_a_cause_of_their_own(error: type[errors.FaceDepthError]) ->
 @pytest.mark.parametrize('value, field', [
     (Frame(1, 'camera'), 'stamp_ns'), (Detection(FaceBox(1, 2, 3), 0.5), 'track_id'),
     (SkippedFace('f00001', 'a', 'b'), 'cause'), (FrameResult(1, 'camera'), 'detections'),
-    (EnhancedDepth(*[np.zeros((1, 1))] * 3), 'depth'), (FaceBox(1, 2, 3), 'side')])
+    (EnhancedDepth(*[np.zeros((1, 1))] * 3), 'depth'), (FaceBox(1, 2, 3), 'side'),
+    (Identity(Detection(FaceBox(1, 2, 3), 0.5), 'unknown', 0.0), 'person')])
 def test_values_that_travel_are_frozen(value: object, field: str) -> None:
     with pytest.raises(FrozenInstanceError):
         setattr(value, field, 0)
