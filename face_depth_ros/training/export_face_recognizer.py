@@ -55,6 +55,8 @@ NAMES = {'student': 'face_recognizer', 'mask_guided': 'mask_guided_recognizer'}
 OUTPUTS = ('embedding_color', 'embedding_depth')
 VALIDATION = Path('runs/identity_validation')
 VALIDATION_PEOPLE = 200
+_PATHS = ('teacher', 'initial', 'bank')
+"""Settings that name files of the machine that trained."""
 _PEOPLE_OF_PART, _SEED = 20, 5_000_000
 _SOURCES = {
     'student': 'own network, networks/face_recognizer.py; a student of the mask-guided recogniser',
@@ -71,15 +73,18 @@ def main() -> None:
     parser.add_argument('folder', type=Path)
     parser.add_argument('--assets', default='')
     parser.add_argument('--validation', type=Path, default=VALIDATION)
+    parser.add_argument('--hardware', default=f'CPU, {platform.machine()}',
+                        help='that the checkpoint was trained on')
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format='%(message)s')
     bank = validation_bank(options.validation, options.assets)
-    spec = export_checkpoint(options.checkpoint, options.folder, bank)
+    spec = export_checkpoint(options.checkpoint, options.folder, bank, options.hardware)
     logging.info('%s %s parity %s, rank-1 %s', spec.onnx, spec.sha256[:12],
                  spec.parity['max_abs'], spec.metrics['rank_1'])
 
 
-def export_checkpoint(checkpoint: Path, folder: Path, bank: IdentityBank) -> ModelSpec:
+def export_checkpoint(checkpoint: Path, folder: Path, bank: IdentityBank,
+                      hardware: str = '') -> ModelSpec:
     """Write the ONNX file and the spec, measure parity and calibration, write them in too."""
     content = torch.load(checkpoint, map_location='cpu', weights_only=True)
     kind = content['settings']['network']
@@ -91,6 +96,7 @@ def export_checkpoint(checkpoint: Path, folder: Path, bank: IdentityBank) -> Mod
     export_onnx(module, example, path, OUTPUTS)
     mapping = spec_mapping(content, name, store_half(path), sum(
         p.numel() for p in module.parameters()))
+    mapping['trained']['hardware'] = f'{hardware}, bf16 autocast; models/TRAINING.md'
     spec = write_checked_spec(
         folder / f'{name}.yaml', mapping, module, example,
         'of each embedding (unit length), torch float32 against the CPU engine with the weights '
@@ -205,10 +211,12 @@ def embeddings(spec: ModelSpec, bank: IdentityBank, measured: bool) -> dict[str,
 def spec_mapping(content: dict[str, Any], name: str, digest: str,
                  parameters: int) -> dict[str, Any]:
     """Return the spec of a checkpoint; parity and calibration are measured after."""
-    settings, state = content['settings'], content['state']
+    state = content['state']
+    settings = {key: 'runs/' + '/'.join(Path(value).parts[-2:])
+                if key in _PATHS and value else value
+                for key, value in content['settings'].items()}
     image = {'dtype': 'float32', 'layout': 'NCHW'}
-    vector = {'dtype': 'float32', 'layout': 'NC', 'unit': '1', 'range': [-1.0, 1.0],
-              'shape': [-1, content['config']['dimensions']]}
+    vector = {'dtype': 'float32', 'layout': 'NC', 'unit': '1'}
     return {
         'name': name, 'task': 'face recognition', 'source': _SOURCES[settings['network']],
         'license': 'MIT; trained on renders of the ICT-FaceKit head model (MIT) with CC0 skins, '
@@ -224,7 +232,9 @@ def spec_mapping(content: dict[str, Any], name: str, digest: str,
             {'name': 'mask', **image, 'shape': [-1, 1, SIZE, SIZE], 'unit': 'label',
              'range': [0.0, len(MASK_LABELS) - 1.0], 'meaning': ', '.join(MASK_LABELS)}],
         'outputs': [
-            {'name': output, **vector, 'meaning': f'who it is by {part} and mask, unit length'}
+            {'name': output, **vector, 'range': [-1.0, 1.0],
+             'shape': [-1, content['config']['dimensions']],
+             'meaning': f'who it is by {part} and mask, unit length'}
             for output, part in zip(OUTPUTS, ('colour', 'depth'), strict=True)],
         'normalisation': {'color': 'within the network', 'depth': 'core/recognition_input.py'},
         'precisions': ['fp32', 'bf16', 'fp16'],
@@ -232,7 +242,7 @@ def spec_mapping(content: dict[str, Any], name: str, digest: str,
             'command': training_command('train_face_recognizer', settings, Settings()),
             'commit': content['commit'], 'seed': settings['seed'],
             'data': 'rendered people of the train split (synthesis/identity_photos.py)',
-            'hardware': f'{platform.machine()}, bf16 autocast; models/TRAINING.md',
+            'hardware': '',
             'minutes': round(state['minutes'], 1), 'samples': state['samples'],
             'parameters': parameters},
         'parity': {'max_abs': None},
