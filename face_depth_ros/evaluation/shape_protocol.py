@@ -18,12 +18,16 @@ from pathlib import Path
 import time
 from typing import Any
 
+from face_depth_ros.core.face_photo import BOX_SIDE_M
 from face_depth_ros.core.model_spec import known_models
 from face_depth_ros.core.recognition_input import area_weights, nearest
 from face_depth_ros.core.similarity_alignment import align_similarity, rms_distance
+from face_depth_ros.evaluation.estimation_pictures import clay
 from face_depth_ros.evaluation.evaluation_result import Rows, Table
+from face_depth_ros.evaluation.overlay import resized
+from face_depth_ros.evaluation.report import picture_grid
 from face_depth_ros.predictors.estimator_methods import CropEstimates, open_estimator, OURS
-from face_depth_ros.predictors.face_shape import FaceShape
+from face_depth_ros.predictors.face_shape import FaceShape, shape_relief
 import numpy as np
 
 PEOPLE = 100
@@ -37,6 +41,7 @@ WHOLE, PERSON = 'whole', 'identity'
 _SOURCE = 'face_depth_ros.evaluation.synthetic_shapes'
 _MM = 1000.0
 _ESTIMATED_AT_ONCE, _TIMED = 16, 20
+_SHOWN, _SHOWN_PX = 5, 192
 
 
 @dataclass
@@ -48,29 +53,45 @@ class ShapeScores:
     :param similar: row -> part of the shape -> (N,) after a similarity
     :param rigid: the same after a rotation and a shift
     :param ms: row -> milliseconds a photo
+    :param seen: some photos with their shapes, true, told, and of the person, each (S, S) relief
     """
 
     yaw: np.ndarray
     similar: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
     rigid: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
     ms: dict[str, float] = field(default_factory=dict)
+    seen: list[tuple[np.ndarray, ...]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class ShapeResult:
+    """Tables by id and blocks of HTML, both empty where shapes cannot be judged."""
+
+    tables: dict[str, Table] = field(default_factory=dict)
+    blocks: list[str] = field(default_factory=list)
 
 
 def shape_tables(options: argparse.Namespace) -> dict[str, Table]:
+    """Return the tables of `shape_result`."""
+    return shape_result(options).tables
+
+
+def shape_result(options: argparse.Namespace) -> ShapeResult:
     """
-    Return the tables on rendered people, none where the model or what renders is missing.
+    Judge shapes on rendered people; nothing where the model or what renders is missing.
 
     :param options: of `evaluate identity`: backend, precision, assets, quick
     """
     wanted = ('torch', 'numba')
     if options.quick or JOINT not in known_models() or any(
             importlib.util.find_spec(name) is None for name in wanted):
-        return {}
+        return ShapeResult()
     source = importlib.import_module(_SOURCE)
     photos = source.shape_photos(BANK, PEOPLE, options.assets)
     scores = score_shapes(photos, source, options)
-    return tables_of(scores, f'{PEOPLE} rendered people of the test split, each at '
-                             f'{len(source.YAWS)} yaws')
+    tables = tables_of(scores, f'{PEOPLE} rendered people of the test split, each at '
+                               f'{len(source.YAWS)} yaws')
+    return ShapeResult(tables, [shape_pictures(scores)])
 
 
 def score_shapes(photos: Any, source: Any, options: argparse.Namespace) -> ShapeScores:
@@ -101,6 +122,9 @@ def score_shapes(photos: Any, source: Any, options: argparse.Namespace) -> Shape
                 _add_linear(scores, heads, said, truth)
             add_row(scores, row, {WHOLE: told.vertices, PERSON: told.identity_vertices}, truth)
             scores.ms[row] = milliseconds(predictor, color[:1], mask[:1])
+            if row == 'joint':
+                _keep_some(scores, photos, color, predictor.triangles, [
+                    truth[WHOLE], told.vertices, told.identity_vertices])
         finally:
             predictor.close()
     return scores
@@ -147,6 +171,24 @@ def aligned_rmse_mm(told: np.ndarray, truth: np.ndarray, scaled: bool = True) ->
     # Of all rotations the same is best whatever the scale; the shift joins the centres.
     centred = (told - told.mean(axis=0)) @ found.rotation.T
     return _MM * rms_distance(centred + truth.mean(axis=0), truth)
+
+
+def shape_pictures(scores: ShapeScores) -> str:
+    """Return some photos beside their shapes as clay, HTML."""
+    axis = (np.arange(_SHOWN_PX) + 0.5 - _SHOWN_PX / 2) * (BOX_SIDE_M / _SHOWN_PX)
+    x, y = np.meshgrid(axis, axis)
+    rows = [(f'photo {number}', [photo, *(clay(np.stack([x, y, z])) for z in shapes)])
+            for number, (photo, *shapes) in enumerate(scores.seen, 1)]
+    return picture_grid(('photo', 'true shape', 'estimated shape', 'identity shape'), rows)
+
+
+def _keep_some(scores: ShapeScores, photos: Any, color: np.ndarray, triangles: np.ndarray,
+               shapes: list[np.ndarray]) -> None:
+    """Keep some photos and their shapes, turned as in the photo."""
+    for row in np.linspace(0, len(photos) - 1, min(_SHOWN, len(photos))).astype(int):
+        relief = [shape_relief(s[row], triangles, float(photos.yaw[row]), size=_SHOWN_PX)
+                  for s in shapes]
+        scores.seen.append((resized(color[row], _SHOWN_PX, _SHOWN_PX), *relief))
 
 
 def milliseconds(predictor: FaceShape, color: np.ndarray, mask: np.ndarray) -> float:

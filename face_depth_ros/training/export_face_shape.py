@@ -71,8 +71,8 @@ def main() -> None:
 def export_checkpoint(checkpoint: Path, folder: Path) -> ModelSpec:
     """Write the ONNX file and the spec, measure the parity, write that into the spec."""
     content = torch.load(checkpoint, map_location='cpu', weights_only=True)
-    config = {name: tuple(value) if isinstance(value, list) else value
-              for name, value in content['config'].items()}
+    config: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value
+                              for name, value in content['config'].items()}
     network = build_face_shape(FaceShapeConfig(**config))
     network.load_state_dict(content['average'])
     module = ExportedFaceShape(network.eval()).eval()

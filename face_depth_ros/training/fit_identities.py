@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 import logging
 from pathlib import Path
+from typing import Any
 
 from face_depth_ros.core.errors import DatasetError
 from face_depth_ros.datasets.augmented_faces import AugmentedFaces
@@ -115,14 +116,14 @@ def relief_at(relief: np.ndarray, landmarks: np.ndarray, visibility: np.ndarray)
 
 
 def fit_people(points: FacePoints, fitter: MorphableFitter,
-               use_relief: bool = True) -> dict[str, np.ndarray]:
+               use_relief: bool = True) -> dict[str, Any]:
     """
     Fit everybody.
 
     :returns: the arrays of the file
     """
     count = len(points.person)
-    content = {
+    content: dict[str, Any] = {
         'persons': np.array(points.persons), 'person': points.person,
         'image': np.array(points.images),
         'identity': np.full((len(points.persons), fitter.head.identity_modes), np.nan, np.float32),
@@ -132,10 +133,10 @@ def fit_people(points: FacePoints, fitter: MorphableFitter,
         there = rows >= 0
         weights = np.where(there[..., None], _HIDDEN + (1.0 - _HIDDEN) * points.visibility[rows],
                            0.0)
-        relief = torch.as_tensor(points.relief[rows] * _CM_PER_M) if use_relief else None
-        fit = fitter.fit(*(torch.as_tensor(v, device=fitter.head.device)
-                           for v in (points.landmarks[rows], weights)),
-                         None if relief is None else relief.to(fitter.head.device))
+        device = fitter.head.device
+        relief = torch.as_tensor(points.relief[rows] * _CM_PER_M, device=device)
+        fit = fitter.fit(torch.as_tensor(points.landmarks[rows], device=device),
+                         torch.as_tensor(weights, device=device), relief if use_relief else None)
         content['identity'][people] = fit.identity.cpu().numpy()
         for name, values in (('expression', fit.expression), ('yaw', yaw_of(fit)),
                              ('error', fit.error)):

@@ -259,7 +259,7 @@ def pretrain(settings: Settings, fabric: Fabric, bank: IdentityBank,
              modes: ShapeModes) -> Pretrained:
     """Run the phases I and II: encoder and decoders, apart from each other."""
     torch.manual_seed(settings.seed)
-    sizes = {} if settings.disentangle else {
+    sizes: dict[str, Any] = {} if settings.disentangle else {
         'identity': len(modes.identity) + len(modes.expression), 'residual': 0}
     network = build_face_shape(FaceShapeConfig(len(modes.mean), len(modes.mesh.triangles),
                                                **sizes)).to(fabric.device)
@@ -303,7 +303,8 @@ def train_encoder(settings: Settings, fabric: Fabric, bank: IdentityBank,
     :returns: steps
     """
     average = deepcopy(network.encoder)
-    own = network.encoder.to(memory_format=torch.channels_last)
+    own: Any = network.encoder
+    own = own.to(memory_format=torch.channels_last)
     model, optimizer = fabric.setup(own, adam(own, settings))
     run = Run(model, average, optimizer)
 
@@ -349,7 +350,7 @@ def train_jointly(settings: Settings, fabric: Fabric, bank: IdentityBank, modes:
                   begun: Pretrained) -> tuple[Run[Lesson], dict[str, float]]:
     """Phase III on a copy of the pretrained network; return the run and each phase's seconds."""
     started = time.monotonic()
-    lesson = Lesson(deepcopy(begun.network), bank.people if settings.identification else 0,
+    lesson: Any = Lesson(deepcopy(begun.network), bank.people if settings.identification else 0,
                     settings.scale).to(fabric.device)
     if lesson.classes is not None:
         with torch.no_grad():

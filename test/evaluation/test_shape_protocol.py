@@ -46,6 +46,7 @@ class DrawnPredictor:
     """Tells the true shapes, 1 mm off in one half of the vertices, and turned and grown."""
 
     closed = 0
+    triangles = np.arange(VERTICES - 2)[:, None] + np.arange(3)
 
     def __init__(self, model: str, backend: str, precision: str) -> None:
         self.model = model
@@ -84,8 +85,10 @@ def test_tables_have_a_line_a_row_and_a_column_a_yaw(source: SimpleNamespace,
     monkeypatch.setitem(sys.modules, 'drawn_source', source)
     monkeypatch.setattr(protocol, '_SOURCE', 'drawn_source')
     closed = DrawnPredictor.closed
-    tables = protocol.shape_tables(OPTIONS)
+    result = protocol.shape_result(OPTIONS)
     assert DrawnPredictor.closed == closed + 1
+    assert len(result.blocks) == 1 and result.blocks[0].count('<img') == 4 * 4
+    tables = result.tables
     assert list(tables) == ['shape_by_yaw', 'identity_shape_by_yaw', 'shape_means']
     rows = tables['shape_by_yaw'].rows
     assert set(rows) == {'joint', protocol.LINEAR, protocol.MEAN_FACE}

@@ -151,3 +151,12 @@ def test_the_run_is_not_resumed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr('sys.argv', ['train_face_shape', '--resume'])
     with pytest.raises(SettingsError, match='start without it'):
         script.main()
+
+
+def test_joined_banks_have_the_people_of_both() -> None:
+    first, second = drawn_bank(3, 2), drawn_bank(2, 1, seed=5)
+    bank = script.joined(first, second)
+    assert len(bank) == 8 and bank.people == 5
+    assert bank.person.tolist() == [0, 1, 2, 0, 1, 2, 3, 4]
+    torch.testing.assert_close(bank.identity[bank.person[6:]], second.identity)
+    assert second.person.tolist() == [0, 1]
