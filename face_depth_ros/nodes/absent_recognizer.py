@@ -29,6 +29,9 @@ class AbsentRecognizer:
         raise FaceDepthError(f'{name} cannot be enrolled: the model of the recogniser cannot run, '
                              'see the diagnostics', cause='no_model')
 
+    def refuse_enrollment(self, reason: str) -> None:
+        """There is none."""
+
     def take_enrollment(self, *, at_once: bool = False) -> None:
         """There is none."""
 

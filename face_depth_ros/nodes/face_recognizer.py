@@ -24,6 +24,7 @@ from face_depth_ros.nodes.identity_messages import (
     IDENTITIES,
     IdentityFrame,
     LIVENESS,
+    NOT_LIVE,
     only_live,
 )
 from face_depth_ros.nodes.image_messages import ImageFrame
@@ -63,6 +64,9 @@ class Recognizer(Protocol):
 
     def begin_enrollment(self, name: str, *, seconds: float, templates: int) -> None:
         """Collect views of the one face."""
+
+    def refuse_enrollment(self, reason: str) -> None:
+        """Let an enrolment end without success."""
 
     def take_enrollment(self, *, at_once: bool = False) -> Enroller | None:
         """Return the enrolment that is to be finished."""
@@ -190,12 +194,14 @@ class FaceRecognizerNode(WorkerNode[FaceRecognizerSettings, Recognizer, Recognit
             identities = predictor.recognize(
                 job.color.stamp_ns, color, faces, estimated, enhanced.value,
                 intrinsics=camera.value)
-        enroller = predictor.take_enrollment()
-        if enroller is not None:
-            self.in_background(lambda: self._finish(enroller))
         if self.settings.require_live:
             identities = only_live(identities, None if job.liveness is None
                                    else job.liveness.decode())
+            if any(i.cause == NOT_LIVE for i in identities):
+                predictor.refuse_enrollment('the face is not said to be live')
+        enroller = predictor.take_enrollment()
+        if enroller is not None:
+            self.in_background(lambda: self._finish(enroller))
         self._depths.update(i.depth or 'none' for i in identities)
         problems += self._stale(predictor)
         for identity in identities:
@@ -226,7 +232,7 @@ class FaceRecognizerNode(WorkerNode[FaceRecognizerSettings, Recognizer, Recognit
     def _missing(self, job: RecognitionSet) -> list[Problem]:
         """Return what to warn of when a frame has not all that comes otherwise."""
         problems: list[Problem] = []
-        awaited = self._join.awaited
+        awaited = {k for k in self._join.awaited if self._optional[k].count}  # came before
         if 'enhanced' in awaited and (job.enhanced is None or job.provenance is None):
             problems.append(('enhanced_missing', (
                 'no enhanced depth of the stamp of a frame has come in time; its faces were '

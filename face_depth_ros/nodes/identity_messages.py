@@ -15,6 +15,7 @@ from face_depth_ros.nodes.topic_adapters import Adapter
 from vision_msgs.msg import Detection2D, Detection2DArray
 
 LIVE = 'live'
+NOT_LIVE = 'not_live'
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def only_live(identities: Sequence[Identity], liveness: LivenessFrame | None) ->
     """Make everybody unknown who is not said to be alive."""
     return tuple(
         i if liveness is not None and liveness.is_live(i.detection.track_id)
-        else replace(i, person='unknown', probability=0.0, cause='not_live') for i in identities)
+        else replace(i, person='unknown', probability=0.0, cause=NOT_LIVE) for i in identities)
 
 
 def _identity(detection: Detection2D) -> Identity:

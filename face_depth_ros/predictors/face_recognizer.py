@@ -170,6 +170,11 @@ class FaceRecognizer:
             seconds=seconds, templates=templates, least_views=least_views, source=source,
             model_name=self.embedder.spec.name)
 
+    def refuse_enrollment(self, reason: str) -> None:
+        """Let the enrolment that goes on, if any, end without success."""
+        if self._enroller is not None:
+            self._enroller.refused = self._enroller.refused or reason
+
     def take_enrollment(self, *, at_once: bool = False) -> Enroller | None:
         """
         Return the enrolment if it is to be finished now; another may begin then.

@@ -261,6 +261,11 @@ def test_whoever_is_not_live_is_unknown(robot):
     assert robot.names(scene) == ['unknown', 'unknown'], 'no liveness of the stamp'
     values = robot.status(lambda _, v: 'count.liveness_missing' in v)
     assert values['count.unknown_not_live'] == '5'
+    robot.graph.probe.publish(robot.graph.topic('enroll'), String(data='Print'))
+    wait_until(lambda: robot.node._slot.present.enrolling, 'beginning')
+    robot.show(Scene(5), **said(f00001='spoof'))
+    answer = robot.graph.probe.wait_message(robot.graph.topic('enroll/status'))
+    assert answer.data == 'the face is not said to be live'
 
 
 def test_templates_of_another_model_are_said(robot):
