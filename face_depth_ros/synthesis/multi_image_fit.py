@@ -50,7 +50,7 @@ class FitSettings:
     identity_modes: int = 100
     expressions: bool = True
     landmark_sigma: float = 0.008
-    relief_sigma_cm: float = 0.3
+    relief_sigma_cm: float = 0.6
     identity_sigma: float = 0.9
     expression_sigma: float = 0.25
     scale_sigma: float = 0.07

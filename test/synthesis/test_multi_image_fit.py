@@ -92,7 +92,7 @@ def test_several_images_tell_the_shape_better_than_one(head: MorphableHead,
 
 @pytest.mark.assets
 def test_relief_helps(head: MorphableHead, photographed: Photographed) -> None:
-    fitter = MorphableFitter(head)
+    fitter = MorphableFitter(head, FitSettings(relief_sigma_cm=0.3))
     inputs = (photographed.landmarks[:, :3], photographed.weights[:, :3])
     relief = photographed.relief[:, :3].clone()
     relief[:, :, 5] = torch.nan
