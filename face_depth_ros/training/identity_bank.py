@@ -219,6 +219,11 @@ def read_bank(folder: Path) -> IdentityBank:
                            for name in parts[0]})
 
 
+def on_device(bank: IdentityBank, device: torch.device) -> IdentityBank:
+    """Return a bank whose photos lie on a device."""
+    return IdentityBank(*(getattr(bank, f.name).to(device) for f in fields(bank)))
+
+
 def rows_of_bank(bank: IdentityBank, rows: torch.Tensor) -> IdentityBank:
     """Return a bank of some photos; people stay as they are."""
     values = {f.name: getattr(bank, f.name) for f in fields(bank)}
@@ -227,4 +232,4 @@ def rows_of_bank(bank: IdentityBank, rows: torch.Tensor) -> IdentityBank:
 
 
 __all__ = ['BankBuilder', 'batch_of', 'depth_inputs', 'IdentityBank', 'load_estimator',
-           'read_bank', 'rows_of_bank', 'SIZE']
+           'on_device', 'read_bank', 'rows_of_bank', 'SIZE']

@@ -37,10 +37,12 @@ from face_depth_ros.synthesis.assets import find_assets
 from face_depth_ros.synthesis.identity_photos import IdentityPhotographer, Moments, TRAINING
 from face_depth_ros.synthesis.identity_splits import IDENTITY_MODES
 from face_depth_ros.synthesis.photo_batches import PhotoStyle
+from face_depth_ros.training.augmented_bank import augmented_bank, held_out, is_augmented
 from face_depth_ros.training.identity_bank import (
     BankBuilder,
     batch_of,
     IdentityBank,
+    on_device,
     read_bank,
 )
 from face_depth_ros.training.recognition_losses import ArcFaceHead, branch_losses, BranchWeights
@@ -88,7 +90,8 @@ class Settings(RunSettings):
     :param teacher: checkpoint of a mask-guided recogniser, for a student; '' = none
     :param initial: checkpoint whose recogniser to start from, its classes begun at the mean
         embedding of each person; '' = random weights
-    :param bank: folder of render_identity_bank to train on; '' = render as said below
+    :param bank: folder of render_identity_bank or of datasets.augment_dataset to train on; '' =
+        render as said below
     :param people: of the train split, `images` photos of each, within `render_minutes`
     :param validation_people: of the validation split, one gallery photo and three others of each
     :param batch: photos of a step and process
@@ -138,6 +141,9 @@ class Settings(RunSettings):
         if not 0.0 <= self.margin_from < self.margin_full <= 1.0:
             found.append(f'margin_from is {self.margin_from} and margin_full {self.margin_full}, '
                          'expected 0 <= margin_from < margin_full <= 1')
+        if self.bank and is_augmented(Path(self.bank)) and self.shape_weight > 0.0:
+            found.append(f'shape_weight is {self.shape_weight}, expected 0: nobody knows the '
+                         f'shape of the people of {self.bank}')
         if self.measured > 1.0:
             found.append(f'measured is {self.measured}, expected 0 to 1')
         return found
@@ -187,7 +193,12 @@ def main() -> None:
 
 
 def render_banks(settings: Settings, fabric: Fabric) -> tuple[IdentityBank, IdentityBank]:
-    """Render the photos of training (other ones in each process) and of validation."""
+    """Render or read photos, other ones in each process; some real people are held out."""
+    if settings.bank and is_augmented(Path(settings.bank)):
+        bank, validation = held_out(augmented_bank(
+            Path(settings.bank), fabric.global_rank, fabric.world_size),
+            settings.validation_people)
+        return on_device(bank, fabric.device), on_device(validation, fabric.device)
     photographer = IdentityPhotographer(find_assets(settings.assets or None), fabric.device,
                                         settings.seed + fabric.global_rank)
     builder = BankBuilder(photographer)
@@ -195,7 +206,7 @@ def render_banks(settings: Settings, fabric: Fabric) -> tuple[IdentityBank, Iden
     judged = photographer.people('validation', range(settings.validation_people))
     validation = builder.build(judged, 4, (GALLERY, PROBES), size)
     if settings.bank:
-        return read_bank(Path(settings.bank)), validation
+        return on_device(read_bank(Path(settings.bank)), fabric.device), validation
     people = photographer.people('train', range(settings.people))
     bank = builder.build(people, settings.images, (TRAINING,), size, settings.render_minutes)
     return bank, validation
@@ -262,13 +273,15 @@ def begin(settings: Settings, bank: IdentityBank) -> dict[str, torch.Tensor]:
 
     :raises SettingsError: the checkpoint is missing or of another network
     """
-    lesson = Lesson(settings, bank.people).eval()
+    device = bank.person.device
+    torch.manual_seed(settings.seed)
+    lesson = Lesson(settings, bank.people).eval().to(device)
     load_recognizer(lesson.recognizer, Path(settings.initial), 'initial')
     features: tuple[list[torch.Tensor], list[torch.Tensor]] = ([], [])
-    chosen = torch.randperm(len(bank))[:_BEGUN_WITH * bank.people]
+    chosen = torch.randperm(len(bank)).to(device)[:_BEGUN_WITH * bank.people]
     for rows in chosen.split(64):
-        measured = torch.arange(len(rows)) % 2 == 0
-        with torch.autocast('cpu', torch.bfloat16):
+        measured = torch.arange(len(rows), device=device) % 2 == 0
+        with torch.autocast(device.type, torch.bfloat16):
             said = lesson.recognizer.features(*batch_of(bank, rows, measured))
         for part, new in zip(features, said, strict=True):
             part.append(new.float())
@@ -276,12 +289,12 @@ def begin(settings: Settings, bank: IdentityBank) -> dict[str, torch.Tensor]:
     truth = bank.identity[person]
     for parts, head, shape in zip(features, lesson.heads, lesson.shapes, strict=True):
         said = torch.cat(parts)
-        mean = torch.zeros(bank.people, said.shape[1]).index_add_(
+        mean = torch.zeros(bank.people, said.shape[1], device=device).index_add_(
             0, person, functional.normalize(said))
         head.weight.copy_(functional.normalize(mean))
         centre = said.mean(dim=0)
         flat = said - centre
-        ridge = flat.T @ flat + 0.01 * len(flat) * torch.eye(flat.shape[1])
+        ridge = flat.T @ flat + 0.01 * len(flat) * torch.eye(flat.shape[1], device=device)
         slope = torch.linalg.solve(ridge, flat.T @ truth)  # (D, 100)
         shape.weight.copy_(slope.T)
         shape.bias.copy_(truth.mean(dim=0) - centre @ slope)
@@ -295,6 +308,8 @@ def load_recognizer(network: nn.Module, path: Path, setting: str) -> None:
     :param setting: what named the checkpoint, for the message
     :raises SettingsError: the checkpoint is missing or of another network
     """
+    if not path.exists():
+        raise SettingsError(f'{setting}: no checkpoint at {path}')
     own = {name.removeprefix('recognizer.'): value for name, value in load_average(path).items()
            if name.startswith('recognizer.')}
     try:
