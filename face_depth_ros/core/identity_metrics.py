@@ -23,7 +23,7 @@ LEAST_GENUINE, LEAST_IMPOSTOR = 10, 100
 """Pairs that a calibration needs."""
 LEAST_BEYOND = 10
 """So many impostor pairs must reach a threshold that is read from them; else the tail tells it."""
-_TAIL_SHARE, _TAIL_LEAST = 0.01, 30
+_TAIL_SHARE, _TAIL_LEAST = 0.001, 30
 _STEPS, _SETTLED = 100, 1e-10
 
 
@@ -316,7 +316,7 @@ def calibrate(genuine: np.ndarray, impostor: np.ndarray) -> dict[str, Any]:
 
     The probability is a logistic, for pairs of which half are of one person. Thresholds are those
     of the measured impostor pairs, and beyond them those of an exponential tail, from which the
-    last 1 % is fitted. Cosines fall off faster, as a normal distribution does, so thresholds
+    last 0.1 % is fitted. Cosines fall off faster, as a normal distribution does, so thresholds
     beyond the data are rather too strict than too lax.
 
     :param genuine: (N,) cosines of pairs of one person, at least 10
