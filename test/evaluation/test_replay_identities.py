@@ -11,7 +11,6 @@ import tempfile
 from typing import Any
 
 from face_depth_ros.core.errors import GalleryError, SettingsError
-from face_depth_ros.core.model_spec import known_models
 from face_depth_ros.evaluation.bags import Bag
 from face_depth_ros.evaluation.identity_analysis import identity_rows, summarise_identities
 from face_depth_ros.evaluation.output_messages import IDENTITIES_TOPIC, read_outputs
@@ -92,8 +91,6 @@ def test_over_ros(folder: Path, models: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize('transport', ['direct', 'ros'])
 def test_the_shipped_model_knows_ada_and_not_the_stranger(folder: Path, tmp_path: Path,
                                                           transport: str) -> None:
-    if 'face_recognizer' not in known_models():
-        pytest.skip('the model face_recognizer is not there')
     summary = replay(ReplaySettings(
         SAMPLE, tmp_path / 'out', transport=transport, deadline_s=60.0, plain=True,
         gallery=folder / f'shipped_{transport}.db', enroll=(EnrollWindow('Ada', 0.0, 1.0),)))
