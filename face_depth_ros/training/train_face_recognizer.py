@@ -370,7 +370,9 @@ def train_one_epoch(fabric: Fabric, settings: Settings, bank: IdentityBank, run:
     steps = 0
     while steps < settings.steps_per_epoch and not is_over(settings, state):
         started = clock()
-        generator.manual_seed(settings.seed + 1_000_003 * state.step + fabric.global_rank)
+        drawn = settings.seed + 1_000_003 * state.step + fabric.global_rank
+        generator.manual_seed(drawn)
+        torch.manual_seed(drawn + 500_000)  # of dropout, so that a resumed run goes on alike
         rows = torch.randint(len(bank), (settings.batch,), generator=generator,
                              device=fabric.device)
         measured = torch.rand(len(rows), generator=generator,
