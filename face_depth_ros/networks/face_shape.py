@@ -10,9 +10,9 @@ PReLU) tells the codes c_Id and c_Res, one fully connected layer each decodes th
 choice:
 
 - Code sizes: 100 and 57, those of the morphable head that the first phase of training starts from.
-- Images enter as blocks of 2 x 2 pixels and SphereFace's widths are halved, which makes it eight
-  times as fast; batch normalisation after each convolution, since training is short; a 1 x 1
-  convolution to 64 channels before the fully connected layer: 4.8 million parameters in all.
+- Half of SphereFace's widths, batch normalisation after each convolution (training is short), and
+  a 1 x 1 convolution to 64 channels before the fully connected layer: the whole has 5.1 million
+  parameters.
 - Decoders without bias: a code of zeros is the mean face.
 - Shapes stand in the head's own frame (see MorphableHead), in centimetres, free of pose.
 - Without disentangling (`identity=157, residual=0`) one code and one decoder make the whole shape.
@@ -25,10 +25,9 @@ from typing import NamedTuple
 
 import torch
 from torch import nn
-from torch.nn import functional
 
 SIZE = 112
-_BLOCK = 2
+_STRIDE = 16
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class FaceShapeConfig:
     :param landmarks: how many of the first vertices are the usual landmarks
     :param identity: size of c_Id
     :param residual: size of c_Res; 0 = not disentangled, c_Id makes the whole shape
-    :param widths: channels at 28, 14, 7 and 4 pixels
+    :param widths: channels at 56, 28, 14 and 7 pixels
     :param units: residual units, a stage each
     :param last: channels of the last map before the fully connected layer
     """
@@ -93,16 +92,14 @@ class FaceShapeEncoder(nn.Module):
         super().__init__()
         self.config = config
         stages: list[nn.Module] = []
-        first = 3 * _BLOCK * _BLOCK
-        side = SIZE // _BLOCK
-        for inputs, width, units in zip((first, *config.widths), config.widths, config.units,
+        for inputs, width, units in zip((3, *config.widths), config.widths, config.units,
                                         strict=False):
-            side = (side + 1) // 2
             stages += [convolution(inputs, width, stride=2),
                        *(ResidualUnit(width) for _ in range(units))]
         self.stages = nn.Sequential(*stages)
         self.narrow = nn.Sequential(nn.Conv2d(config.widths[-1], config.last, 1, bias=False),
                                     nn.BatchNorm2d(config.last), nn.PReLU(config.last))
+        side = SIZE // _STRIDE
         self.codes = nn.Linear(config.last * side * side, config.identity + config.residual)
         nn.init.zeros_(self.codes.weight)
         nn.init.zeros_(self.codes.bias)
@@ -124,8 +121,7 @@ class FaceShapeEncoder(nn.Module):
         """Return what the codes are a linear function of, (B, F); see `forward`."""
         if mask is not None:
             color = color * (mask > 0.5).to(color.dtype)
-        blocks = functional.pixel_unshuffle(color / 127.5 - 1.0, _BLOCK)
-        described: torch.Tensor = self.narrow(self.stages(blocks)).flatten(1)
+        described: torch.Tensor = self.narrow(self.stages(color / 127.5 - 1.0)).flatten(1)
         return described
 
 

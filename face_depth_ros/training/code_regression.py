@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from face_depth_ros.networks.face_shape import FaceShapeEncoder
 from face_depth_ros.training.identity_bank import IdentityBank
-from face_depth_ros.training.shape_scoring import inputs_of
+from face_depth_ros.training.shape_batches import inputs_of
 import torch
 
 _AT_ONCE = 8192
-RIDGES = (1e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)
+RIDGES = (1e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 3.0, 10.0)
 """Tried for each code, times the mean square of a feature."""
 HELD_OUT = 5
 """Each so many-th person is held out to choose by."""
@@ -20,7 +20,7 @@ HELD_OUT = 5
 
 @torch.no_grad()
 def solve_last_layer(encoder: FaceShapeEncoder, bank: IdentityBank, wanted: torch.Tensor,
-                     batch: int = 256) -> None:
+                     batch: int = 256) -> torch.Tensor:
     """
     Replace the encoder's last layer by the one of the least squared error, with ridges.
 
@@ -29,6 +29,7 @@ def solve_last_layer(encoder: FaceShapeEncoder, bank: IdentityBank, wanted: torc
 
     :param bank: each photo is looked at once
     :param wanted: (N, K), the codes of its photos
+    :returns: (N, K), the codes that the encoder tells now
     """
     features = features_of(encoder, bank, batch)
     held = bank.person % HELD_OUT == 0
@@ -44,6 +45,7 @@ def solve_last_layer(encoder: FaceShapeEncoder, bank: IdentityBank, wanted: torc
     weight, bias = Moments.of(features, wanted).solved(ridges)
     encoder.codes.weight.copy_(weight.T)
     encoder.codes.bias.copy_(bias)
+    return features @ weight + bias
 
 
 @torch.no_grad()
@@ -81,9 +83,9 @@ class Moments:
         gram = torch.zeros(width, width, dtype=torch.float64, device=features.device)
         right = torch.zeros(width, wanted.shape[1], dtype=torch.float64, device=features.device)
         for a, b in zip(features.split(_AT_ONCE), wanted.split(_AT_ONCE), strict=True):
-            a = a - middle
-            gram += (a.T @ a).double()
-            right += (a.T @ (b - target)).double()
+            a = (a - middle).double()  # rounding would make the matrix indefinite
+            gram += a.T @ a
+            right += a.T @ (b - target).double()
         return Moments(middle, target, gram / len(features), right / len(features))
 
     def solved(self, ridges: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from face_depth_ros.networks.face_shape import FaceShapeNetwork
 from face_depth_ros.training.identity_bank import IdentityBank
+from face_depth_ros.training.shape_batches import inputs_of
 from face_depth_ros.training.shape_targets import aligned_rmse, ShapeModes
 import torch
 from torch.nn import functional
@@ -14,23 +15,15 @@ YAW_BINS = (15.0, 45.0, 75.0, 91.0)
 """Upper ends of the yaws, degrees, that are told apart."""
 
 
-def inputs_of(bank: IdentityBank, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return color (B, 3, 112, 112) 0 to 255 and mask (B, 1, 112, 112), float32."""
-    return bank.color[rows].float(), bank.mask[rows].float()[:, None]
+def mean_codes(codes: torch.Tensor, bank: IdentityBank) -> torch.Tensor:
+    """
+    Return the mean code of each person, (P, K).
 
-
-@torch.no_grad()
-def mean_codes(network: FaceShapeNetwork, bank: IdentityBank, batch: int) -> torch.Tensor:
-    """Return the mean c_Id of each person, (P, I); each photo is looked at once."""
-    total = torch.zeros(bank.people, network.config.identity, device=bank.person.device)
-    count = torch.zeros(bank.people, 1, device=bank.person.device)
-    network.eval()
-    for rows in torch.arange(len(bank), device=bank.person.device).split(batch):
-        with torch.autocast(total.device.type, torch.bfloat16):
-            c_id, _ = network.encoder(*inputs_of(bank, rows))
-        total.index_add_(0, bank.person[rows], c_id.float())
-        count.index_add_(0, bank.person[rows], torch.ones_like(c_id[:, :1], dtype=count.dtype))
-    return total / count.clamp_min(1.0)
+    :param codes: (N, K) of the bank's photos
+    """
+    total = codes.new_zeros(bank.people, codes.shape[1]).index_add_(0, bank.person, codes)
+    count = codes.new_zeros(bank.people).index_add_(0, bank.person, torch.ones_like(codes[:, 0]))
+    return total / count.clamp_min(1.0)[:, None]
 
 
 @torch.no_grad()

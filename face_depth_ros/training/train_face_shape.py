@@ -26,7 +26,7 @@ components of whole shapes (phase I), one decoder makes them (II), the whole alo
 from __future__ import annotations
 
 from copy import deepcopy
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 import json
 import logging
 import math
@@ -50,6 +50,7 @@ from face_depth_ros.training.code_regression import solve_last_layer
 from face_depth_ros.training.identity_bank import BankBuilder, IdentityBank, read_bank
 from face_depth_ros.training.recognition_losses import ArcFaceHead
 from face_depth_ros.training.run import (
+    load_average,
     open_fabric,
     parse_settings,
     Run,
@@ -58,7 +59,8 @@ from face_depth_ros.training.run import (
     update_average,
     write_checkpoint,
 )
-from face_depth_ros.training.shape_scoring import inputs_of, mean_codes, validate
+from face_depth_ros.training.shape_batches import inputs_of, joined, vary
+from face_depth_ros.training.shape_scoring import mean_codes, validate
 from face_depth_ros.training.shape_targets import (
     shape_error,
     shape_modes,
@@ -71,7 +73,6 @@ from torch import nn
 from torch.nn import functional
 
 LOG = logging.getLogger('train_face_shape')
-_ERASED = 0.25
 _SYNC_STEPS = 20
 _DECODER_BATCH, _DECODER_RATE, _DECODER_STEPS = 1024, 0.3, 60
 _ANALYSED = 20_000
@@ -84,6 +85,8 @@ class Settings(RunSettings):
     """
     All that decides a training run. `max_steps` is a budget of each phase; `max_minutes` unused.
 
+    :param initial: checkpoint of any variant whose encoder to begin with; of phase I only the
+        closed last layer is left then; '' = random weights
     :param bank: folder of render_identity_bank to train on besides what is rendered; '' = none
     :param people: of the train split, `images` photos of each, within `render_minutes`
     :param validation_people: of the validation split, four photos of each
@@ -102,6 +105,7 @@ class Settings(RunSettings):
     """
 
     run: str = 'runs/face_shape'
+    initial: str = ''
     bank: str = ''
     people: int = 10_000
     images: int = 25
@@ -158,9 +162,10 @@ ABLATION = ((1, 1), (1, 0), (0, 0))
 
 
 class Pretrained(NamedTuple):
-    """What phase III begins with."""
+    """What phase III begins with; codes: (N, K), what the encoder tells of the bank."""
 
     network: FaceShapeNetwork
+    codes: torch.Tensor
     seconds: dict[str, float]
     steps: dict[str, int]
 
@@ -218,14 +223,6 @@ def render_banks(settings: Settings, fabric: Fabric) -> tuple[IdentityBank, Iden
     return joined(bank, read_bank(Path(settings.bank))) if settings.bank else bank, validation
 
 
-def joined(first: IdentityBank, second: IdentityBank) -> IdentityBank:
-    """Return both banks as one; their people are different ones."""
-    values = {f.name: torch.cat([getattr(first, f.name), getattr(second, f.name).to(
-        first.person.device)]) for f in fields(IdentityBank)}
-    values['person'][len(first):] += first.people
-    return IdentityBank(**values)
-
-
 def train(bank: IdentityBank, validation: IdentityBank, settings: Settings,
           fabric: Fabric) -> dict[str, dict[str, float]]:
     """
@@ -265,16 +262,37 @@ def pretrain(settings: Settings, fabric: Fabric, bank: IdentityBank,
                                                **sizes)).to(fabric.device)
     network.set_mesh(modes.mean, torch.as_tensor(modes.mesh.triangles, device=fabric.device))
     minutes = settings.minutes_of_phases()
-    started = time.monotonic()
+    started, steps = time.monotonic(), 0
     to_codes, shapes = code_targets(settings, bank, modes)
-    steps = train_encoder(settings, fabric, bank, network, to_codes,
-                          shape_error(shapes.unflatten(1, (-1, 3)), modes.place))
+    if settings.initial:
+        begin_with(network.encoder, Path(settings.initial))
+    else:
+        steps = train_encoder(settings, fabric, bank, network, to_codes,
+                              shape_error(shapes.unflatten(1, (-1, 3)), modes.place))
     truth = torch.cat([bank.identity[bank.person], bank.expression], dim=1)
-    solve_last_layer(network.encoder, bank, truth if to_codes is None else truth @ to_codes)
+    codes = solve_last_layer(network.encoder, bank,
+                             truth if to_codes is None else truth @ to_codes)
     middle = time.monotonic()
     train_decoders(settings, network, shapes, minutes[1])
-    return Pretrained(network, {'I': middle - started, 'II': time.monotonic() - middle},
+    return Pretrained(network, codes, {'I': middle - started, 'II': time.monotonic() - middle},
                       {'I': steps})
+
+
+def begin_with(encoder: Any, path: Path) -> None:
+    """
+    Take an encoder's weights but its last layer.
+
+    :raises SettingsError: there is no such checkpoint, or it is of another network
+    """
+    kept = {name.removeprefix('encoder.'): value for name, value in load_average(path).items()
+            if name.startswith('encoder.') and not name.startswith('encoder.codes.')}
+    try:
+        _, unknown = encoder.load_state_dict(kept, strict=False)
+    except RuntimeError as error:
+        raise SettingsError(f'initial: {path} is of another network: {error}') from error
+    if unknown or not kept:
+        raise SettingsError(f'initial: {path} is no checkpoint of train_face_shape')
+    encoder.to(memory_format=torch.channels_last)
 
 
 def code_targets(settings: Settings, bank: IdentityBank,
@@ -354,7 +372,8 @@ def train_jointly(settings: Settings, fabric: Fabric, bank: IdentityBank, modes:
                     settings.scale).to(fabric.device)
     if lesson.classes is not None:
         with torch.no_grad():
-            lesson.classes.weight.copy_(mean_codes(lesson.network, bank, settings.batch))
+            own = begun.codes[:, :lesson.config.identity]
+            lesson.classes.weight.copy_(mean_codes(own, bank))
     average = deepcopy(lesson)
     lesson = lesson.to(memory_format=torch.channels_last)
     model, optimizer = fabric.setup(lesson, adam(lesson, settings, settings.joint_rate))
@@ -437,33 +456,6 @@ def adam(module: nn.Module, settings: Settings, share: float = 1.0) -> torch.opt
         {'params': [p for p in rest if p.ndim != 4], 'weight_decay': 0.0},
         {'params': last, 'lr': rate * settings.last_rate, 'weight_decay': 0.0},
     ], lr=rate, fused=last[0].is_cuda)
-
-
-def vary(color: torch.Tensor, mask: torch.Tensor,
-         generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-    """
-    Change light, contrast and tint of each photo, add noise, hide a part of some faces.
-
-    Nothing is mirrored: mirrored faces have other coefficients.
-
-    :param color: (B, 3, S, S), 0 to 255; mask: (B, 1, S, S)
-    """
-    count, size, device = len(color), color.shape[-1], color.device
-
-    def uniform(low: float, high: float, *shape: int) -> torch.Tensor:
-        return low + (high - low) * torch.rand(shape, generator=generator, device=device)
-
-    middle = color.mean(dim=(1, 2, 3), keepdim=True)
-    color = (color - middle) * uniform(0.8, 1.2, count, 1, 1, 1) + middle
-    color = color * uniform(0.75, 1.25, count, 1, 1, 1) * uniform(0.95, 1.05, count, 3, 1, 1)
-    noise = torch.randn(color.shape, generator=generator, device=device)
-    color = (color + uniform(0.0, 5.0, count, 1, 1, 1) * noise).clamp(0.0, 255.0)
-    axis = (torch.arange(size, device=device) + 0.5) / size
-    centre, half = uniform(0.0, 1.0, count, 2), uniform(0.04, 0.14, count, 2)
-    inside = (axis - centre[..., None]).abs() < half[..., None]  # (B, 2, S)
-    hidden = inside[:, 0, :, None] & inside[:, 1, None, :]
-    hidden = hidden & (uniform(0.0, 1.0, count, 1, 1) < _ERASED)
-    return color.contiguous(memory_format=torch.channels_last), mask * ~hidden[:, None]
 
 
 def hardware_of(fabric: Fabric) -> str:

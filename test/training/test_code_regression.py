@@ -37,7 +37,7 @@ def test_the_solution_is_that_of_the_normal_equations() -> None:
 def test_codes_that_the_features_tell_are_told_and_noise_is_not(people: int) -> None:
     network, bank = encoder(), drawn_bank(people, 48 // people)
     features = features_of(network, bank, 16)
-    assert features.shape == (48, 2 * 4 * 4)
+    assert features.shape == (48, 2 * 7 * 7)
     told = features @ torch.randn(features.shape[1], 1, generator=torch.Generator().manual_seed(1))
     noise = torch.randn(48, 2, generator=torch.Generator().manual_seed(2))
     wanted = torch.cat([told / told.std(), noise], dim=1)

@@ -97,8 +97,28 @@ def test_the_joint_training_lowers_the_error(tmp_path: Path, modes: ShapeModes) 
     run, _ = script.train_jointly(own, FABRIC, bank, modes, begun)
     metrics = validate(run.average.network, bank, modes)
     assert metrics['rmse'] < metrics['mean_face_rmse']
-    before = script.Lesson(begun.network, bank.people, 1.0)
-    assert mean_codes(before.network, bank, 7).shape == (16, 100)
+    assert mean_codes(begun.codes, bank).shape == (16, 157)
+
+
+@pytest.mark.assets
+def test_another_runs_encoder_is_begun_with(tmp_path: Path, modes: ShapeModes) -> None:
+    bank, triangles = drawn_bank(), len(modes.mesh.triangles)
+    torch.manual_seed(4)
+    other = build_face_shape(FaceShapeConfig(VERTICES, triangles, identity=157, residual=0))
+    torch.save({'average': other.state_dict()}, tmp_path / 'other.pt')
+    begun = script.pretrain(settings(tmp_path, initial=str(tmp_path / 'other.pt')), FABRIC, bank,
+                            modes)
+    assert begun.steps['I'] == 0 and begun.codes.shape == (32, 157)
+    torch.testing.assert_close(begun.network.encoder.stages.state_dict(),
+                               other.encoder.stages.state_dict())
+    assert begun.network.encoder.codes.weight.any()
+    for content, message in (({'a': torch.zeros(1)}, 'no checkpoint of train_face_shape'),
+                             ({'encoder.narrow.0.weight': torch.zeros(1)}, 'another network')):
+        torch.save({'average': content}, tmp_path / 'bad.pt')
+        with pytest.raises(SettingsError, match=message):
+            script.begin_with(begun.network.encoder, tmp_path / 'bad.pt')
+    with pytest.raises(SettingsError, match='no checkpoint at'):
+        script.begin_with(begun.network.encoder, tmp_path / 'none.pt')
 
 
 def test_half_a_cosine_after_the_warm_up(tmp_path: Path) -> None:
@@ -107,21 +127,6 @@ def test_half_a_cosine_after_the_warm_up(tmp_path: Path) -> None:
     assert shares == pytest.approx([0.1, 0.976, 0.505, 0.01], abs=2e-3)
     late = script.TrainingState(step=50, minutes=3.0)
     assert script.slowed(own, late, 3.0) == pytest.approx(0.01)
-
-
-def test_variation_changes_each_photo_in_its_own_way_and_mirrors_nothing() -> None:
-    color = torch.full((6, 3, 112, 112), 100.0)
-    color[..., 56:] = 180.0
-    mask = torch.ones(6, 1, 112, 112)
-    varied, hidden = script.vary(color, mask, torch.Generator().manual_seed(0))
-    assert varied.shape == color.shape and hidden.shape == mask.shape
-    assert float(varied.min()) >= 0.0 and float(varied.max()) <= 255.0
-    means = varied.mean(dim=(1, 2, 3))
-    assert len(means.unique()) == 6
-    left, right = varied[..., :56].mean(dim=(1, 2, 3)), varied[..., 56:].mean(dim=(1, 2, 3))
-    assert bool((right > left).all())
-    share = 1.0 - hidden.mean(dim=(1, 2, 3))
-    assert 0.0 < float(share.max()) < 0.1 and float(share.min()) == 0.0
 
 
 def test_rank_1_takes_the_first_photo_of_each_person_as_the_gallery() -> None:
@@ -151,12 +156,3 @@ def test_the_run_is_not_resumed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr('sys.argv', ['train_face_shape', '--resume'])
     with pytest.raises(SettingsError, match='start without it'):
         script.main()
-
-
-def test_joined_banks_have_the_people_of_both() -> None:
-    first, second = drawn_bank(3, 2), drawn_bank(2, 1, seed=5)
-    bank = script.joined(first, second)
-    assert len(bank) == 8 and bank.people == 5
-    assert bank.person.tolist() == [0, 1, 2, 0, 1, 2, 3, 4]
-    torch.testing.assert_close(bank.identity[bank.person[6:]], second.identity)
-    assert second.person.tolist() == [0, 1]
