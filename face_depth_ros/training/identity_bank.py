@@ -16,6 +16,7 @@ from dataclasses import dataclass, fields
 import logging
 from pathlib import Path
 import time
+from typing import Any
 import zipfile
 
 from face_depth_ros.core.errors import SettingsError
@@ -140,7 +141,7 @@ class BankBuilder:
         values = []
         for column in range(len(parts[0])):
             values.append(torch.cat([part[column] for part in parts]))
-        bank = IdentityBank(*values[:6], people.coefficients, values[6])
+        bank = IdentityBank(*(*values[:6], people.coefficients, values[6]))
         seconds = time.monotonic() - started
         LOG.info('%d photos of %d people in %.0f s, %.0f photos/s; %.1f %% show no face',
                  len(bank), len(people), seconds, photos / seconds,
@@ -153,14 +154,15 @@ def load_estimator(spec: ModelSpec) -> FaceEstimator:
     model = onnx.load_from_string(spec.read_onnx())
     stored = {tensor.name.removesuffix('.half'): torch.tensor(numpy_helper.to_array(tensor))
               for tensor in model.graph.initializer}
-    network = folded(build_face_estimator())
+    network: Any = folded(build_face_estimator())
     missing = [name for name in network.state_dict() if name not in stored]
     if missing:
         raise SettingsError(f'{spec.onnx} lacks {", ".join(missing[:5])}: it is no file of '
                             'networks/face_estimator.py; export that again')
     network.load_state_dict({name: stored[name].float().reshape(value.shape)
                              for name, value in network.state_dict().items()})
-    return network.eval().to(memory_format=torch.channels_last)
+    loaded: FaceEstimator = network.eval().to(memory_format=torch.channels_last)
+    return loaded
 
 
 def depth_inputs(relief: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

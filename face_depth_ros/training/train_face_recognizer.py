@@ -21,7 +21,7 @@ cosine. ArcFace's margin grows from zero over the first part of a run (`--margin
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 import json
 import logging
@@ -67,7 +67,8 @@ from torch import nn
 from torch.nn import functional
 
 LOG = logging.getLogger('train_face_recognizer')
-NETWORKS = {'mask_guided': build_mask_guided_recognizer, 'student': build_face_recognizer}
+NETWORKS: dict[str, Callable[[], Any]] = {
+    'mask_guided': build_mask_guided_recognizer, 'student': build_face_recognizer}
 STEPS = (6 / 20, 10 / 20, 17 / 20)
 """When the learning rate falls to a tenth, as shares of the budget."""
 _SHIFT_PX = 3
@@ -161,9 +162,9 @@ class Lesson(nn.Module):
         self.recognizer: Any = NETWORKS[settings.network]()
         self.config = self.recognizer.config
         width = self.config.dimensions
-        self.heads = nn.ModuleList(ArcFaceHead(width, people, settings.margin, settings.scale)
-                                   for _ in range(2))
-        self.shapes = nn.ModuleList(nn.Linear(width, IDENTITY_MODES) for _ in range(2))
+        self.heads: Any = nn.ModuleList(
+            ArcFaceHead(width, people, settings.margin, settings.scale) for _ in range(2))
+        self.shapes: Any = nn.ModuleList(nn.Linear(width, IDENTITY_MODES) for _ in range(2))
         self.like_teacher = nn.ModuleList(nn.Linear(width, 256, bias=False) for _ in range(2))
 
     def forward(self, color: torch.Tensor, depth: torch.Tensor, mask: torch.Tensor,
@@ -325,7 +326,7 @@ def load_teacher(settings: Settings, fabric: Fabric) -> nn.Module:
 
     :raises SettingsError: the checkpoint is missing or of another network
     """
-    teacher = build_mask_guided_recognizer()
+    teacher: Any = build_mask_guided_recognizer()
     load_recognizer(teacher, Path(settings.teacher), 'teacher')
     return teacher.eval().to(fabric.device, memory_format=torch.channels_last)
 
@@ -421,7 +422,7 @@ def loss_of(said: dict[str, list[torch.Tensor]], bank: IdentityBank, person: tor
         loss = loss + branch_losses(logits[1], logits[0], features[1], features[0], person,
                                     weights)
     else:
-        loss = sum(functional.cross_entropy(part, person) for part in logits)
+        loss = torch.stack([functional.cross_entropy(part, person) for part in logits]).sum()
     truth = bank.identity[person]
     for told in said['shape']:
         loss = loss + settings.shape_weight * (told.float() - truth).square().mean()
