@@ -109,7 +109,7 @@ def export_checkpoint(checkpoint: Path, folder: Path, bank: IdentityBank,
 
 
 def folded(network: nn.Module) -> nn.Module:
-    """Return a copy with the same answers, each batch normalisation within the layer before it."""
+    """Return a copy with the same answers, batch normalisation within layers where it can be."""
     network = copy.deepcopy(network).eval()
     for module in list(network.modules()):
         for name, child in list(module.named_children()):
