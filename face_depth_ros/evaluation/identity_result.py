@@ -6,19 +6,16 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import asdict
-import importlib
-import importlib.util
 import os
 from typing import Any
 
-from face_depth_ros.evaluation.evaluation_result import Evaluation, Table
+from face_depth_ros.evaluation.evaluation_result import Evaluation
 from face_depth_ros.evaluation.identity_protocol import calibrations, IdentityScores
 from face_depth_ros.evaluation.identity_report import identity_blocks
 from face_depth_ros.evaluation.identity_rows import C_ID
 from face_depth_ros.evaluation.identity_tables import identity_tables
 from face_depth_ros.evaluation.identity_verdict import identity_verdict
-
-_SHAPES = 'face_depth_ros.evaluation.shape_protocol'
+from face_depth_ros.evaluation.shape_protocol import shape_result, ShapeResult
 
 
 def identity_result(scores: IdentityScores, dataset: str, about: str,
@@ -30,12 +27,12 @@ def identity_result(scores: IdentityScores, dataset: str, about: str,
     :param about: how, for the report
     """
     tables = identity_tables(scores, dataset)
-    shapes, why_not = shape_tables(options)
-    tables |= shapes
+    shapes, why_not = face_shapes(options)
+    tables |= shapes.tables
     details = identity_details(scores) | ({'shape_tables_missing': why_not} if why_not else {})
     result = Evaluation('identity', about, tables, details=details,
                         lead=' '.join(identity_verdict(scores)))
-    result.blocks = identity_blocks(scores, tables)
+    result.blocks = [*identity_blocks(scores, tables), *shapes.blocks]
     return result
 
 
@@ -50,15 +47,10 @@ def identity_details(scores: IdentityScores) -> dict[str, Any]:
             'models': {name: asdict(model) for name, model in scores.models.items()}}
 
 
-def shape_tables(options: argparse.Namespace) -> tuple[dict[str, Table], str]:
-    """
-    Return the tables on face shapes, and why there are none.
-
-    Their module makes them where it is there, on rendered people.
-    """
-    if options.data != 'synthetic' or C_ID not in options.rows:
-        return {}, f'they are of rendered people, and go with the row {C_ID}'
-    if importlib.util.find_spec(_SHAPES) is None:
-        return {}, 'there is no protocol for face shapes'
-    tables: dict[str, Table] = importlib.import_module(_SHAPES).shape_tables(options)
-    return tables, '' if tables else 'the model face_shape is not there'
+def face_shapes(options: argparse.Namespace) -> tuple[ShapeResult, str]:
+    """Return tables and pictures of face shapes on rendered people, and why there are none."""
+    if options.data != 'synthetic' or options.quick or C_ID not in options.rows:
+        return ShapeResult(), f'they are of rendered people, and go with the row {C_ID}'
+    shapes = shape_result(options)
+    return shapes, '' if shapes.tables else (
+        'the model face_shape is not there, or torch and numba, which render people')

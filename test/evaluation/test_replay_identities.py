@@ -31,8 +31,8 @@ FRAMES = 14
 
 @pytest.fixture(scope='module')
 def folder() -> Iterator[Path]:
-    """Return a folder outside of /tmp, where no gallery may lie."""
-    with tempfile.TemporaryDirectory(prefix='.gallery_', dir=ROOT) as made:
+    """Return a folder outside of /tmp, where no gallery may lie, but the checkout may."""
+    with tempfile.TemporaryDirectory(prefix='.face_depth_ros_test_', dir=Path.home()) as made:
         yield Path(made)
 
 
