@@ -35,7 +35,8 @@ def grouped_bars(values: Mapping[str, Mapping[str, float | None]], measures: Seq
                     plot.axes.annotate(f'{height:.2g}', (x, height), xytext=(0, 3),
                                        textcoords='offset points', ha='center', fontsize=7.5,
                                        rotation=90 if len(order) > 9 else 0, color='#3c4655')
-        plot.axes.set_xticks(range(len(order)), order,
+        labels = [name.replace(', ', ',\n') for name in order]
+        plot.axes.set_xticks(range(len(order)), labels,
                              rotation=30 if len(order) > 9 else 0,
                              ha='right' if len(order) > 9 else 'center')
         plot.axes.grid(axis='x', visible=False)

@@ -84,8 +84,10 @@ def student_sentence(scores: IdentityScores) -> str:
     worst = max(lost, key=lambda c: lost[c])
     held = 'as asked' if lost[AVERAGE] <= MOST_LOSS else f'more than the {MOST_LOSS:g} allowed'
     verb = 'loses' if lost[AVERAGE] >= 0 else 'gains'
+    most = (f'its largest loss is {lost[worst]:.2f} points in {worst}' if lost[worst] >= 0
+            else f'it loses in no column, and gains least, {-lost[worst]:.2f} points, in {worst}')
     return (f'The student {verb} {abs(lost[AVERAGE]):.2f} points of averaged rank-1 against the '
-            f'full network, {held}; its largest loss is {lost[worst]:.2f} points in {worst}.')
+            f'full network, {held}; {most}.')
 
 
 def goal_sentences(scores: IdentityScores) -> list[str]:

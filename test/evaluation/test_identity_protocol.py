@@ -156,6 +156,9 @@ def test_what_the_student_loses_is_said(average: float, words: str) -> None:
     scores = scored({FULL: row(99, pose=98, time=99), STUDENT: row(average, pose=96, time=99)})
     assert words in student_sentence(scores)
     assert student_sentence(scored({FULL: row(99, pose=98)})) == ''
+    better = scored({FULL: row(90, pose=90, time=90), STUDENT: row(95, pose=93, time=97)})
+    assert student_sentence(better).endswith(
+        'it loses in no column, and gains least, 3.00 points, in pose.')
 
 
 def test_goals_are_said() -> None:
