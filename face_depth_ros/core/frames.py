@@ -166,11 +166,65 @@ class Identity:
 
 
 @dataclass(frozen=True)
+class Expression:
+    """
+    What a detected face says.
+
+    :param probabilities: (7,) float32 of core.expression_labels.EXPRESSIONS, of sum 1, smoothed
+        over the track; all 1/7 where nothing could be seen
+    :param label: the expression that is shown, one of EXPRESSIONS; 'neutral' where nothing could
+        be seen
+    :param valence, arousal: -1 to 1
+    :param action_units: (17,) float32 intensities 0 to 1 of core.expression_labels.ACTION_UNITS,
+        None where nothing could be seen
+    :param depth: what depth was looked at: 'enhanced', or '' for none (texture alone)
+    :param cause: '' or why nothing could be seen, a key for diagnostics
+    """
+
+    detection: Detection
+    probabilities: np.ndarray
+    label: str
+    valence: float = 0.0
+    arousal: float = 0.0
+    action_units: np.ndarray | None = None
+    depth: str = ''
+    cause: str = ''
+
+
+@dataclass(frozen=True)
+class Liveness:
+    """
+    Whether a detected face is a living one.
+
+    :param label: 'live', 'spoof' or 'unsure'
+    :param probability: that it is live, 0 to 1, accumulated over the track; 0.5 where nothing
+        could be seen
+    :param reason: what decided, a key: '' for live, else for example 'flat', 'landmarks',
+        'wrong_size', 'no_depth', 'few_frames'
+    :param pad_error: share of the 68 landmarks that fail the geometry test of
+        core.landmark_liveness, 0 to 1, NaN where it could not be made
+    """
+
+    detection: Detection
+    label: str
+    probability: float
+    reason: str = ''
+    pad_error: float = float('nan')
+
+    @property
+    def score(self) -> float:
+        """Return the probability of what the label says, 0 for unsure."""
+        return {'live': self.probability, 'spoof': 1.0 - self.probability}.get(self.label, 0.0)
+
+
+@dataclass(frozen=True)
 class FrameResult:
     """
     Everything that the pipeline says of one frame.
 
     :param identities: of the faces, largest first, None without a recogniser or without colour
+    :param expressions: the same of what they say
+    :param liveness: the same of whether they live
     :param stage_ms: milliseconds per stage name
     """
 
@@ -180,4 +234,6 @@ class FrameResult:
     enhanced: EnhancedDepth | None = None
     estimated: EstimatedDepth | None = None
     identities: tuple[Identity, ...] | None = None
+    expressions: tuple[Expression, ...] | None = None
+    liveness: tuple[Liveness, ...] | None = None
     stage_ms: dict[str, float] = field(default_factory=dict)

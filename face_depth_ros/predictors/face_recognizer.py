@@ -7,15 +7,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from face_depth_ros.core.camera import CameraIntrinsics
-from face_depth_ros.core.errors import FaceDepthError, InvalidImageError, SettingsError
+from face_depth_ros.core.errors import FaceDepthError, SettingsError
 from face_depth_ros.core.frames import (
     Detection,
     EnhancedDepth,
     EstimatedDepth,
-    FaceEstimate,
     Identity,
 )
 from face_depth_ros.engines import Engine
@@ -25,23 +23,12 @@ from face_depth_ros.predictors.enroller import Enroller, EnrollmentView
 from face_depth_ros.predictors.face_embedder import Embedding, FaceEmbedder, SHIPPED
 from face_depth_ros.predictors.identity_tracker import IdentityTracker
 from face_depth_ros.predictors.known_people import GalleryAccess, KnownPeople, OpenGallery
+from face_depth_ros.predictors.matched_estimates import check_frame, EstimateSource, Estimator
 from face_depth_ros.predictors.recognition_views import seen_face, SeenFace
 import numpy as np
 
 MOST_FACES = 16
 LEAST_QUALITY = 0.1
-
-
-class Estimator(Protocol):
-    """What estimates faces that nobody has estimated: a DepthEstimator."""
-
-    def estimate(self, color: np.ndarray, detections: Sequence[Detection], *,
-                 intrinsics: CameraIntrinsics | None = None,
-                 depth: np.ndarray | None = None) -> EstimatedDepth:
-        """Estimate faces of a frame."""
-
-    def close(self) -> None:
-        """Release what is held."""
 
 
 @dataclass(frozen=True)
@@ -71,14 +58,18 @@ class FaceRecognizer:
                  estimator: Estimator | None = None, *, false_accept_rate: float = 0.001,
                  min_quality: float = LEAST_QUALITY, max_faces: int = MOST_FACES,
                  use_depth: bool = True) -> None:
-        self.embedder, self.people, self._estimator = embedder, people, estimator
+        self.embedder, self.people = embedder, people
+        self._estimates = EstimateSource(estimator)
         self.use_depth = use_depth
         self.tracker = IdentityTracker(people, embedder.parts, embedder.calibrations,
                                        false_accept_rate)
         self.tune(false_accept_rate, min_quality, max_faces)
         self._enroller: Enroller | None = None
-        self.own_estimates = 0
-        """How many faces it had to estimate itself."""
+
+    @property
+    def own_estimates(self) -> int:
+        """Return how many faces it had to estimate itself."""
+        return self._estimates.own_estimates
 
     @staticmethod
     def open(model: str = SHIPPED, backend: str = 'auto', precision: str = 'auto', *,
@@ -135,12 +126,7 @@ class FaceRecognizer:
         :returns: of all detections, largest first
         :raises InvalidImageError: not such an image
         """
-        if color.ndim != 3 or color.shape[2] != 3 or color.dtype != np.uint8 or 0 in color.shape:
-            raise InvalidImageError(f'the face recogniser takes (H, W, 3) uint8 RGB images, got '
-                                    f'{color.shape} {color.dtype}')
-        if enhanced is not None and enhanced.depth.shape != color.shape[:2]:
-            raise InvalidImageError(f'enhanced depth is {enhanced.depth.shape}, colour '
-                                    f'{color.shape[:2]}; expected depth aligned to colour')
+        check_frame('face recogniser', color, enhanced)
         ordered = sorted(detections, key=lambda d: d.box.side, reverse=True)
         chosen = ordered[:self.max_faces]
         looked = self._look(color, chosen, estimated, enhanced, intrinsics)
@@ -207,19 +193,17 @@ class FaceRecognizer:
         """Release engines and gallery; closing twice is allowed."""
         self.people.close()
         self.embedder.close()
-        if self._estimator is not None:
-            self._estimator.close()
+        self._estimates.close()
 
     def _look(self, color: np.ndarray, detections: Sequence[Detection],
               estimated: EstimatedDepth | None, enhanced: EnhancedDepth | None,
               intrinsics: CameraIntrinsics | None) -> list[_Looked]:
         """Make a vector of each face that can be seen."""
-        estimates, causes = self._estimates(color, detections, estimated, intrinsics)
+        estimates = self._estimates.of(color, detections, estimated, intrinsics)
         looked: list[_Looked] = []
-        for d in detections:
-            estimate = estimates.get(id(d))
-            if estimate is None:
-                looked.append(_Looked(d, None, None, causes.get(id(d), 'no_estimate')))
+        for d, estimate in zip(detections, estimates, strict=True):
+            if isinstance(estimate, str):
+                looked.append(_Looked(d, None, None, estimate))
                 continue
             try:
                 seen = seen_face(color, estimate, enhanced, intrinsics,
@@ -231,20 +215,6 @@ class FaceRecognizer:
         vectors = iter(self.embedder.embed([f.seen.view for f in looked if f.seen is not None]))
         return [f if f.seen is None else replace(f, embedding=next(vectors)) for f in looked]
 
-    def _estimates(self, color: np.ndarray, detections: Sequence[Detection],
-                   estimated: EstimatedDepth | None, intrinsics: CameraIntrinsics | None) -> (
-            tuple[dict[int, FaceEstimate], dict[int, str]]):
-        """Return the estimates that there are, and why others are missing, by id of detection."""
-        found, causes = _matched(detections, estimated)
-        lacking = [d for d in detections if id(d) not in found and id(d) not in causes]
-        if lacking and self._estimator is not None:
-            self.own_estimates += len(lacking)
-            own = self._estimator.estimate(color, lacking, intrinsics=intrinsics)
-            more, why = _matched(lacking, own)
-            found |= more
-            causes |= why
-        return found, causes
-
     def _identity(self, stamp_ns: int, face: _Looked) -> Identity:
         """Say who one face is."""
         quality = face.seen.quality.score if face.seen is not None else 0.0
@@ -255,21 +225,3 @@ class FaceRecognizer:
         if verdict.cause == 'low_quality':
             cause = face.cause or (face.seen.quality.cause if face.seen else '') or cause
         return Identity(face.detection, verdict.person, verdict.probability, quality, depth, cause)
-
-
-def _matched(detections: Sequence[Detection], estimated: EstimatedDepth | None) -> (
-        tuple[dict[int, FaceEstimate], dict[int, str]]):
-    """Return the estimate of each detection, or why it was left out, by id of the detection."""
-    if estimated is None:
-        return {}, {}
-    by_track = {f.detection.track_id: f for f in estimated.faces}
-    by_face = {id(f.detection): f for f in estimated.faces}
-    left_out = {s.track_id: s.cause for s in estimated.skipped}
-    found, causes = {}, {}
-    for d in detections:
-        estimate = by_face.get(id(d)) or (by_track.get(d.track_id) if d.track_id else None)
-        if estimate is not None:
-            found[id(d)] = estimate
-        elif d.track_id in left_out:
-            causes[id(d)] = left_out[d.track_id]
-    return found, causes

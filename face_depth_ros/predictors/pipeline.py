@@ -96,7 +96,7 @@ class Pipeline:
                 intrinsics=frame.intrinsics)
             _note(stage_ms, 'recognize', started)
         return FrameResult(frame.stamp_ns, frame.frame_id, detections, enhanced, estimated,
-                           identities, stage_ms)
+                           identities, stage_ms=stage_ms)
 
     def close(self) -> None:
         """Release the engines."""

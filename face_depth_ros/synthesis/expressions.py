@@ -8,8 +8,6 @@ from face_depth_ros.core.errors import SettingsError
 from face_depth_ros.synthesis.assets import FaceAssets
 import numpy as np
 
-EXPRESSIONS = ('anger', 'disgust', 'fear', 'happiness', 'sadness', 'surprise', 'neutral')
-"""In the order of the published labels."""
 _TABLE_FILE = 'expressions.json'
 _SPEECH = ('jawOpen', 'mouthFunnel', 'mouthPucker', 'mouthStretch', 'mouthLowerDown',
            'mouthUpperUp', 'mouthRollLower', 'mouthClose', 'jawLeft', 'jawRight', 'cheekPuff')

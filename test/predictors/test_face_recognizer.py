@@ -135,7 +135,7 @@ def test_faces_without_an_estimate_are_estimated_here(open_recognizer):
 
     camera = Camera(open_recognizer())
     camera.enroll('Ada', scene)
-    own = camera.recognizer._estimator = Estimator()
+    own = camera.recognizer._estimates._estimator = Estimator()
     assert names(camera.show(scene, estimated=None)) == ['Ada']
     assert own.asked == scene.detections and camera.recognizer.own_estimates == 1
     nobody = replace(scene.estimated, faces=(), skipped=(

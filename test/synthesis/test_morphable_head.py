@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from face_depth_ros.core.errors import SettingsError
+from face_depth_ros.core.expression_labels import EXPRESSIONS
 from face_depth_ros.synthesis.accessories import Glasses, HairStyle
 from face_depth_ros.synthesis.assets import find_assets, HEAD_FILE
-from face_depth_ros.synthesis.expressions import EXPRESSIONS, ExpressionTable
+from face_depth_ros.synthesis.expressions import ExpressionTable
 from face_depth_ros.synthesis.identity_splits import identity_coefficients
 from face_depth_ros.synthesis.labels import HEAD_LABELS
 from face_depth_ros.synthesis.morphable_head import landmarks_5, MorphableHead
