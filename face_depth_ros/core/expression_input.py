@@ -50,8 +50,8 @@ class ExpressionInput(NamedTuple):
 def part_box(box: FaceBox) -> FaceBox:
     """Return the part of a face box that is looked at."""
     shift = LOWERED * box.side
-    return FaceBox(box.center_x - shift * np.sin(box.roll), box.center_y + shift * np.cos(box.roll),
-                   PART * box.side, box.roll)
+    return FaceBox(box.center_x - shift * np.sin(box.roll),
+                   box.center_y + shift * np.cos(box.roll), PART * box.side, box.roll)
 
 
 def expression_input(color: np.ndarray, relief: np.ndarray | None, mask: np.ndarray,
