@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from face_depth_ros.synthesis.assets import FaceAssets
@@ -22,8 +22,9 @@ import numpy as np
 import torch
 
 _STREAM = 0x1DFACE
-_SPEECH = ('jawOpen', 'mouthFunnel', 'mouthPucker', 'mouthStretch', 'mouthLowerDown',
-           'mouthUpperUp', 'mouthRollLower', 'mouthClose', 'jawLeft', 'jawRight', 'cheekPuff')
+SPEECH = ('jawOpen', 'mouthFunnel', 'mouthPucker', 'mouthStretch', 'mouthLowerDown',
+          'mouthUpperUp', 'mouthRollLower', 'mouthClose', 'jawLeft', 'jawRight', 'cheekPuff')
+"""Blendshapes of mouths that speak."""
 _BACKGROUND_PX = 256
 
 
@@ -113,11 +114,12 @@ class IdentityPhotographer:
     :param assets: with skins
     :param backgrounds: how many to draw ahead; each photo shows a part of one
     :param seed: the same seed, device and calls take the same photos
+    :param size: pixels along a side of the photos
     """
 
     def __init__(self, assets: FaceAssets, device: torch.device | str = 'cpu', seed: int = 0,
-                 backgrounds: int = 300) -> None:
-        self.renderer = FaceBatchRenderer(assets, device)
+                 backgrounds: int = 300, *, size: int = SIZE) -> None:
+        self.renderer = FaceBatchRenderer(assets, device, size)
         self.device = self.renderer.device
         self.environments = load_environments(assets)
         self.generator = np.random.default_rng((_STREAM, seed))
@@ -149,6 +151,20 @@ class IdentityPhotographer:
 
         :param rows: (B,) int64 of `people`
         """
+        sitters, yaw, pitch = self.sit(people, rows, moments, lambda: self._expressions.draw(
+            len(rows), moments, self.generator))
+        photos = self.composer.compose(self.renderer.render(sitters), moments.style)
+        return IdentityPhotos(photos, rows, yaw, pitch, sitters.expression)
+
+    def sit(self, people: People, rows: torch.Tensor, moments: Moments,
+            expression: Callable[[], np.ndarray]) -> (
+                tuple[Sitters, torch.Tensor, torch.Tensor]):
+        """
+        Let people sit down for their photos.
+
+        :param expression: draws blendshape weights, (B, 57)
+        :returns: the sitters; yaw and pitch, each (B,) degrees
+        """
         count = len(rows)
         strangers = torch.as_tensor(self.generator.integers(0, len(people), count),
                                     device=self.device)
@@ -158,17 +174,15 @@ class IdentityPhotographer:
             other = replace(other, glasses=own.glasses, frame_rgb=own.frame_rgb)
         changed = torch.as_tensor(self.generator.random(count) < moments.other_hair,
                                   device=self.device)
-        expression = self._expressions.draw(count, moments, self.generator)
+        weights = expression()
         gaze = self.generator.normal(0.0, np.deg2rad((8.0, 5.0)), (count, 2))
         yaw, pitch, poses, torso = self._poses(count, moments)
         sitters = Sitters(
-            people.coefficients[rows], self._tensor(expression), self._tensor(gaze), poses, torso,
+            people.coefficients[rows], self._tensor(weights), self._tensor(gaze), poses, torso,
             own.wearing(other, changed),
             draw_lights(self.environments, count, self.generator, self.device),
-            self._crops(count, moments))
-        photos = self.composer.compose(self.renderer.render(sitters), moments.style)
-        return IdentityPhotos(photos, rows, self._tensor(yaw), self._tensor(pitch),
-                              sitters.expression)
+            self.crops(count, moments))
+        return sitters, self._tensor(yaw), self._tensor(pitch)
 
     def _tensor(self, values: np.ndarray) -> torch.Tensor:
         return torch.as_tensor(np.asarray(values, np.float32), device=self.device)
@@ -197,15 +211,16 @@ class IdentityPhotographer:
         moved = HeadPoses(poses.rotation.to(self.device), poses.position.to(self.device))
         return yaw, pitch, moved, torso.to(self.device)
 
-    def _crops(self, count: int, moments: Moments) -> torch.Tensor:
+    def crops(self, count: int, moments: Moments) -> torch.Tensor:
         """Return crops as a detector would give them, (B, 2, 3) from pixels of the true box."""
         draw = np.clip(self.generator.standard_normal((4, count)), -2.5, 2.5)
         scale = np.exp(draw[2] * moments.scale)
         roll = np.deg2rad(draw[3] * moments.roll_sigma)
         cos, sin = np.cos(roll) / scale, np.sin(roll) / scale
         linear = np.stack([np.stack([cos, sin], 1), np.stack([-sin, cos], 1)], 1)  # (B, 2, 2)
-        centre = SIZE / 2 + draw[:2].T * moments.shift * SIZE
-        offset = SIZE / 2 - (linear @ centre[..., None])[..., 0]
+        size = self.renderer.size
+        centre = size / 2 + draw[:2].T * moments.shift * size
+        offset = size / 2 - (linear @ centre[..., None])[..., 0]
         return self._tensor(np.concatenate([linear, offset[..., None]], axis=2))
 
 
@@ -218,7 +233,7 @@ class ExpressionDraws:
 
     def __init__(self, table: ExpressionTable) -> None:
         self._prototypes = np.stack([table.prototypes[k] for k in sorted(table.prototypes)])
-        self._speech = np.stack([table.weights({name: 1.0}) for name in _SPEECH])
+        self._speech = np.stack([table.weights({name: 1.0}) for name in SPEECH])
         self._blink = table.weights({'eyeBlink': 1.0})
 
     def draw(self, count: int, moments: Moments, generator: np.random.Generator) -> np.ndarray:
@@ -228,8 +243,8 @@ class ExpressionDraws:
         strength = generator.uniform(0.3, 1.0, count) * (
             generator.random(count) < moments.expressive)
         weights = weights * strength[:, None]
-        order = generator.random((count, len(_SPEECH))).argsort(axis=1)
-        spoken = (order < 3) * generator.uniform(0.0, 0.5, (count, len(_SPEECH)))
+        order = generator.random((count, len(SPEECH))).argsort(axis=1)
+        spoken = (order < 3) * generator.uniform(0.0, 0.5, (count, len(SPEECH)))
         spoken *= (generator.random(count) < moments.speaking)[:, None]
         weights = weights + spoken @ self._speech
         lids = generator.uniform(0.3, 1.0, count) * (generator.random(count) < 0.12)
