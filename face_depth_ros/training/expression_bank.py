@@ -96,13 +96,7 @@ def read_expression_bank(folder: Path, limit: int | None = None) -> ExpressionBa
     """
     parts: list[ExpressionBank] = []
     for path in sorted(folder.glob('part_*.npz')):
-        try:
-            with np.load(path) as data:
-                parts.append(ExpressionBank(*(torch.from_numpy(data[f.name])
-                                              for f in fields(ExpressionBank))))
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise SettingsError(f'{path} is damaged ({error}); delete it and render again'
-                                ) from error
+        parts.append(read_part(path))
         if limit is not None and sum(len(part) for part in parts) >= limit:
             break
     if not parts:
@@ -110,3 +104,17 @@ def read_expression_bank(folder: Path, limit: int | None = None) -> ExpressionBa
                             'face_depth_ros.training.render_expression_bank`')
     bank = join_banks(parts)
     return bank if limit is None else bank.take(torch.arange(min(limit, len(bank))))
+
+
+def read_part(path: Path) -> ExpressionBank:
+    """
+    Read one part.
+
+    :raises SettingsError: it is damaged
+    """
+    try:
+        with np.load(path) as data:
+            return ExpressionBank(*(torch.from_numpy(data[f.name])
+                                    for f in fields(ExpressionBank)))
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise SettingsError(f'{path} is damaged ({error}); delete it and render again') from error

@@ -1,0 +1,120 @@
+# Copyright 2026 face_depth_ros contributors
+# SPDX-License-Identifier: MIT
+"""
+The expression recogniser of a robot: compact, one branch, with or without depth.
+
+Source: our own, in place of AFNet-M (networks.afnet_m) where a frame must take milliseconds.
+Colour, depth and face enter together as blocks of 2 x 2 pixels. Depth enters twice: as it is, and
+as the difference to its own neighbourhood, since brows and lips move by millimetres on a face of
+centimetres. The last map is weighed place by place instead of averaged, for a face's parts have
+their places. Besides the expression it tells valence and arousal and the action units, which are
+also what teaches it to look at the parts of a face.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from face_depth_ros.core.expression_labels import ACTION_UNITS, EXPRESSIONS
+from face_depth_ros.networks.face_recognizer import convolution, ResidualBlock
+import torch
+from torch import nn
+from torch.nn import functional
+
+_BLOCK = 2
+_LAST_PX = 8
+_NEIGHBOURHOOD_PX = 17
+_FINE_GAIN = 5.0
+_PLANES = 7
+
+
+@dataclass(frozen=True)
+class ExpressionRecognizerConfig:
+    """
+    Layout of the network.
+
+    :param widths: channels at 64, 32, 16 and 8 pixels
+    :param blocks: residual blocks, a stage each
+    :param features: length of the vector that all answers are told from
+    :param dropout: share of it that is dropped in training
+    """
+
+    widths: tuple[int, ...] = (32, 56, 104, 176)
+    blocks: tuple[int, ...] = (0, 1, 2, 2)
+    features: int = 192
+    dropout: float = 0.2
+
+
+class ExpressionRecognizer(nn.Module):
+    """Inputs as core.expression_input makes them."""
+
+    def __init__(self, config: ExpressionRecognizerConfig | None = None) -> None:
+        super().__init__()
+        self.config = config or ExpressionRecognizerConfig()
+        c = self.config
+        self.stem = convolution(_PLANES * _BLOCK * _BLOCK, c.widths[0])
+        self.down = nn.ModuleList(convolution(a, b, stride=2)
+                                  for a, b in zip(c.widths[:-1], c.widths[1:], strict=True))
+        self.stages = nn.ModuleList(
+            nn.Sequential(*(ResidualBlock(width) for _ in range(count)))
+            for width, count in zip(c.widths, c.blocks, strict=True))
+        self.places = nn.Conv2d(c.widths[-1], 2 * c.widths[-1], _LAST_PX, groups=c.widths[-1],
+                                bias=False)
+        self.normalize_places = nn.BatchNorm2d(2 * c.widths[-1])
+        self.linear = nn.Linear(2 * c.widths[-1], c.features, bias=False)
+        self.normalize = nn.BatchNorm1d(c.features)
+        self.expression = nn.Linear(c.features, len(EXPRESSIONS))
+        self.affect = nn.Linear(c.features, 2)
+        self.units = nn.Linear(c.features, len(ACTION_UNITS))
+
+    def forward(self, color: torch.Tensor, depth: torch.Tensor, face: torch.Tensor,
+                ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """
+        Tell what faces say.
+
+        :param color: (B, 3, 128, 128) RGB, 0 to 255
+        :param depth: (B, 2, 128, 128), depth and where it is known; all 0 = texture alone
+        :param face: (B, 1, 128, 128), 1 on the face
+        :returns: logits of EXPRESSIONS (B, 7); valence and arousal (B, 2), -1 to 1; intensities of
+            ACTION_UNITS (B, 17), 0 to 1
+        """
+        x = self.describe(color, depth, face)
+        return self.expression(x), self.affect(x).tanh(), self.units(x).sigmoid()
+
+    def describe(self, color: torch.Tensor, depth: torch.Tensor,
+                 face: torch.Tensor) -> torch.Tensor:
+        """Describe faces by a vector, (B, F)."""
+        planes = torch.cat([color / 127.5 - 1.0, depth, fine_relief(depth), face], dim=1)
+        x = functional.relu(self.stem(functional.pixel_unshuffle(planes, _BLOCK)))
+        for index, stage in enumerate(self.stages):
+            if index:
+                x = functional.relu(self.down[index - 1](x))
+            x = stage(x)
+        x = functional.relu(self.normalize_places(self.places(x)).flatten(1))
+        x = functional.relu(self.normalize(self.linear(x)))
+        return functional.dropout(x, self.config.dropout, self.training)
+
+
+def fine_relief(depth: torch.Tensor) -> torch.Tensor:
+    """
+    Return how depth differs from the mean of its known neighbourhood, within +-2.
+
+    :param depth: (B, 2, S, S), depth and where it is known
+    :returns: (B, 1, S, S), 0 where nothing is known
+    """
+    known = depth[:, 1:]
+    margin = _NEIGHBOURHOOD_PX // 2
+
+    def mean(image: torch.Tensor) -> torch.Tensor:
+        rows = functional.avg_pool2d(image, (1, _NEIGHBOURHOOD_PX), 1, (0, margin))
+        return functional.avg_pool2d(rows, (_NEIGHBOURHOOD_PX, 1), 1, (margin, 0))
+
+    around = mean(depth[:, :1]) / mean(known).clamp(min=1e-3)
+    fine: torch.Tensor = (_FINE_GAIN * known * (depth[:, :1] - around)).clamp(-2.0, 2.0)
+    return fine
+
+
+def build_expression_recognizer(config: ExpressionRecognizerConfig | None = None,
+                                ) -> ExpressionRecognizer:
+    """Return an untrained network."""
+    return ExpressionRecognizer(config)
