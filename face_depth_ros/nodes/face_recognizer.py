@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from face_depth_ros.core.camera import CameraIntrinsics
 from face_depth_ros.core.errors import FaceDepthError, ModelFileError, ModelSpecError
 from face_depth_ros.core.frames import Detection, EnhancedDepth, EstimatedDepth, Identity
+from face_depth_ros.core.live_identities import NOT_LIVE, NOT_LIVE_REFUSAL, only_live
 from face_depth_ros.nodes.absent_recognizer import AbsentRecognizer
 from face_depth_ros.nodes.camera_info_messages import CameraInfoFrame
 from face_depth_ros.nodes.color_join import LOOK_S
@@ -20,13 +21,7 @@ from face_depth_ros.nodes.engine_report import engine_values
 from face_depth_ros.nodes.enroll_topics import EnrollTopics
 from face_depth_ros.nodes.estimator_checks import usable_intrinsics
 from face_depth_ros.nodes.face_recognizer_settings import FaceRecognizerSettings
-from face_depth_ros.nodes.identity_messages import (
-    IDENTITIES,
-    IdentityFrame,
-    LIVENESS,
-    NOT_LIVE,
-    only_live,
-)
+from face_depth_ros.nodes.identity_messages import IDENTITIES, IdentityFrame, LIVENESS
 from face_depth_ros.nodes.image_messages import ImageFrame
 from face_depth_ros.nodes.inside_topics import ESTIMATES, ESTIMATES_TOPIC, InsideInput
 from face_depth_ros.nodes.outcome import Outcome, Substitute
@@ -196,9 +191,9 @@ class FaceRecognizerNode(WorkerNode[FaceRecognizerSettings, Recognizer, Recognit
                 intrinsics=camera.value)
         if self.settings.require_live:
             identities = only_live(identities, None if job.liveness is None
-                                   else job.liveness.decode())
+                                   else job.liveness.decode().labels)
             if any(i.cause == NOT_LIVE for i in identities):
-                predictor.refuse_enrollment('the face is not said to be live')
+                predictor.refuse_enrollment(NOT_LIVE_REFUSAL)
         enroller = predictor.take_enrollment()
         if enroller is not None:
             self.in_background(lambda: self._finish(enroller))

@@ -4,18 +4,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from face_depth_ros.core.face_box import FaceBox
 from face_depth_ros.core.frames import Detection, Identity
+from face_depth_ros.core.live_identities import labels_by_track, UNSURE
 from face_depth_ros.nodes.detection_messages import DetectionFrame, detections_to_message
 from face_depth_ros.nodes.headers import stamp_of
 from face_depth_ros.nodes.topic_adapters import Adapter
 from vision_msgs.msg import Detection2D, Detection2DArray
-
-LIVE = 'live'
-NOT_LIVE = 'not_live'
 
 
 @dataclass(frozen=True)
@@ -34,10 +31,6 @@ class LivenessFrame:
     stamp_ns: int
     frame_id: str
     labels: dict[str, str]
-
-    def is_live(self, track_id: str) -> bool:
-        """Whether a face is said to be alive; what is not said is not so."""
-        return bool(track_id) and self.labels.get(track_id) == LIVE
 
 
 def identities_to_message(frame: IdentityFrame) -> Detection2DArray:
@@ -63,10 +56,8 @@ def identities_from_message(message: Detection2DArray) -> IdentityFrame:
 
 def liveness_from_message(message: Detection2DArray) -> LivenessFrame:
     """Return the labels; a face without a result, or named twice, is unsure."""
-    labels: dict[str, str] = {}
-    for d in message.detections:
-        label = d.results[0].hypothesis.class_id if d.results else 'unsure'
-        labels[d.id] = 'unsure' if d.id in labels else label
+    labels = labels_by_track((d.id, d.results[0].hypothesis.class_id if d.results else UNSURE)
+                             for d in message.detections)
     return LivenessFrame(stamp_of(message.header), message.header.frame_id, labels)
 
 
@@ -77,14 +68,6 @@ def liveness_to_message(frame: LivenessFrame) -> Detection2DArray:
     for face, label in zip(message.detections, frame.labels.values(), strict=True):
         face.results[0].hypothesis.class_id = label
     return message
-
-
-def only_live(identities: Sequence[Identity], liveness: LivenessFrame | None) -> (
-        tuple[Identity, ...]):
-    """Make everybody unknown who is not said to be alive."""
-    return tuple(
-        i if liveness is not None and liveness.is_live(i.detection.track_id)
-        else replace(i, person='unknown', probability=0.0, cause=NOT_LIVE) for i in identities)
 
 
 def _identity(detection: Detection2D) -> Identity:

@@ -17,6 +17,7 @@ from face_depth_ros.nodes.headers import header_of, stamp_of
 from face_depth_ros.nodes.identity_messages import liveness_to_message, LivenessFrame
 from face_depth_ros.nodes.image_messages import image_to_message, ImageFrame
 from face_depth_ros.predictors.face_recognizer import FaceRecognizer
+from face_depth_ros.predictors.matched_estimates import EstimateSource
 from fake_predictors import info_message
 import numpy as np
 import pytest
@@ -63,7 +64,7 @@ class Robot:
 
     def open_recognizer(self, *, access, estimator, **settings):
         recognizer = FaceRecognizer.open(access=self.access, **settings)
-        recognizer._estimator = SceneEstimator()
+        recognizer._estimates = EstimateSource(SceneEstimator())
         return recognizer
 
     def start(self, inputs=('color', 'info', 'detections'), **overrides):
@@ -352,7 +353,7 @@ def test_a_gallery_in_doubt_keeps_the_node_up_and_everybody_unknown(robot, error
 
     def open_recognizer(*, access, estimator, **settings):
         recognizer = FaceRecognizer.open(open_gallery=refuse, **settings)
-        recognizer._estimator = SceneEstimator()
+        recognizer._estimates = EstimateSource(SceneEstimator())
         return recognizer
 
     robot.start(open_recognizer=open_recognizer)
