@@ -5,8 +5,9 @@ Render the sample bag, so that a demo needs neither a camera nor anybody's face.
 
     python -m face_depth_ros.evaluation.render_sample_bag test/data/sample_bag
 
-Six seconds at 10 Hz of a stereo RGB-D camera, 320 x 240: Ada comes and smiles, Bo joins and
-leaves again, nobody is there, a stranger passes, and last somebody holds up a print of Ada's face.
+Six seconds at 10 Hz of a stereo RGB-D camera, 320 x 240: Ada comes, smiles (0.8 to 1.4 s) and is
+surprised (1.6 to 2.2 s), Bo joins and leaves again, nobody is there, a stranger passes, and last
+(from 5.3 s) somebody holds up a print of Ada's face.
 The true depth of the heads goes into reference/true_depth.npz beside the bag.
 """
 
@@ -59,7 +60,8 @@ class Visit:
     :param start: first frame, :param end: first frame without the person
     :param path: (K, 3) metres, head positions in the optical frame, evenly spaced in time
     :param yaw: (K,) degrees, positive = turned to the person's left
-    :param moods: (K,) names of expressions, neutral = none
+    :param moods: (L,) names of full expressions, evenly spaced in time, neutral = none; from one
+        to the next the face changes evenly
     """
 
     person: Person
@@ -80,7 +82,7 @@ class Visit:
         for place, mood in zip(np.linspace(0.0, 1.0, len(self.moods)), self.moods, strict=True):
             nearness = max(0.0, 1.0 - abs(t - place) * (len(self.moods) - 1))
             if mood != 'neutral':
-                expression += nearness * np.asarray(model.expressions.named(mood, 0.9))
+                expression += nearness * np.asarray(model.expressions.named(mood))
         return PersonState(rotation(yaw, pitch, roll), position, expression,
                            torso_rotation=rotation(0.5 * yaw, 0.0, 0.0))
 
@@ -131,7 +133,7 @@ def cast_of(model: PersonModel) -> list[Visit]:
     return [
         Visit(ada, 0, 27, ((-0.35, 0.05, 0.95), (-0.1, 0.03, 0.75), (-0.1, 0.03, 0.7),
                            (-0.14, 0.04, 0.72), (-0.5, 0.06, 0.9)), (40, 5, 0, 10, -60),
-              ('neutral', 'neutral', 'happiness', 'surprise', 'neutral')),
+              (*['neutral'] * 4, *['happiness'] * 4, *['surprise'] * 4, *['neutral'] * 2)),
         Visit(bo, 12, 32, ((0.6, 0.0, 1.2), (0.22, 0.0, 1.0), (0.2, 0.0, 1.0), (0.65, 0.0, 1.1)),
               (-50, -10, 15, 70), ('neutral', 'neutral', 'neutral', 'neutral')),
         Visit(stranger, 38, 51, ((0.5, 0.02, 0.8), (0.05, 0.02, 0.8), (-0.5, 0.02, 0.8)),
