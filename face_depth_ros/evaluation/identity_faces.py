@@ -10,23 +10,31 @@ one part. The file is an .npz: `color` and `mask` hold a JPEG and an 8 bit PNG o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 import zipfile
 
-import cv2
 from face_depth_ros.core.errors import DatasetError
 from face_depth_ros.core.face_photo import MASK_LABELS
+from face_depth_ros.evaluation.photo_store import (
+    decoded_color,
+    decoded_plane,
+    decoded_relief,
+    encoded_relief,
+    jpeg,
+    packed,
+    part_path,
+    png,
+    read_records,
+    unpacked,
+    write_records,
+)
 import numpy as np
 
 PHOTO_PX = 192
 """Side of the crop of the face's box."""
 CONDITIONS = ('gallery', 'expression', 'pose', 'occlusion', 'time')
 """A photo's condition is an index into these; those after the first are probes."""
-_JPEG_QUALITY = 85
-_STORED_PX = 96
-_STEP_M, _ZERO = 0.001, 128
-_MEMBERS = ('color', 'color_bytes', 'mask', 'mask_bytes', 'relief', 'relief_bytes')
 _FIELDS = ('person', 'condition', 'yaw', 'pitch')
 
 
@@ -52,13 +60,7 @@ def write_part(folder: Path, number: int, photos: np.ndarray) -> Path:
     :raises DatasetError: not photos, see `check_photos`
     """
     check_photos(f'part {number}', photos)
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f'part_{number:05d}.npy'
-    partial = path.with_suffix('.partial')
-    with partial.open('wb') as file:
-        np.save(file, photos)
-    partial.replace(path)
-    return path
+    return write_records(part_path(folder, number), photos)
 
 
 def read_parts(folder: Path, people: int | None = None) -> Iterator[np.ndarray]:
@@ -115,11 +117,8 @@ def save_faces(path: Path, photos: np.ndarray) -> None:
     """
     check_photos(str(path), photos)
     members: dict[str, np.ndarray] = {name: photos[name] for name in _FIELDS}
-    for name, encoded in (('color', [_jpeg(c) for c in photos['color']]),
-                          ('mask', [_png(m) for m in photos['mask']]),
-                          ('relief', [_png(_small(r)) for r in photos['relief']])):
-        members[name] = np.concatenate(encoded)
-        members[f'{name}_bytes'] = np.array([e.size for e in encoded], np.int64)
+    for name, encode in (('color', jpeg), ('mask', png), ('relief', encoded_relief)):
+        members |= packed(name, [encode(image) for image in photos[name]])
     np.savez(path, **members)  # type: ignore[arg-type]
 
 
@@ -136,7 +135,7 @@ def load_faces(path: Path) -> np.ndarray:
             for name in _FIELDS:
                 photos[name] = data[name]
             for name in ('color', 'mask', 'relief'):
-                for i, content in enumerate(_split(name, data, len(photos))):
+                for i, content in enumerate(unpacked(data, name, len(photos))):
                     photos[name][i] = _decode(name, content)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise DatasetError(f'cannot read the faces in {path}: {error}; expected an .npz of '
@@ -147,55 +146,14 @@ def load_faces(path: Path) -> np.ndarray:
 
 
 def _read_part(path: Path) -> np.ndarray:
-    try:
-        photos: np.ndarray = np.load(path)
-    except (OSError, ValueError, EOFError) as error:
-        raise DatasetError(f'cannot read {path}: {error}; remove it to render it anew') from error
+    photos = read_records(path)
     check_photos(str(path), photos)
     return photos
 
 
-def _split(name: str, data: np.lib.npyio.NpzFile, count: int) -> Iterable[np.ndarray]:
-    content, sizes = data[name], data[f'{name}_bytes']
-    if sizes.shape != (count,) or content.dtype != np.uint8 or sizes.sum() != content.size:
-        raise ValueError(f'{name} has {content.size} bytes for {sizes.shape} sizes of '
-                         f'{int(sizes.sum())} bytes and {count} photos')
-    return np.split(content, np.cumsum(sizes)[:-1])
-
-
 def _decode(name: str, content: np.ndarray) -> np.ndarray:
-    flags = cv2.IMREAD_COLOR if name == 'color' else cv2.IMREAD_UNCHANGED
-    image = cv2.imdecode(content, flags) if content.size else None
-    side = _STORED_PX if name == 'relief' else PHOTO_PX
-    if image is None or image.shape[:2] != (side, side) or image.dtype != np.uint8:
-        found = 'no image' if image is None else f'{image.shape} {image.dtype}'
-        raise ValueError(f'{name} is {found}, expected {side} x {side} of 8 bit')
     if name == 'color':
-        return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+        return decoded_color(name, content, PHOTO_PX)
     if name == 'mask':
-        return image
-    scale = PHOTO_PX // _STORED_PX
-    codes = image.repeat(scale, axis=0).repeat(scale, axis=1).astype(np.float32)
-    return np.where(codes > 0, (codes - _ZERO) * np.float32(_STEP_M), np.float32(np.nan))
-
-
-def _small(relief: np.ndarray) -> np.ndarray:
-    """Return relief as 8 bit of the stored size: the mean of what is valid; 0 = nothing."""
-    scale = PHOTO_PX // _STORED_PX
-    blocks = relief.astype(np.float32).reshape(_STORED_PX, scale, _STORED_PX, scale)
-    valid = np.isfinite(blocks)
-    count = valid.sum(axis=(1, 3))
-    mean = np.where(valid, blocks, np.float32(0.0)).sum(axis=(1, 3)) / np.maximum(count, 1)
-    codes = np.rint(mean / _STEP_M) + _ZERO
-    return np.where((2 * count >= scale * scale) & (codes >= 1) & (codes <= 255), codes,
-                    0).astype(np.uint8)
-
-
-def _jpeg(color: np.ndarray) -> np.ndarray:
-    bgr = cv2.cvtColor(color, cv2.COLOR_RGB2BGR)
-    return cv2.imencode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1].ravel()
-
-
-def _png(image: np.ndarray) -> np.ndarray:
-    return cv2.imencode('.png', np.ascontiguousarray(image),
-                        [cv2.IMWRITE_PNG_COMPRESSION, 9])[1].ravel()
+        return decoded_plane(name, content, PHOTO_PX)
+    return decoded_relief(name, content, PHOTO_PX)
