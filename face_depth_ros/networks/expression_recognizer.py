@@ -23,7 +23,8 @@ from torch.nn import functional
 
 _BLOCK = 2
 _LAST_PX = 8
-_NEIGHBOURHOOD_PX = 17
+_COARSE, _NEIGHBOURHOOD = 4, 5
+"""The mean is taken over so many blocks of so many pixels, 20 pixels or 28 mm in all."""
 _FINE_GAIN = 5.0
 _PLANES = 7
 
@@ -39,8 +40,8 @@ class ExpressionRecognizerConfig:
     :param dropout: share of it that is dropped in training
     """
 
-    widths: tuple[int, ...] = (32, 56, 104, 176)
-    blocks: tuple[int, ...] = (0, 1, 2, 2)
+    widths: tuple[int, ...] = (24, 48, 96, 176)
+    blocks: tuple[int, ...] = (0, 1, 1, 1)
     features: int = 192
     dropout: float = 0.2
 
@@ -102,15 +103,12 @@ def fine_relief(depth: torch.Tensor) -> torch.Tensor:
     :param depth: (B, 2, S, S), depth and where it is known
     :returns: (B, 1, S, S), 0 where nothing is known
     """
-    known = depth[:, 1:]
-    margin = _NEIGHBOURHOOD_PX // 2
-
-    def mean(image: torch.Tensor) -> torch.Tensor:
-        rows = functional.avg_pool2d(image, (1, _NEIGHBOURHOOD_PX), 1, (0, margin))
-        return functional.avg_pool2d(rows, (_NEIGHBOURHOOD_PX, 1), 1, (margin, 0))
-
-    around = mean(depth[:, :1]) / mean(known).clamp(min=1e-3)
-    fine: torch.Tensor = (_FINE_GAIN * known * (depth[:, :1] - around)).clamp(-2.0, 2.0)
+    coarse = functional.avg_pool2d(depth, _COARSE)
+    around = functional.avg_pool2d(coarse, _NEIGHBOURHOOD, 1, _NEIGHBOURHOOD // 2)
+    mean = around[:, :1] / around[:, 1:].clamp(min=1e-3)
+    mean = functional.interpolate(mean, scale_factor=float(_COARSE), mode='bilinear',
+                                  align_corners=False)
+    fine: torch.Tensor = (_FINE_GAIN * depth[:, 1:] * (depth[:, :1] - mean)).clamp(-2.0, 2.0)
     return fine
 
 

@@ -203,7 +203,8 @@ def vary(batch: Batch, without_depth: float, generator: torch.Generator) -> Batc
         return torch.rand(count, 1, 1, 1, generator=generator, device=device) < share
 
     images = torch.cat([batch.color, batch.depth, batch.face], dim=1)
-    images = torch.where(chance(0.5), images.flip(3), images)
+    mirrored = chance(0.5).flatten().nonzero()[:, 0]
+    images[mirrored] = images[mirrored].flip(3)
     shift = torch.randint(-_SHIFT_PX, _SHIFT_PX + 1, (2,), generator=generator, device=device)
     images = images.roll((int(shift[0]), int(shift[1])), (2, 3))
     color, depth, face = images[:, :3], images[:, 3:5], images[:, 5:]
