@@ -9,14 +9,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from face_depth_ros.core.depth import metres_to_depth
+from face_depth_ros.core.expression_labels import EXPRESSIONS
 from face_depth_ros.core.face_box import FaceBox
 from face_depth_ros.core.face_photo import LANDMARK_COUNT, MASK_LABELS
 from face_depth_ros.core.frames import (
     Detection,
     EstimatedDepth,
+    Expression,
     Frame,
     FrameResult,
     Identity,
+    Liveness,
 )
 from face_depth_ros.core.image_decoding import decode_image, encode_image
 from face_depth_ros.evaluation.bag_types import (
@@ -66,8 +69,12 @@ LABEL_INFO_TOPIC = f'{NAMESPACE}/mask/label_info'
 LANDMARKS_PREFIX = f'{NAMESPACE}/landmarks/'
 """A topic for each face, which ends in its track id."""
 IDENTITIES_TOPIC = f'{NAMESPACE}/identities'
-_IDENTITY_TYPES = {IDENTITIES_TOPIC: DETECTIONS}
-_ALL_TYPES = OUTPUT_TYPES | ESTIMATED_TYPES | _IDENTITY_TYPES | {LABEL_INFO_TOPIC: LABEL_INFO}
+EXPRESSIONS_TOPIC = f'{NAMESPACE}/expressions'
+LIVENESS_TOPIC = f'{NAMESPACE}/liveness'
+_OPTIONAL_TYPES = dict.fromkeys((IDENTITIES_TOPIC, EXPRESSIONS_TOPIC, LIVENESS_TOPIC), DETECTIONS)
+_ALL_TYPES = OUTPUT_TYPES | ESTIMATED_TYPES | _OPTIONAL_TYPES | {LABEL_INFO_TOPIC: LABEL_INFO}
+NOT_SEEN = 'not seen'
+_EQUAL = 1e-4
 _EYES = (slice(36, 42), slice(42, 48))
 
 
@@ -102,6 +109,43 @@ class OutputEstimate:
 
 
 @dataclass(frozen=True)
+class OutputExpression:
+    """
+    What a face says, read back.
+
+    :param label: the expression shown, one of EXPRESSIONS
+    :param probabilities: of all of them, in their order
+    """
+
+    label: str
+    probabilities: dict[str, float]
+
+    @property
+    def probability(self) -> float:
+        """Return that of the expression shown."""
+        return self.probabilities[self.label]
+
+    @property
+    def shown(self) -> str:
+        """Return what is shown, NOT_SEEN where all are equally likely: nothing could be seen."""
+        chances = self.probabilities.values()
+        return self.label if max(chances) - min(chances) > _EQUAL else NOT_SEEN
+
+
+@dataclass(frozen=True)
+class OutputLiveness:
+    """
+    Whether a face lives, read back.
+
+    :param label: live, spoof or unsure
+    :param score: probability of what the label says, 0 for unsure
+    """
+
+    label: str
+    score: float
+
+
+@dataclass(frozen=True)
 class OutputFrame:
     """
     The outputs of one frame, read back.
@@ -111,6 +155,8 @@ class OutputFrame:
     :param provenance: (H, W) uint8 of `Provenance`, or None
     :param estimate: None where no estimator ran
     :param identities: person and probability by track id, None where no recogniser ran
+    :param expressions: by track id, None where nobody read them
+    :param liveness: by track id, None where nobody told it
     """
 
     stamp_ns: int
@@ -120,12 +166,17 @@ class OutputFrame:
     provenance: np.ndarray | None = None
     estimate: OutputEstimate | None = None
     identities: dict[str, tuple[str, float]] | None = None
+    expressions: dict[str, OutputExpression] | None = None
+    liveness: dict[str, OutputLiveness] | None = None
 
 
-def output_types(*, estimator: bool, recognizer: bool = False) -> dict[str, str]:
+def output_types(*, estimator: bool, recognizer: bool = False, expressions: bool = False,
+                 liveness: bool = False) -> dict[str, str]:
     """Return topics and types of all that is published for each frame."""
+    optional = ((IDENTITIES_TOPIC, recognizer), (EXPRESSIONS_TOPIC, expressions),
+                (LIVENESS_TOPIC, liveness))
     return (OUTPUT_TYPES | (ESTIMATED_TYPES if estimator else {})
-            | (_IDENTITY_TYPES if recognizer else {}))
+            | {topic: _OPTIONAL_TYPES[topic] for topic, there in optional if there})
 
 
 def result_messages(source: FrameMessages, frame: Frame,
@@ -135,6 +186,10 @@ def result_messages(source: FrameMessages, frame: Frame,
     outputs = [_message(DETECTIONS_TOPIC, _detections(header, result.detections))]
     if result.identities is not None:
         outputs.append(_message(IDENTITIES_TOPIC, _identities(header, result.identities)))
+    if result.expressions is not None:
+        outputs.append(_message(EXPRESSIONS_TOPIC, _expressions(header, result.expressions)))
+    if result.liveness is not None:
+        outputs.append(_message(LIVENESS_TOPIC, _liveness(header, result.liveness)))
     if result.estimated is not None:
         outputs += _estimated_messages(source, result.estimated)
     if result.enhanced is None:
@@ -197,7 +252,7 @@ def read_outputs(bag: Bag) -> Iterator[OutputFrame]:
     """Return the outputs in a bag, frame by frame in the order of writing."""
     group: dict[str, BagMessage] = {}
     stamp = 0
-    topics = set(output_types(estimator=True, recognizer=True))
+    topics = {*OUTPUT_TYPES, *ESTIMATED_TYPES, *_OPTIONAL_TYPES}
     topics |= {topic for topic in bag.types() if topic.startswith(LANDMARKS_PREFIX)}
     for message in bag.messages(topics):
         if group and (message.stamp_ns != stamp or message.topic in group):
@@ -235,14 +290,39 @@ def _output_frame(stamp_ns: int, group: dict[str, BagMessage]) -> OutputFrame:
         () if detections is None else detections_of(detections.message),
         None if enhanced is None else decode_depth_message(enhanced)[0],
         _mono8(group.get(CONFIDENCE_TOPIC)), _mono8(group.get(PROVENANCE_TOPIC)),
-        _estimate(group), _read_identities(group.get(IDENTITIES_TOPIC)))
+        _estimate(group), _read_identities(group.get(IDENTITIES_TOPIC)),
+        _read_expressions(group.get(EXPRESSIONS_TOPIC)), _read_liveness(group.get(LIVENESS_TOPIC)))
+
+
+def _results(item: BagMessage | None) -> dict[str, list[tuple[str, float]]] | None:
+    """Return class and score of each result by track id, for faces that have any."""
+    if item is None:
+        return None
+    return {d.id: [(r.hypothesis.class_id, float(r.hypothesis.score)) for r in d.results]
+            for d in item.message.detections if len(d.results)}
 
 
 def _read_identities(item: BagMessage | None) -> dict[str, tuple[str, float]] | None:
-    if item is None:
+    found = _results(item)
+    return None if found is None else {track: results[0] for track, results in found.items()}
+
+
+def _read_expressions(item: BagMessage | None) -> dict[str, OutputExpression] | None:
+    found = _results(item)
+    if found is None:
         return None
-    return {d.id: (d.results[0].hypothesis.class_id, float(d.results[0].hypothesis.score))
-            for d in item.message.detections if len(d.results)}
+    read = {}
+    for track, results in found.items():
+        known = dict(results)
+        if set(known) == set(EXPRESSIONS):  # a face that says less than all of them says nothing
+            read[track] = OutputExpression(results[0][0], {e: known[e] for e in EXPRESSIONS})
+    return read
+
+
+def _read_liveness(item: BagMessage | None) -> dict[str, OutputLiveness] | None:
+    found = _results(item)
+    return None if found is None else {track: OutputLiveness(*results[0])
+                                       for track, results in found.items()}
 
 
 def _estimate(group: dict[str, BagMessage]) -> OutputEstimate | None:
@@ -292,11 +372,10 @@ def _detections(header: Any, detections: tuple[Detection, ...]) -> Any:
             t['geometry_msgs/msg/Quaternion'](0.0, 0.0, 0.0, 1.0)), np.zeros(36))
     items = []
     for d in detections:
-        hypothesis = t['vision_msgs/msg/ObjectHypothesis']('face', float(d.score))
         center = t['vision_msgs/msg/Pose2D'](
             t['vision_msgs/msg/Point2D'](d.box.center_x, d.box.center_y), d.box.roll)
         items.append(t['vision_msgs/msg/Detection2D'](
-            header, [t['vision_msgs/msg/ObjectHypothesisWithPose'](hypothesis, pose)],
+            header, [_result('face', float(d.score), pose)],
             t['vision_msgs/msg/BoundingBox2D'](center, d.box.side, d.box.side), d.track_id))
     return t[DETECTIONS](header, items)
 
@@ -307,6 +386,31 @@ def _identities(header: Any, identities: tuple[Identity, ...]) -> Any:
         hypothesis = item.results[0].hypothesis
         hypothesis.class_id, hypothesis.score = identity.person, float(identity.probability)
     return message
+
+
+def _expressions(header: Any, expressions: tuple[Expression, ...]) -> Any:
+    """Return all seven of each face, best first: the one that is shown, then by probability."""
+    message = _detections(header, tuple(e.detection for e in expressions))
+    for item, expression in zip(message.detections, expressions, strict=True):
+        chances = dict(zip(EXPRESSIONS, map(float, expression.probabilities), strict=True))
+        order = sorted(EXPRESSIONS, key=lambda e: (e != expression.label, -chances[e]))
+        first = item.results[0]
+        item.results = [_result(name, chances[name], first.pose) for name in order]
+    return message
+
+
+def _liveness(header: Any, liveness: tuple[Liveness, ...]) -> Any:
+    message = _detections(header, tuple(face.detection for face in liveness))
+    for item, face in zip(message.detections, liveness, strict=True):
+        hypothesis = item.results[0].hypothesis
+        hypothesis.class_id, hypothesis.score = face.label, float(face.score)
+    return message
+
+
+def _result(name: str, score: float, pose: Any) -> Any:
+    t = message_types().types
+    return t['vision_msgs/msg/ObjectHypothesisWithPose'](
+        t['vision_msgs/msg/ObjectHypothesis'](name, score), pose)
 
 
 def _landmarks(header: Any, track_id: str, points: np.ndarray, visibility: np.ndarray | None,

@@ -8,13 +8,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 import zlib
 
 import cv2
 from face_depth_ros.core.depth_view import DepthScale, shaded_depth
 from face_depth_ros.core.frames import Detection
 from face_depth_ros.evaluation.face_drawing import blend_mask, draw_landmarks
-from face_depth_ros.evaluation.output_messages import OutputEstimate
+from face_depth_ros.evaluation.face_labels import (
+    draw_labels,
+    expression_label,
+    FaceLabel,
+    LabelledFace,
+    liveness_label,
+)
+from face_depth_ros.evaluation.output_messages import (
+    OutputEstimate,
+    OutputExpression,
+    OutputLiveness,
+)
 import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -45,6 +57,8 @@ class OverlayPanels:
     :param estimates: whether an estimator ran, so that its panel is there
     :param estimate: what it said; None when the frame was dropped
     :param identities: person and probability by track id, None where no recogniser ran
+    :param expressions: by track id, None where nobody read them
+    :param liveness: by track id, None where nobody told it
     """
 
     color: np.ndarray
@@ -56,6 +70,8 @@ class OverlayPanels:
     estimates: bool = False
     estimate: OutputEstimate | None = None
     identities: dict[str, tuple[str, float]] | None = None
+    expressions: dict[str, OutputExpression] | None = None
+    liveness: dict[str, OutputLiveness] | None = None
 
 
 def draw_faces(color: np.ndarray, detections: Sequence[Detection], scale: float = 1.0,
@@ -68,13 +84,12 @@ def draw_faces(color: np.ndarray, detections: Sequence[Detection], scale: float 
     :returns: (round(H * scale), round(W * scale), 3) uint8 RGB
     """
     height, width = (max(1, round(s * scale)) for s in color.shape[:2])
-    return _with_boxes(resized(color, width, height), detections, scale, labels)
+    canvas = _with_boxes(resized(color, width, height), detections, scale)
+    return _labelled(canvas, detections, scale) if labels else canvas
 
 
-def _with_boxes(canvas: np.ndarray, detections: Sequence[Detection], scale: float,
-                labels: bool = True,
-                names: Mapping[str, tuple[str, float]] | None = None) -> np.ndarray:
-    """Draw boxes, five landmarks and labels into a picture `scale` times as large."""
+def _with_boxes(canvas: np.ndarray, detections: Sequence[Detection], scale: float) -> np.ndarray:
+    """Draw boxes and five landmarks into a picture `scale` times as large."""
     thickness = max(2, round(min(canvas.shape[:2]) / 240))
     for detection in detections:
         rgb = track_color(detection.track_id)
@@ -91,7 +106,7 @@ def _with_boxes(canvas: np.ndarray, detections: Sequence[Detection], scale: floa
                            -1, cv2.LINE_AA, _SUBPIXEL_BITS)
                 cv2.circle(canvas, _fixed(point), (thickness + 1) << _SUBPIXEL_BITS, rgb, -1,
                            cv2.LINE_AA, _SUBPIXEL_BITS)
-    return _labelled(canvas, detections, scale, names or {}) if labels and detections else canvas
+    return canvas
 
 
 def overlay_image(panels: OverlayPanels, scale: DepthScale, size: tuple[int, int]) -> np.ndarray:
@@ -180,7 +195,8 @@ def _color_panel(panels: OverlayPanels, size: tuple[int, int]) -> np.ndarray:
         # The 68 points take the place of the detector's five.
         boxes = [replace(d, landmarks=None) if d.track_id in panels.estimate.landmarks else d
                  for d in boxes]
-    return _with_boxes(canvas, boxes, factor, names=panels.identities)
+    return _labelled(_with_boxes(canvas, boxes, factor), boxes, factor, panels.identities or {},
+                     panels.expressions or {}, panels.liveness or {})
 
 
 def _depth_panel(depth: np.ndarray | None, scale: DepthScale, panels: OverlayPanels,
@@ -201,23 +217,29 @@ def _depth_panel(depth: np.ndarray | None, scale: DepthScale, panels: OverlayPan
 
 
 def _labelled(canvas: np.ndarray, detections: Sequence[Detection], scale: float,
-              names: Mapping[str, tuple[str, float]]) -> np.ndarray:
-    """Write track and score beside the boxes, or who it is and how likely."""
-    image = Image.fromarray(canvas)
-    draw = ImageDraw.Draw(image)
-    letters = font(max(13, round(min(canvas.shape[:2]) / 30)))
+              names: Mapping[str, tuple[str, float]] = MappingProxyType({}),
+              expressions: Mapping[str, OutputExpression] = MappingProxyType({}),
+              liveness: Mapping[str, OutputLiveness] = MappingProxyType({})) -> np.ndarray:
+    """
+    Write beside the boxes track and score, or who it is and how likely; below, what else is known.
+
+    That is the expression shown with its probability, and a badge of live, spoof or unsure.
+    """
+    faces = []
     for detection in detections:
-        person, score = names.get(detection.track_id, ('', detection.score))
-        text = ' '.join(filter(None, (detection.track_id, person, f'{100 * score:.0f} %')))
+        track = detection.track_id
+        person, score = names.get(track, ('', detection.score))
+        text = ' '.join(filter(None, (track, person, f'{100 * score:.0f} %')))
+        below = []
+        if (shown := expressions.get(track)) is not None:
+            below.append(expression_label(shown))
+        if (life := liveness.get(track)) is not None:
+            below.append(liveness_label(life))
         corners = detection.box.corners() * scale
-        left, top = corners.min(axis=0)
-        x0, y0, x1, y1 = draw.textbbox((0, 0), text, letters)
-        w, h = x1 - x0 + 12, y1 - y0 + 8
-        x = min(max(float(left), 0.0), canvas.shape[1] - w)
-        y = float(top) - h - 3 if top - h - 3 >= 0 else max(float(top) + 3, 0.0)
-        draw.rectangle((x, y, x + w, y + h), track_color(detection.track_id))
-        draw.text((x + 6 - x0, y + 4 - y0), text, (10, 12, 16), letters)
-    return np.asarray(image)
+        (left, top), (right, bottom) = corners.min(axis=0), corners.max(axis=0)
+        area = (float(left), float(top), float(right), float(bottom))
+        faces.append(LabelledFace(area, FaceLabel(text, track_color(track)), tuple(below)))
+    return draw_labels(canvas, faces, font(max(13, round(min(canvas.shape[:2]) / 30))))
 
 
 def _draw_scale(image: Image.Image, draw: ImageDraw.ImageDraw, scale: DepthScale, left: int,

@@ -5,7 +5,8 @@ Replay an RGB-D bag and show what comes out.
 
     replay BAG --out DIR [--transport ros|direct] [--realtime] [--method METHOD]
                          [--estimator ours|depthnet|cgan|off]
-                         [--gallery FILE] [--enroll NAME@START-END]
+                         [--gallery FILE] [--enroll NAME@START-END] [--require-live]
+                         [--expressions MODEL|off] [--liveness MODEL|off]
 
 Writes DIR/bag (MCAP), DIR/summary.json, DIR/overlay.mp4 and DIR/report.html, all of them or none.
 """
@@ -32,7 +33,7 @@ from face_depth_ros.evaluation.estimate_analysis import named_faces
 from face_depth_ros.evaluation.identity_analysis import identity_rows
 from face_depth_ros.evaluation.origin import command_line
 from face_depth_ros.evaluation.output_folder import complete_folder, write_complete
-from face_depth_ros.evaluation.output_messages import LABEL_INFO_TOPIC, output_types
+from face_depth_ros.evaluation.output_messages import LABEL_INFO_TOPIC, OutputFrame
 from face_depth_ros.evaluation.overlay import overlay_image, OverlayPanels, panel_size
 from face_depth_ros.evaluation.reference_depth import box_mask, ReferenceDepth
 from face_depth_ros.evaluation.replay_analysis import (
@@ -43,18 +44,23 @@ from face_depth_ros.evaluation.replay_analysis import (
     ViewedFrame,
 )
 from face_depth_ros.evaluation.replay_direct import DirectPlayer
+from face_depth_ros.evaluation.replay_face_states import face_state_rows
 from face_depth_ros.evaluation.replay_report import ReplayReport
 from face_depth_ros.evaluation.replay_settings import (
     BACKENDS,
     EnrollWindow,
     ESTIMATORS,
+    EXPRESSION_MODEL,
+    LIVENESS_MODEL,
     OFF,
     OpenPlayer,
     PlayedFrame,
     Player,
     RECOGNIZERS,
+    recorded_types,
     ReplaySettings,
     TRANSPORTS,
+    with_models,
 )
 from face_depth_ros.evaluation.replay_summary import summarise, to_json
 from face_depth_ros.evaluation.video import VideoInfo, VideoWriter
@@ -62,6 +68,7 @@ from face_depth_ros.predictors.depth_enhancer import METHODS
 import numpy as np
 from tqdm import tqdm
 
+_LOG = logging.getLogger(__name__)
 SUMMARY_FILE = 'summary.json'
 _SCALE_SAMPLES_PER_FRAME = 400
 
@@ -93,6 +100,9 @@ def replay(settings: ReplaySettings, *, command: str = 'replay',
     :raises FaceDepthError: the bag, a model, a setting or the output folder is not usable
     """
     started = time.monotonic()
+    settings, notes = with_models(settings)
+    for note in notes:
+        _LOG.warning(note)
     with complete_folder(settings.out, SUMMARY_FILE) as folder, Bag(settings.bag) as bag:
         topics = bag.camera_topics(color=settings.color_topic, depth=settings.depth_topic)
         reference = _reference(settings)
@@ -117,7 +127,7 @@ def replay(settings: ReplaySettings, *, command: str = 'replay',
                             input_sha256=bag.sha256(), command=command,
                             wall_s=time.monotonic() - started, unmatched=unmatched,
                             stages=stages, reference=reference, refusals=refusals,
-                            enrollments=enrollments)
+                            enrollments=enrollments, notes=notes)
         summary['video'] = vars(VideoInfo.read(folder / 'overlay.mp4'))
         write_complete(folder / 'report.html', report.html(summary, played, scores))
         write_complete(folder / SUMMARY_FILE, to_json(summary))
@@ -153,6 +163,8 @@ def summary_table(summary: dict[str, Any]) -> str:
         rows += _estimation_rows(summary['estimation'], summary['estimator'])
     if 'identities' in summary:
         rows += identity_rows(summary['identities'])
+    rows += face_state_rows(summary)
+    rows += [('note', note) for note in summary['notes']]
     rows += [('wall time', f'{summary["wall_s"]:.1f} s')]
     width = max(len(name) for name, _ in rows)
     return '\n'.join(f'{name:<{width}}  {value}' for name, value in rows)
@@ -205,8 +217,7 @@ def _play(bag: Bag, topics: CameraTopics, player: Player, settings: ReplaySettin
         total = min(total or settings.limit, settings.limit)
     played = []
     with BagWriter(path) as writer, tqdm(total=total, desc='replay', unit='frame') as progress:
-        for topic, msgtype in output_types(estimator=settings.estimator != OFF,
-                                           recognizer=settings.recognizes).items():
+        for topic, msgtype in recorded_types(settings).items():
             writer.announce(topic, msgtype)
         if settings.estimator != OFF:
             writer.announce(LABEL_INFO_TOPIC, LABEL_INFO, latched=True)
@@ -253,10 +264,11 @@ def _panels(view: ViewedFrame, images: CameraImages, total: int) -> OverlayPanel
     faces = len(view.detections)
     caption = (f'frame {played.index + 1} of {total}     {faces} face{"s" * (faces != 1)}     '
                f'{state}')
+    output = view.output or OutputFrame(played.stamp_ns)
     return OverlayPanels(images.color, images.depth, images.focal, view.detections,
-                         None if view.output is None else view.output.enhanced, caption,
-                         estimate=None if view.output is None else view.output.estimate,
-                         identities=None if view.output is None else view.output.identities)
+                         output.enhanced, caption, estimate=output.estimate,
+                         identities=output.identities, expressions=output.expressions,
+                         liveness=output.liveness)
 
 
 def _depth_scale(bag: Bag, topics: CameraTopics, outputs: Bag,
@@ -309,6 +321,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('--plain', action='store_true', help='the gallery has no key')
     parser.add_argument('--enroll', action='append', default=[], metavar='NAME@START-END',
                         help='introduce the person seen in these seconds; may be repeated')
+    parser.add_argument('--require-live', action='store_true',
+                        help='whoever is not said to live is unknown')
+    parser.add_argument('--expressions', metavar='MODEL',
+                        help=f'what reads expressions, or off (default: {EXPRESSION_MODEL}, off '
+                             'while there is no such model)')
+    parser.add_argument('--liveness', metavar='MODEL',
+                        help=f'what tells who lives, or off (default: {LIVENESS_MODEL}, off '
+                             'while there is no such model)')
     parser.add_argument('--backend', choices=BACKENDS, default='auto')
     parser.add_argument('--precision', choices=('auto', *PRECISIONS), default='auto')
     parser.add_argument('--limit', type=int, metavar='N', help='at most N frames')

@@ -15,7 +15,12 @@ from face_depth_ros.core.metrics import hole_share, roughness
 from face_depth_ros.evaluation.bags import Bag, FrameMessages
 from face_depth_ros.evaluation.camera_topics import CameraTopics
 from face_depth_ros.evaluation.estimate_analysis import FaceEstimateScore, score_faces
-from face_depth_ros.evaluation.output_messages import OutputFrame, read_outputs
+from face_depth_ros.evaluation.output_messages import (
+    OutputExpression,
+    OutputFrame,
+    OutputLiveness,
+    read_outputs,
+)
 from face_depth_ros.evaluation.reference_depth import ReferenceDepth, ReferenceScore
 from face_depth_ros.evaluation.replay_settings import PlayedFrame
 import numpy as np
@@ -80,6 +85,8 @@ class FrameScore:
     :param reference: against true depth, where there is one
     :param estimates: of each face, where an estimator ran
     :param identities: person and probability by track id, None where no recogniser ran
+    :param expressions: by track id, None where nobody read them
+    :param liveness: by track id, None where nobody told it
     :param estimate_reference: the estimated depth in place of the enhanced one, against true depth
     """
 
@@ -94,6 +101,8 @@ class FrameScore:
     estimates: tuple[FaceEstimateScore, ...] = ()
     estimate_reference: ReferenceScore | None = None
     identities: dict[str, tuple[str, float]] | None = None
+    expressions: dict[str, OutputExpression] | None = None
+    liveness: dict[str, OutputLiveness] | None = None
 
 
 def viewed_frames(source: Bag, topics: CameraTopics, outputs: Bag,
@@ -128,9 +137,11 @@ def score_frame(view: ViewedFrame, reference: ReferenceDepth | None, *,
 
     :param estimator: whether every face should have estimated depth and a mask
     """
+    output = view.output or OutputFrame(view.played.stamp_ns)
     score = FrameScore(view.played.index, view.played.stamp_ns,
                        tuple((d.track_id, d.score) for d in view.detections),
-                       identities=None if view.output is None else view.output.identities)
+                       identities=output.identities, expressions=output.expressions,
+                       liveness=output.liveness)
     if view.images is None or view.output is None:
         return score
     if estimator:

@@ -42,7 +42,8 @@ class DirectPlayer:
             temporal=settings.temporal,
             estimator='' if settings.estimator == OFF else settings.estimator,
             recognizer=settings.recognizer_model if settings.recognizes else '',
-            access=settings.access)
+            access=settings.access, expressions=settings.expression_model,
+            liveness=settings.liveness_model, require_live=settings.require_live)
         self._windows = list(settings.enroll)
         self._open: EnrollWindow | None = None
         self._enrolled: list[EnrollResult] = []
@@ -50,13 +51,9 @@ class DirectPlayer:
         self._warned: set[str] = set()
         self._refusals: Counter[str] = Counter()
         self._labels_told = settings.estimator == OFF
-        engines = [self._pipeline.detector.engine, self._pipeline.enhancer.engine]
-        if self._pipeline.estimator is not None:
-            engines.append(self._pipeline.estimator.engine)
-        if settings.recognizes and self._pipeline.recognizer is not None:
-            engines.append(self._pipeline.recognizer.engine)
         # Now, while the files are those that were loaded.
-        self._engines = tuple(engine_report(e) for e in engines if e is not None)
+        self._engines = tuple(engine_report(s.engine) for s in self._pipeline.stages
+                              if s.engine is not None)
 
     def play(self, frames: Iterable[FrameMessages]) -> Iterator[PlayedFrame]:
         """Run each frame; one that is refused is reported with its cause."""

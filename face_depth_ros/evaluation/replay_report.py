@@ -26,7 +26,8 @@ from face_depth_ros.evaluation.estimate_report import (
     EstimateView,
     nearest_crop,
 )
-from face_depth_ros.evaluation.output_messages import OutputEstimate
+from face_depth_ros.evaluation.face_state_report import face_state_blocks, FaceThumbnails
+from face_depth_ros.evaluation.output_messages import OutputEstimate, OutputFrame
 from face_depth_ros.evaluation.overlay import draw_faces, overlay_image, OverlayPanels, panel_size
 from face_depth_ros.evaluation.reference_depth import NEAR_MM, ReferenceDepth, ReferenceScore
 from face_depth_ros.evaluation.replay_analysis import CameraImages, FrameScore, ViewedFrame
@@ -65,6 +66,7 @@ class FaceView:
     :param provenance: (H, W) uint8 of `Provenance`
     :param confidence: (H, W) uint8
     :param estimate: None where no estimator ran
+    :param output: what was published of the frame
     """
 
     index: int
@@ -74,7 +76,8 @@ class FaceView:
     enhanced: np.ndarray
     provenance: np.ndarray
     confidence: np.ndarray
-    estimate: OutputEstimate | None = None
+    estimate: OutputEstimate | None
+    output: OutputFrame
 
     @staticmethod
     def of(view: ViewedFrame) -> FaceView | None:
@@ -87,7 +90,7 @@ class FaceView:
                         max(view.detections, key=lambda d: d.box.side), images, output.enhanced,
                         nothing if output.provenance is None else output.provenance,
                         nothing if output.confidence is None else output.confidence,
-                        output.estimate)
+                        output.estimate, output)
 
 
 @dataclass
@@ -102,9 +105,11 @@ class ReplayReport:
     scale: DepthScale
     reference: ReferenceDepth | None
     kept: list[FaceView] = field(default_factory=list)
+    thumbnails: FaceThumbnails = field(default_factory=FaceThumbnails)
 
     def look_at(self, view: ViewedFrame) -> None:
         """Keep a frame for the pictures if it is one of the evenly spread candidates."""
+        self.thumbnails.look_at(view)
         stride = max(1, self.total // CANDIDATES)
         face = FaceView.of(view) if view.played.index % stride == stride // 2 else None
         if face is not None:
@@ -123,6 +128,8 @@ class ReplayReport:
             Section('estimated', 'Estimated from colour',
                     self._estimated(played, scores, summary)),
             Section('people', 'Who is it', _people(summary)),
+            Section('states', 'Expressions and liveness', face_state_blocks(
+                summary, _times(played), scores, self.thumbnails)),
             Section('surface', 'The surface', self._surface()),
             Section('accuracy', 'Depth quality', _accuracy(played, scores, summary)),
             Section('speed', 'Speed', _speed(played, summary)),
@@ -145,7 +152,8 @@ class ReplayReport:
             height, width = view.images.depth.shape
             panels = OverlayPanels(view.images.color, view.images.depth, view.images.focal,
                                    (view.face,), view.enhanced, f'frame {view.index + 1}',
-                                   estimates, view.estimate)
+                                   estimates, view.estimate, view.output.identities,
+                                   view.output.expressions, view.output.liveness)
             size = panel_size(width, height, panels=3 + estimates)
             picture = overlay_image(panels, self.scale, size)
             poster = f' poster="{data_url(picture)}"'
@@ -236,6 +244,9 @@ def _overview(summary: dict[str, Any]) -> str:
         items.append((f'{e["frames_with_depth_and_mask"]} / {e["frames_with_face"]}',
                       'frames with estimated depth and mask',
                       f'RMSE to the camera {number(e["rmse_mm"])} mm'))
+    items += [(f'{summary[part]["frames_answered"]} / {summary[part]["frames_with_face"]}',
+               f'frames with {part} of every face', '')
+              for part in ('expressions', 'liveness') if part in summary]
     items.append((summary['precision'], f'arithmetic of {summary["backend"]}',
                   f'{summary["transport"]} transport'))
     return cards(items)

@@ -40,7 +40,6 @@ from face_depth_ros.evaluation.output_messages import (
     LABEL_INFO_TOPIC,
     LANDMARKS_PREFIX,
     NAMESPACE,
-    output_types,
     OutputMessage,
 )
 from face_depth_ros.evaluation.replay_settings import (
@@ -49,6 +48,7 @@ from face_depth_ros.evaluation.replay_settings import (
     EnrollWindow,
     OFF,
     PlayedFrame,
+    recorded_types,
     ReplaySettings,
 )
 from hri_msgs.msg import FacialLandmarks
@@ -71,13 +71,19 @@ _INPUTS = {'color_info': 'color/camera_info', 'depth_info': 'depth/camera_info',
 colour, which some nodes work on after a short wait for the rest."""
 _ESTIMATOR = 'depth_estimator'
 _RECOGNIZER = 'face_recognizer'
+_EXPRESSIONS = 'expression_recognizer'
+_LIVENESS = 'liveness_detector'
 _COMPONENTS = {'face_detector': 'face_depth_ros::FaceDetector',
                'depth_enhancer': 'face_depth_ros::DepthEnhancer',
                _ESTIMATOR: 'face_depth_ros::DepthEstimator',
-               _RECOGNIZER: 'face_depth_ros::FaceRecognizer'}
+               _LIVENESS: 'face_depth_ros::LivenessDetector',
+               _RECOGNIZER: 'face_depth_ros::FaceRecognizer',
+               _EXPRESSIONS: 'face_depth_ros::ExpressionRecognizer'}
 _IMAGES_OF = {'face_detector': ('color',), 'depth_enhancer': ('depth',),
-              _ESTIMATOR: ('color', 'depth'), _RECOGNIZER: ('color',)}
+              _ESTIMATOR: ('color', 'depth'), _LIVENESS: ('color',), _RECOGNIZER: ('color',),
+              _EXPRESSIONS: ('color',)}
 """The camera's images that each node takes."""
+_GO_ON_WITHOUT = (_ESTIMATOR, _EXPRESSIONS, _LIVENESS)
 _CONTAINER = 'replay_container'
 _TOTALS = ('latency', 'work')
 """Times in diagnostics that are sums of others."""
@@ -115,12 +121,12 @@ class RosPlayer:
             self._node = Node('replay', namespace=NAMESPACE, context=self._context)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
-        estimates = settings.estimator != OFF
-        self._outputs = output_types(estimator=estimates, recognizer=settings.recognizes)
+        self._outputs = recorded_types(settings)
         self._flight = FramesInFlight(tuple(self._outputs.items()), settings.deadline_s)
-        left_out = ([] if estimates else [_ESTIMATOR]) + (
-            [] if settings.recognizes else [_RECOGNIZER])
-        self._components = [name for name in _COMPONENTS if name not in left_out]
+        wanted = {_ESTIMATOR: settings.estimator != OFF, _RECOGNIZER: settings.recognizes,
+                  _EXPRESSIONS: bool(settings.expression_model),
+                  _LIVENESS: bool(settings.liveness_model)}
+        self._components = [name for name in _COMPONENTS if wanted.get(name, True)]
         self._status: dict[str, dict[str, str]] = {name: {} for name in self._components}
         self._latched: list[OutputMessage] = []
         self._faces: frozenset[str] = frozenset()
@@ -252,8 +258,13 @@ class RosPlayer:
             values['temporal'] = self._settings.temporal
         if name == _ESTIMATOR:
             values['model'] = self._settings.estimator
+        if name == _EXPRESSIONS:
+            values['model'] = self._settings.expression_model
+        if name == _LIVENESS:
+            values['model'] = self._settings.liveness_model
         if name == _RECOGNIZER:
             access = self._settings.access
+            values['require_live'] = self._settings.require_live
             values |= {'model': self._settings.recognizer_model, 'gallery': access.path,
                        'key_file': access.key_file, 'plain': access.plain}
             for window in self._settings.enroll[:1]:
@@ -365,9 +376,9 @@ class RosPlayer:
             name = status.name.rsplit('/', 1)[-1]
             if name in self._status:
                 self._status[name] = {v.key: v.value for v in status.values}
-                # Without its model the estimator goes on and publishes empty frames; that is no
+                # Without its model such a node goes on and says nothing of any face; that is no
                 # replay of what was asked for.
-                empty = name == _ESTIMATOR and self._status[name].get('ready') == 'true' and (
+                empty = name in _GO_ON_WITHOUT and self._status[name].get('ready') == 'true' and (
                     self._status[name].get('model') == 'none')
                 if status.level == DiagnosticStatus.ERROR or empty:
                     self._failure = f'{status.name}: {status.message}'

@@ -5,16 +5,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 import re
 from typing import Protocol
 
-from face_depth_ros.core.errors import SettingsError
+from face_depth_ros.core.errors import ModelSpecError, SettingsError
 from face_depth_ros.core.frames import Detection
-from face_depth_ros.core.model_spec import PRECISIONS
+from face_depth_ros.core.model_spec import find_model, PRECISIONS
 from face_depth_ros.evaluation.bags import FrameMessages
-from face_depth_ros.evaluation.output_messages import OutputMessage
+from face_depth_ros.evaluation.output_messages import output_types, OutputMessage
 from face_depth_ros.predictors.depth_enhancer import METHODS
 from face_depth_ros.predictors.face_embedder import SHIPPED
 from face_depth_ros.predictors.known_people import GalleryAccess
@@ -24,6 +24,8 @@ BACKENDS = ('auto', 'openvino', 'tensorrt')
 OFF = 'off'
 ESTIMATORS = ('ours', 'depthnet', 'cgan', OFF)
 RECOGNIZERS = ('auto', 'on', OFF)
+EXPRESSION_MODEL = 'expression_recognizer'
+LIVENESS_MODEL = 'liveness_detector'
 _WINDOW = re.compile(r'(?P<name>.+)@(?P<start>[0-9.]+)-(?P<end>[0-9.]+)', re.DOTALL)
 
 
@@ -77,6 +79,10 @@ class ReplaySettings:
     :param key_file: with its key; None = the key in the environment
     :param plain: the gallery has no key
     :param enroll: people to be introduced on the way, all for equally long
+    :param expressions: model that reads expressions; 'off' = nobody does; None = the shipped one
+        where it is there (see `with_models`)
+    :param liveness: model that tells who lives, 'off' and None likewise
+    :param require_live: whoever is not said to live is unknown
     :param limit: at most so many frames; None = all
     :param color_topic: None = found by name and type
     :param depth_topic: None = found by name and type
@@ -99,6 +105,9 @@ class ReplaySettings:
     key_file: Path | None = None
     plain: bool = False
     enroll: tuple[EnrollWindow, ...] = ()
+    expressions: str | None = None
+    liveness: str | None = None
+    require_live: bool = False
     limit: int | None = None
     color_topic: str | None = None
     depth_topic: str | None = None
@@ -124,6 +133,11 @@ class ReplaySettings:
             problems.append('recognizer is on, but there is no gallery with people to recognise')
         if self.enroll and not self.recognizes:
             problems.append('somebody is to be enrolled, which needs a gallery and a recognizer')
+        if self.require_live and (not self.recognizes or self.liveness == OFF):
+            problems.append('only living faces are to be recognised, which needs liveness, a '
+                            'gallery and a recognizer')
+        problems += [f'{name} is empty, expected a model or {OFF}'
+                     for name in ('expressions', 'liveness') if getattr(self, name) == '']
         if len({round(w.end_s - w.start_s, 3) for w in self.enroll}) > 1:
             problems.append('people are to be enrolled for differently long, expected END - START '
                             'to be the same of all')
@@ -136,11 +150,56 @@ class ReplaySettings:
         return self.recognizer != OFF and self.gallery is not None
 
     @property
+    def expression_model(self) -> str:
+        """The model that reads expressions, '' = none."""
+        return '' if self.expressions in (None, OFF) else str(self.expressions)
+
+    @property
+    def liveness_model(self) -> str:
+        """The model that tells who lives, '' = none."""
+        return '' if self.liveness in (None, OFF) else str(self.liveness)
+
+    @property
     def access(self) -> GalleryAccess:
         """How the gallery opens."""
         return GalleryAccess('' if self.gallery is None else str(self.gallery.absolute()),
                              '' if self.key_file is None else str(self.key_file.absolute()),
                              self.plain)
+
+
+def recorded_types(settings: ReplaySettings) -> dict[str, str]:
+    """Return topics and types of all that a replay records of each frame."""
+    return output_types(
+        estimator=settings.estimator != OFF, recognizer=settings.recognizes,
+        expressions=bool(settings.expression_model), liveness=bool(settings.liveness_model))
+
+
+def with_models(settings: ReplaySettings) -> tuple[ReplaySettings, tuple[str, ...]]:
+    """
+    Decide the models that the settings leave open: the shipped ones, or off where one is missing.
+
+    :returns: the settings, and a note for each stage that is off for want of its model
+    :raises SettingsError: what is missing is required
+    """
+    chosen: dict[str, str] = {}
+    notes = []
+    for name, asked, shipped in (('expressions', settings.expressions, EXPRESSION_MODEL),
+                                 ('liveness', settings.liveness, LIVENESS_MODEL)):
+        chosen[name] = asked or shipped
+        try:
+            if asked is None:
+                find_model(shipped)
+        except ModelSpecError as error:
+            if error.cause != 'model_missing':
+                raise
+            chosen[name] = OFF
+            notes.append(f'{name} is off: there is no model {shipped}; make it '
+                         f'(models/README.md), or name another with --{name} MODEL')
+            if name == 'liveness' and settings.require_live:
+                raise SettingsError(f'only living faces are to be recognised, but {notes[-1]}'
+                                    ) from error
+    settings = replace(settings, expressions=chosen['expressions'], liveness=chosen['liveness'])
+    return settings, tuple(notes)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,10 @@ from face_depth_ros.evaluation.identity_analysis import summarise_identities
 from face_depth_ros.evaluation.origin import commit, machine
 from face_depth_ros.evaluation.reference_depth import ReferenceDepth
 from face_depth_ros.evaluation.replay_analysis import FrameScore
+from face_depth_ros.evaluation.replay_face_states import (
+    summarise_expressions,
+    summarise_liveness,
+)
 from face_depth_ros.evaluation.replay_settings import (
     EngineReport,
     EnrollResult,
@@ -37,7 +41,8 @@ def summarise(settings: ReplaySettings, played: Sequence[PlayedFrame],
               stages: Mapping[str, Mapping[str, float]],
               reference: ReferenceDepth | None = None,
               refusals: Mapping[str, int] | None = None,
-              enrollments: Sequence[EnrollResult] = ()) -> dict[str, Any]:
+              enrollments: Sequence[EnrollResult] = (),
+              notes: Sequence[str] = ()) -> dict[str, Any]:
     """
     Return the content of summary.json.
 
@@ -47,6 +52,7 @@ def summarise(settings: ReplaySettings, played: Sequence[PlayedFrame],
     :param unmatched: messages of the input bag without a partner of equal stamp, by cause
     :param refusals: faces that the estimator left out, by cause
     :param enrollments: what became of the people to be introduced
+    :param notes: what a reader should know, stages that are off for want of a model
     """
     done = [p for p in played if not p.cause]
     durations: dict[str, list[float]] = {}
@@ -73,7 +79,11 @@ def summarise(settings: ReplaySettings, played: Sequence[PlayedFrame],
         'temporal': settings.temporal,
         'estimator': settings.estimator,
         'recognizer': settings.recognizer_model if settings.recognizes else OFF,
+        'expression_recognizer': settings.expression_model or OFF,
+        'liveness_detector': settings.liveness_model or OFF,
+        'require_live': settings.require_live,
         'realtime': settings.realtime,
+        'notes': list(notes),
         'dropped_by_cause': dict(Counter(p.cause for p in played if p.cause)),
         'unmatched_messages': dict(unmatched),
         'tracks': sorted({track for s in scores for track, _ in s.faces}),
@@ -94,7 +104,7 @@ def summarise(settings: ReplaySettings, played: Sequence[PlayedFrame],
 def _of_faces(settings: ReplaySettings, scores: Sequence[FrameScore],
               reference: ReferenceDepth | None, refusals: dict[str, int],
               enrollments: Sequence[EnrollResult]) -> dict[str, Any]:
-    """Return what estimator and recogniser said of the faces, as far as they ran."""
+    """Return what the stages that look at single faces said of them, as far as they ran."""
     found: dict[str, Any] = {}
     if settings.estimator != OFF:
         found['estimation'] = summarise_estimates(
@@ -103,6 +113,10 @@ def _of_faces(settings: ReplaySettings, scores: Sequence[FrameScore],
     if settings.recognizes:
         found['identities'] = summarise_identities(
             [(s.index, s.identities) for s in scores], enrollments)
+    if settings.expression_model:
+        found['expressions'] = summarise_expressions(scores)
+    if settings.liveness_model:
+        found['liveness'] = summarise_liveness(scores)
     return found
 
 

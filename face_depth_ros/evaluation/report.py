@@ -154,6 +154,16 @@ def picture_grid(headings: Sequence[str], rows: Sequence[tuple[str, Sequence[np.
             f'{lines}</tbody></table></div>')
 
 
+def thumbnails(pictures: Sequence[tuple[np.ndarray, str]]) -> str:
+    """
+    Return small pictures in a row, as many lines as it takes.
+
+    :param pictures: (h, w, 3) uint8 RGB, and a caption
+    """
+    return '<div class="thumbnails">' + ''.join(
+        figure(image(picture, caption), caption) for picture, caption in pictures) + '</div>'
+
+
 def image(picture: np.ndarray, description: str, quality: int = 88) -> str:
     """Return an embedded JPEG of an (h, w, 3) uint8 RGB picture."""
     height, width = picture.shape[:2]

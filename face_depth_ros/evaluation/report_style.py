@@ -25,6 +25,8 @@ h3 { margin:22px 0 8px; font-size:16px; }
 h4 { margin:16px 0 6px; font-size:14px; }
 p { margin:0 0 12px; max-width:85ch; }
 p.lead { font-size:17px; line-height:1.5; margin-bottom:16px; }
+p.warning { border-left:4px solid #e69f00; background:#fff6e0; border-radius:6px;
+  padding:8px 14px; }
 p.note { color:var(--soft); font-size:13.5px; }
 .cards { display:grid; grid-template-columns:repeat(auto-fit, minmax(148px, 1fr)); gap:14px;
   margin-bottom:16px; }
@@ -52,6 +54,9 @@ table.pictures th, table.pictures td { border:0; padding:3px; text-align:center;
 table.pictures tbody th { font-weight:400; color:var(--soft); font-size:12.5px;
   text-align:right; padding-right:10px; }
 table.pictures img { display:block; border-radius:6px; width:100%; height:auto; }
+.thumbnails { display:flex; flex-wrap:wrap; gap:6px 14px; margin:4px 0 22px; }
+.thumbnails figure { width:132px; }
+.thumbnails img { border-radius:6px; }
 figure { margin:0 0 8px; }
 figure svg, figure img, figure canvas, video { max-width:100%; height:auto; display:block; }
 figcaption { color:var(--soft); font-size:13px; max-width:85ch; margin-top:4px; }

@@ -6,13 +6,28 @@ from __future__ import annotations
 
 from dataclasses import replace
 import math
+from typing import Any
 
 from face_depth_ros.core.depth_view import DepthScale
+from face_depth_ros.core.expression_labels import EXPRESSIONS
 from face_depth_ros.core.face_box import FaceBox
 from face_depth_ros.core.frames import Detection
-from face_depth_ros.evaluation.output_messages import OutputEstimate
+from face_depth_ros.evaluation.face_labels import (
+    expression_label,
+    FaceLabel,
+    LabelledFace,
+    liveness_label,
+    LIVENESS_RGB,
+    placed_labels,
+)
+from face_depth_ros.evaluation.output_messages import (
+    OutputEstimate,
+    OutputExpression,
+    OutputLiveness,
+)
 from face_depth_ros.evaluation.overlay import (
     draw_faces,
+    font,
     overlay_image,
     OverlayPanels,
     panel_size,
@@ -135,3 +150,77 @@ def test_the_68_points_take_the_place_of_the_five() -> None:
     points = np.concatenate([np.full((68, 2), 20.0), np.ones((68, 1))], axis=1)
     known = replace(panels, estimate=replace(estimate, landmarks={'f00001': points}))
     assert tuple(overlay_image(known, SCALE, (640, 480))[spot]) == (60, 60, 60)
+
+
+def said(track: str, label: str = 'surprise', life: str = 'live') -> dict[str, Any]:
+    """Return what stages say of a face."""
+    chances = dict.fromkeys(EXPRESSIONS, 0.05) | {label: 0.7}
+    return {'identities': {track: ('Ada', 0.93)},
+            'expressions': {track: OutputExpression(label, chances)},
+            'liveness': {track: OutputLiveness(life, 0.98 * (life != 'unsure'))}}
+
+
+@pytest.mark.parametrize('life', ['live', 'spoof', 'unsure'])
+def test_badge_and_expression_stand_below_the_face(life: str) -> None:
+    color = np.full((240, 320, 3), 60, np.uint8)
+    one = Detection(FaceBox(160.0, 110.0, 100.0), 0.9, None, 'f00001')
+    panels = OverlayPanels(color, np.full((240, 320), 0.5, np.float32), 300.0, (one,), None, '')
+    plain = overlay_image(panels, SCALE, (640, 480))
+    drawn = overlay_image(replace(panels, **said('f00001', life=life)), SCALE, (640, 480))
+    badge = (drawn == LIVENESS_RGB[life]).all(axis=2)
+    rows, columns = np.nonzero(badge)
+    # Below the box, which ends at 34 + 2 * 160 and begins at the left at 220.
+    assert rows.size > 400 and rows.min() > 354 and columns.min() == 220
+    assert not (plain == LIVENESS_RGB[life]).all(axis=2).any()
+    changed = (drawn != plain).any(axis=2)
+    assert not changed[60:350].any() or changed[:130].any()
+
+
+def test_a_face_of_which_nothing_could_be_seen_has_no_expression() -> None:
+    shown = OutputExpression('neutral', dict.fromkeys(EXPRESSIONS, 1 / 7))
+    assert expression_label(shown).text == 'not seen'
+    assert expression_label(said('x')['expressions']['x']).text == 'surprise 70 %'
+    assert [liveness_label(OutputLiveness(*life)).text for life in (
+        ('live', 0.98), ('spoof', 0.6), ('unsure', 0.0))] == [
+            '\N{CHECK MARK} live 98 %', '\N{BALLOT X} spoof 60 %', '? unsure']
+
+
+def contrast(first: tuple[int, int, int], second: tuple[int, int, int]) -> float:
+    """Return the contrast ratio of WCAG 2."""
+    def luminance(rgb: tuple[int, int, int]) -> float:
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4
+                  for c in np.array(rgb) / 255]
+        return float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
+    high, low = sorted((luminance(first), luminance(second)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_labels_are_readable() -> None:
+    labels = [liveness_label(OutputLiveness(life, 0.9)) for life in LIVENESS_RGB]
+    labels.append(expression_label(said('x')['expressions']['x']))
+    assert all(contrast(label.fill, label.ink) >= 4.5 for label in labels)
+    assert len({label.text.split()[0] for label in labels[:3]}) == 3  # not by colour alone
+
+
+@pytest.mark.parametrize('sides', [(60.0, 60.0), (110.0, 30.0), (200.0, 90.0)])
+@pytest.mark.parametrize('apart', [1.0, 0.7, 0.3])
+def test_labels_do_not_lie_over_each_other(sides: tuple[float, float], apart: float) -> None:
+    """Two faces near each other, and near the border of the picture."""
+    width, height = 640, 480
+    name = FaceLabel('f00001 Ada Lovelace 100 %', (1, 2, 3))
+    below = (expression_label(said('x', 'happiness')['expressions']['x']),
+             liveness_label(OutputLiveness('spoof', 1.0)))
+    for x in (0.0, 100.0, 500.0, 620.0):
+        for y in (-20.0, 5.0, 200.0, 430.0):
+            second = x + apart * sides[0]
+            faces = [LabelledFace((x, y, x + sides[0], y + sides[0]), name, below),
+                     LabelledFace((second, y + 3, second + sides[1], y + 3 + sides[1]), name,
+                                  below)]
+            places = [p for p, _ in placed_labels(faces, font(16), width, height)]
+            assert len(places) == 6
+            for left, top, right, bottom in places:
+                assert left >= 0 and top >= 0 and right <= width and bottom <= height
+            for i, a in enumerate(places):
+                for b in places[i + 1:]:
+                    over = (min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1]))
+                    assert min(over) <= 0, (sides, apart, x, y)

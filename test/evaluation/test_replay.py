@@ -46,7 +46,8 @@ def reference(folder: Path, offset_mm: int = 0) -> None:
 
 
 def run(bag: Path, out: Path, pipeline: Any = None, **settings: Any) -> dict[str, Any]:
-    return replay(ReplaySettings(bag, out, transport='direct', **{'estimator': 'off'} | settings),
+    options = {'estimator': 'off', 'expressions': 'off', 'liveness': 'off'} | settings
+    return replay(ReplaySettings(bag, out, transport='direct', **options),
                   command='replay x',
                   open_player=lambda s: DirectPlayer(s, pipeline or KnowingPipeline()))
 

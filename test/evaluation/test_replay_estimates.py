@@ -35,8 +35,8 @@ def run(folder: Path, pipeline: EstimatingPipeline | None = None, *, info: bool 
     entries = [e for i in range(FRAMES) for e in rgbd_bags.frame_entries(i)
                if info or e.msgtype != rgbd_bags.INFO]
     bag = rgbd_bags.write_bag(folder / 'bag', entries)
-    return replay(ReplaySettings(bag, folder / 'out', transport='direct',
-                                 **{'estimator': 'ours'} | settings),
+    options = {'estimator': 'ours', 'expressions': 'off', 'liveness': 'off'} | settings
+    return replay(ReplaySettings(bag, folder / 'out', transport='direct', **options),
                   open_player=lambda s: DirectPlayer(s, pipeline or EstimatingPipeline()))
 
 
