@@ -75,14 +75,7 @@ def summarise(settings: ReplaySettings, played: Sequence[PlayedFrame],
         'input_sha256': input_sha256,
         'commit': commit(),
         'wall_s': round(wall_s, 3),
-        'method': settings.method,
-        'temporal': settings.temporal,
-        'estimator': settings.estimator,
-        'recognizer': settings.recognizer_model if settings.recognizes else OFF,
-        'expression_recognizer': settings.expression_model or OFF,
-        'liveness_detector': settings.liveness_model or OFF,
-        'require_live': settings.require_live,
-        'realtime': settings.realtime,
+        **_stages_of(settings),
         'notes': list(notes),
         'dropped_by_cause': dict(Counter(p.cause for p in played if p.cause)),
         'unmatched_messages': dict(unmatched),
@@ -99,6 +92,20 @@ def summarise(settings: ReplaySettings, played: Sequence[PlayedFrame],
     if reference is not None:
         summary['reference'] = _against_reference(reference, scores)
     return summary | _of_faces(settings, scores, reference, dict(refusals or {}), enrollments)
+
+
+def _stages_of(settings: ReplaySettings) -> dict[str, Any]:
+    """Return what ran."""
+    return {
+        'method': settings.method,
+        'temporal': settings.temporal,
+        'estimator': settings.estimator,
+        'recognizer': settings.recognizer_model if settings.recognizes else OFF,
+        'expression_recognizer': settings.expression_model or OFF,
+        'liveness_detector': settings.liveness_model or OFF,
+        'require_live': settings.require_live,
+        'realtime': settings.realtime,
+    }
 
 
 def _of_faces(settings: ReplaySettings, scores: Sequence[FrameScore],
