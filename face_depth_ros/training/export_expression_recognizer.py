@@ -81,9 +81,7 @@ def export_checkpoint(checkpoint: Path, folder: Path, bank: ExpressionBank,
                       hardware: str = '') -> ModelSpec:
     """Write the ONNX file and the spec; calibration and parity are measured and written in."""
     content = torch.load(checkpoint, map_location='cpu', weights_only=True)
-    network = ExpressionRecognizer(ExpressionRecognizerConfig(**{
-        key: tuple(value) if isinstance(value, list) else value
-        for key, value in content['config'].items()}))
+    network = ExpressionRecognizer(ExpressionRecognizerConfig(**content['config']))
     network.load_state_dict(content['average'])
     calibration = calibrate(network, bank)
     module = ExportedExpressionRecognizer(folded(network), calibration['temperature']).eval()
