@@ -68,6 +68,7 @@ _ABOUT = (
 
 def liveness(options: argparse.Namespace) -> Iterator[Evaluation]:
     """Measure how well living faces are told from attacks, and what enhancement does for it."""
+    _check_paths(options)
     with ExitStack() as stack:
         rows = stack.enter_context(LivenessRows(options.backend, options.precision, options.rows,
                                                 model=options.model))
@@ -163,6 +164,20 @@ def _holds(bank: Path, people: int) -> bool:
         if len(seen) >= people:
             return True
     return False
+
+
+def _check_paths(options: argparse.Namespace) -> None:
+    """
+    Check that recordings are there before hours are spent.
+
+    :raises SettingsError: one is not
+    """
+    named = [Path(name) for name in options.faces or () if name != SYNTHETIC]
+    missing = [str(path) for path in (*named, *filter(None, [options.mannequin]))
+               if not path.exists()]
+    if missing:
+        raise SettingsError(f'{", ".join(missing)} not found; --faces and --mannequin take '
+                            'recordings that are there')
 
 
 def _pad_sources(options: argparse.Namespace) -> Iterator[FaceSource]:

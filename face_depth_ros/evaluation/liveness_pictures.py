@@ -14,7 +14,7 @@ from face_depth_ros.evaluation.enhancement_panels import d_scale, depth_tile
 from face_depth_ros.evaluation.liveness_capture import CaptureFrame
 from face_depth_ros.evaluation.liveness_rows import Answer
 from face_depth_ros.evaluation.overlay import resized
-from face_depth_ros.evaluation.plots import new_plot
+from face_depth_ros.evaluation.plots import new_plot, OURS_COLOR
 from face_depth_ros.evaluation.report import picture_grid
 from matplotlib.axes import Axes
 import numpy as np
@@ -37,10 +37,10 @@ def det_plot(curves: Mapping[str, Mapping[str, DetCurve]], highlight: str) -> st
         left, right = plot.all_axes
         for name, own in curves.items():
             if '' in own:
-                _draw(left, own[''], name, 2.4 if name == highlight else 1.4)
+                _draw(left, own[''], name, OURS_COLOR if name == highlight else None)
         for kind, curve in curves.get(highlight, {}).items():
             if kind:
-                _draw(right, curve, kind, 1.4)
+                _draw(right, curve, kind)
         for axes, title in ((left, 'all attacks'), (right, f'{highlight}, each species')):
             _finish(axes, title)
         return plot.svg()
@@ -122,8 +122,9 @@ def _tiles(raw: np.ndarray | None, enhanced: np.ndarray | None) -> tuple[np.ndar
     return tiles[0], tiles[1]
 
 
-def _draw(axes: Axes, curve: DetCurve, label: str, width: float) -> None:
-    axes.plot(_deviates(curve.apcer), _deviates(curve.bpcer), label=label, linewidth=width)
+def _draw(axes: Axes, curve: DetCurve, label: str, color: str | None = None) -> None:
+    axes.plot(_deviates(curve.apcer), _deviates(curve.bpcer), label=label, color=color,
+              linewidth=2.6 if color else 1.5)
 
 
 def _finish(axes: Axes, title: str) -> None:
@@ -132,6 +133,7 @@ def _finish(axes: Axes, title: str) -> None:
     axes.set_xticks(places, texts)
     axes.set_yticks(places, texts)
     limits = _deviates(np.array([_LEAST, 0.7]))
+    limits[0] -= 0.06  # a curve without errors runs along the edge
     axes.set_xlim(*limits)
     axes.set_ylim(*limits)
     axes.plot(limits, limits, color='#ced4da', linewidth=0.8, zorder=0)

@@ -26,7 +26,7 @@ from face_depth_ros.evaluation.liveness_pictures import (
 from face_depth_ros.evaluation.liveness_protocol import LivenessScores
 from face_depth_ros.evaluation.liveness_rows import Answer, NETWORK, TEMPORAL
 from face_depth_ros.evaluation.liveness_views import LivenessView
-from face_depth_ros.evaluation.report import cards, figure, folded, number, paragraph, table
+from face_depth_ros.evaluation.report import cards, figure, folded, paragraph, table
 import numpy as np
 
 _SHOWN_AT_M = 0.7
@@ -152,14 +152,14 @@ def _cards(scores: LivenessScores, pads: Sequence[PadErrors],
         if row is None:
             continue
         if row.at_threshold is not None:
-            shown.append((f'{number(100.0 * row.at_threshold.worst_apcer)} %',
+            shown.append((f'{100.0 * row.at_threshold.worst_apcer:.1f} %',
                           f'worst APCER at BPCER 1 %, {name.lower()}',
                           row.at_threshold.worst_species))
         else:
-            shown.append((f'{number(100.0 * row.as_decided.worst_apcer)} %',
+            shown.append((f'{100.0 * row.as_decided.worst_apcer:.1f} %',
                           f'worst APCER as decided, {name.lower()}',
                           row.as_decided.worst_species))
-        shown.append((f'{number(100.0 * row.equal_error)} %', f'equal error, {name.lower()}',
+        shown.append((f'{100.0 * row.equal_error:.1f} %', f'equal error, {name.lower()}',
                       'all attacks'))
     for result in pads:
         raw, enhanced = result.mean(NONE), result.mean(OURS)
