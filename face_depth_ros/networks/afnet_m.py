@@ -15,8 +15,10 @@ What the paper leaves open:
   sizes (91.54 MB with, 86.53 without) are met by one convolution for each pooling and each
   modality, four at a level.
 - Mask attention: the mask is repeated to the C channels of the features ("we first reshape"), then
-  two groups of two 1 x 1 convolutions of C channels, a ReLU within a group. To begin as if it were
-  not there, 1 is added to gamma.
+  two groups of two 1 x 1 convolutions of C channels, a ReLU within a group. Drawn as the paper
+  draws them (mean 0, deviation 0.02, bias 0) they begin near 0, and equation 1 as printed would
+  blank the features of a branch that has learned something. So 1 is added to gamma; with
+  `gamma_around_one=False` the equation is taken as printed.
 - The fully connected layers have 256, 128 and 6 outputs, with which the sizes of Table IV with and
   without importance weights are met to the last digit; with fusion at feature level the first
   takes 1024 features, at decision level each branch has its own three and the probabilities are
@@ -53,6 +55,7 @@ class AFNetMConfig:
     :param importance_weights: equations 2 and 3, else features are added (S4 of Table II)
     :param fusion: of FUSIONS: S1, S2, S3 of Table II, or at convolutional layers
     :param fused: at which layers, 1 to 4, ascending (Figure 5)
+    :param gamma_around_one: whether 1 is added to gamma of equation 1
     """
 
     modality: str = '2D+3D'
@@ -60,6 +63,7 @@ class AFNetMConfig:
     importance_weights: bool = True
     fusion: str = 'layers'
     fused: tuple[int, ...] = (3, 4)
+    gamma_around_one: bool = True
 
     def __post_init__(self) -> None:
         problems = []
@@ -78,6 +82,12 @@ class AFNetMConfig:
         """Whether both branches meet at convolutional layers."""
         return self.modality == '2D+3D' and self.fusion == 'layers'
 
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Return the names of the inputs that matter to the network, in their order."""
+        shown = {'2D': ('texture',), '3D': ('depth',)}.get(self.modality, ('texture', 'depth'))
+        return (*shown, 'mask_1', 'mask_2') if self.mask_attention else shown
+
 
 ABLATIONS = {
     'afnet_m': AFNetMConfig(),
@@ -91,13 +101,15 @@ ABLATIONS = {
     'afnet_m_s2': AFNetMConfig(mask_attention=False, fusion='decision'),
     'afnet_m_s3': AFNetMConfig(mask_attention=False, fusion='features'),
     'afnet_m_s4': AFNetMConfig(mask_attention=False, importance_weights=False),
+    'afnet_m_equation_1': AFNetMConfig(gamma_around_one=False),
     'afnet_m_layers_4': AFNetMConfig(mask_attention=False, fused=(4,)),
     'afnet_m_layers_234': AFNetMConfig(mask_attention=False, fused=(2, 3, 4)),
     'afnet_m_layers_1234': AFNetMConfig(mask_attention=False, fused=(1, 2, 3, 4)),
 }
 """
 Table II (S1 to S4, then ours = afnet_m_no_mask_attention), Table III, Figure 5, Table IV. Those of
-Table II and Figure 5 are without mask attention, as in the paper.
+Table II are without mask attention, as in the paper; so are those of Figure 5, of which it does
+not say it. The one with equation 1 as printed is no row of the paper.
 """
 
 
@@ -145,10 +157,12 @@ class MaskAttention(nn.Module):
     Equation 1: features scaled and shifted by what is learned from the mask.
 
     :param width: channels of the features
+    :param around_one: whether 1 is added to gamma
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, around_one: bool = True) -> None:
         super().__init__()
+        self.least = 1.0 if around_one else 0.0
         self.gamma, self.beta = (nn.Sequential(
             nn.Conv2d(width, width, 1), nn.ReLU(), nn.Conv2d(width, width, 1))
             for _ in range(2))
@@ -161,7 +175,7 @@ class MaskAttention(nn.Module):
         :param x: (B, C, H, W); mask: (B, 1, H, W), 0 to 1
         """
         repeated = mask.expand(-1, x.shape[1], -1, -1)
-        seen: torch.Tensor = (1.0 + self.gamma(repeated)) * x + self.beta(repeated)
+        seen: torch.Tensor = (self.least + self.gamma(repeated)) * x + self.beta(repeated)
         return seen
 
 
@@ -198,7 +212,7 @@ class AFNetM(nn.Module):
         self.branches = [name for name in ('texture', 'depth') if getattr(self, name) is not None]
         if c.mask_attention:
             self.attention = nn.ModuleDict({
-                f'{name}_{level + 1}': MaskAttention(WIDTHS[level])
+                f'{name}_{level + 1}': MaskAttention(WIDTHS[level], c.gamma_around_one)
                 for name in self.branches for level in range(_ATTENDED)})
         if c.fuses_layers and c.importance_weights:
             self.importance = nn.ModuleDict({
@@ -213,7 +227,7 @@ class AFNetM(nn.Module):
         """
         Tell the six basic expressions.
 
-        :param texture, depth: (B, 3, S, S), S a multiple of 32, 224 in the paper
+        :param texture, depth: (B, 3, S, S), S a multiple of 16, 224 in the paper
         :param mask_1: (B, 1, S / 4, S / 4), 0 to 1; mask_2: (B, 1, S / 8, S / 8)
         :returns: (B, 6) logits; with fusion of decisions log probabilities
         """
