@@ -3,12 +3,13 @@
 """
 Measure the package by its protocols.
 
-    evaluate enhancement|roughness|falsification|landmarks|panels|estimation|identity|latency|
-        transport --out DIR [--quick]
+    evaluate enhancement|roughness|falsification|landmarks|panels|estimation|identity|
+        expression|latency|transport --out DIR [--quick]
 
 Each writes DIR/<protocol>.json and its section of DIR/report.html; several protocols share a DIR.
 `enhancement` makes all tables on enhancers, the next four one of them each; `estimation` those on
-depth, masks and landmarks estimated from colour; `identity` those on people told apart.
+depth, masks and landmarks estimated from colour; `identity` those on people told apart,
+`expression` those on what faces say.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from face_depth_ros.evaluation.enhancement_commands import (
 from face_depth_ros.evaluation.enhancer_rows import ROWS
 from face_depth_ros.evaluation.estimation_commands import add_estimation_options, estimation
 from face_depth_ros.evaluation.evaluation_result import Evaluation, text_table
+from face_depth_ros.evaluation.expression_commands import add_expression_options, expression
 from face_depth_ros.evaluation.face_tables import FACE_PROTOCOLS
 from face_depth_ros.evaluation.identity_commands import add_identity_options, identity
 from face_depth_ros.evaluation.latency_protocol import (
@@ -117,6 +119,8 @@ def _parser() -> argparse.ArgumentParser:
                                                help=estimation.__doc__))
     add_identity_options(commands.add_parser('identity', parents=[shared],
                                              help=identity.__doc__))
+    add_expression_options(commands.add_parser('expression', parents=[shared],
+                                               help=expression.__doc__))
     command = commands.add_parser('latency', parents=[shared], help=latency.__doc__)
     command.add_argument('--runs', type=int, default=_RUNS, metavar='N')
     command.set_defaults(run=latency)

@@ -17,7 +17,7 @@ from face_depth_ros.evaluation.report import paragraph, Report, Section, section
 
 REPORT_FILE = 'report.html'
 _ORDER = ('enhancement', 'roughness', 'falsification', 'landmarks', 'panels', 'estimation',
-          'estimation_real', 'identity', 'latency', 'transport')
+          'estimation_real', 'identity', 'expression', 'liveness', 'latency', 'transport')
 """Of the sections; unknown ones come last."""
 Rows = dict[str, dict[str, Any]]
 

@@ -89,6 +89,22 @@ def read_parts(folder: Path, people: int | None = None) -> Iterator[np.ndarray]:
                            'for fewer by --people')
 
 
+def holds_people(folder: Path, people: int) -> bool:
+    """
+    Whether a folder has so many people already, so that nothing need be rendered.
+
+    :raises DatasetError: a part is damaged
+    """
+    seen: set[int] = set()
+    for path in sorted(folder.glob('part_*.npy')):
+        records = read_records(path, mapped=True)
+        if records.dtype.names and 'person' in records.dtype.names:
+            seen |= set(records['person'].tolist())
+        if len(seen) >= people:
+            return True
+    return False
+
+
 def first_people(photos: np.ndarray, people: int | None) -> np.ndarray:
     """Return the photos of the first so many people; None: of all."""
     persons = list(dict.fromkeys(photos['person'].tolist()))[:people]

@@ -31,14 +31,15 @@ def write_records(path: Path, records: np.ndarray) -> Path:
     return path
 
 
-def read_records(path: Path) -> np.ndarray:
+def read_records(path: Path, *, mapped: bool = False) -> np.ndarray:
     """
     Read records.
 
+    :param mapped: leave them on the disk until they are looked at
     :raises DatasetError: the file is damaged
     """
     try:
-        records: np.ndarray = np.load(path)
+        records: np.ndarray = np.load(path, mmap_mode='r' if mapped else None)
     except (OSError, ValueError, EOFError) as error:
         raise DatasetError(f'cannot read {path}: {error}; remove it to render it anew') from error
     return records
