@@ -12,7 +12,7 @@ which it arrived, never by its stamp: old stamps of the future cannot push out n
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 import threading
 import time
@@ -99,16 +99,21 @@ class StampJoin:
             self._keep_to_capacity()
             return passed
 
-    def take_overdue(self, wait_s: float) -> list[dict[str, Any]]:
+    def take_overdue(self, wait_s: float, longer: Mapping[str, float] | None = None) -> (
+            list[dict[str, Any]]):
         """
         Sets that have had all required values for `wait_s` seconds and go on without the others.
 
+        :param longer: seconds by key: a set that lacks one of these, if it is awaited, waits so
+            long for it instead
         :returns: oldest first, as `add`
         """
         with self._mutex:
-            limit = self._clock() - wait_s
-            overdue = [s for s, w in self._waiting.items()
-                       if w.since is not None and w.since <= limit]
+            now, patience = self._clock(), longer or {}
+            overdue = [
+                stamp for stamp, w in self._waiting.items() if w.since is not None
+                and w.since <= now - max([wait_s, *(
+                    s for k, s in patience.items() if k in self.awaited - w.values.keys())])]
             return self._pass_up_to(max(overdue)) if overdue else []
 
     def clear(self) -> None:

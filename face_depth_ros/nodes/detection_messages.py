@@ -60,6 +60,17 @@ def detections_from_message(message: Detection2DArray) -> DetectionFrame:
     return DetectionFrame(stamp_of(message.header), message.header.frame_id, faces)
 
 
+def detection_without_score(detection: Detection2D) -> Detection:
+    """
+    Return the face of a result about it, whose own score is not in the message: 0 stands for it.
+
+    :raises InvalidFaceBoxError: the box is not finite, or has no size
+    """
+    box = detection.bbox
+    return Detection(FaceBox(box.center.position.x, box.center.position.y, box.size_x,
+                             box.center.theta), 0.0, track_id=detection.id)
+
+
 def _face(detection: Detection2D) -> Detection:
     if not detection.results:
         raise InvalidFaceBoxError(

@@ -4,33 +4,23 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Collection, Sequence
-import threading
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from face_depth_ros.core.camera import CameraIntrinsics
-from face_depth_ros.core.errors import FaceDepthError, ModelFileError, ModelSpecError
+from face_depth_ros.core.errors import FaceDepthError
 from face_depth_ros.core.frames import Detection, EnhancedDepth, EstimatedDepth, Identity
 from face_depth_ros.core.live_identities import NOT_LIVE, NOT_LIVE_REFUSAL, only_live
 from face_depth_ros.nodes.absent_recognizer import AbsentRecognizer
-from face_depth_ros.nodes.camera_info_messages import CameraInfoFrame
-from face_depth_ros.nodes.color_join import LOOK_S
-from face_depth_ros.nodes.diagnostics import PERIOD_S, Problem
-from face_depth_ros.nodes.engine_report import engine_values
+from face_depth_ros.nodes.diagnostics import Problem
 from face_depth_ros.nodes.enroll_topics import EnrollTopics
-from face_depth_ros.nodes.estimator_checks import usable_intrinsics
+from face_depth_ros.nodes.face_join import FaceSet
+from face_depth_ros.nodes.face_judge_node import FaceJudgeNode
 from face_depth_ros.nodes.face_recognizer_settings import FaceRecognizerSettings
-from face_depth_ros.nodes.identity_messages import IDENTITIES, IdentityFrame, LIVENESS
-from face_depth_ros.nodes.image_messages import ImageFrame
-from face_depth_ros.nodes.inside_topics import ESTIMATES, ESTIMATES_TOPIC, InsideInput
-from face_depth_ros.nodes.outcome import Outcome, Substitute
+from face_depth_ros.nodes.identity_messages import IDENTITIES, IdentityFrame
+from face_depth_ros.nodes.liveness_messages import LIVENESS
+from face_depth_ros.nodes.outcome import Outcome
 from face_depth_ros.nodes.process import run_node
-from face_depth_ros.nodes.recognition_checks import usable_enhanced
-from face_depth_ros.nodes.recognition_join import RecognitionJoin, RecognitionSet
-from face_depth_ros.nodes.topic_adapters import CAMERA_INFO, COLOR, DETECTIONS, IMAGE
-from face_depth_ros.nodes.topic_input import Arrival, TopicInput
-from face_depth_ros.nodes.worker_node import STEADY_CLOCK, WorkerNode
 from face_depth_ros.predictors.enroller import Enroller
 from face_depth_ros.predictors.face_embedder import find_recognizer
 from face_depth_ros.predictors.face_recognizer import FaceRecognizer
@@ -76,7 +66,7 @@ class Recognizer(Protocol):
         """Release what is held."""
 
 
-class FaceRecognizerNode(WorkerNode[FaceRecognizerSettings, Recognizer, RecognitionSet]):
+class FaceRecognizerNode(FaceJudgeNode[FaceRecognizerSettings, Recognizer]):
     """
     Tells who the detected faces are, and introduces people.
 
@@ -86,38 +76,19 @@ class FaceRecognizerNode(WorkerNode[FaceRecognizerSettings, Recognizer, Recognit
 
     default_name = 'face_recognizer'
     settings_type = FaceRecognizerSettings
+    without_model = 'everybody is unknown'
+    without_depth = 'its faces were recognised by estimated depth'
 
     def __init__(self, *, open_recognizer: Callable[..., Recognizer] = FaceRecognizer.open,
                  **kwargs: Any) -> None:
-        super().__init__(self.default_name, self.settings_type, **kwargs)
-        s = self.settings
+        super().__init__(self.default_name, self.settings_type, optional=('liveness',), **kwargs)
         self._open_recognizer = open_recognizer
-        self._intake = threading.Lock()
-        self._join = RecognitionJoin(self.health.count)
-        self._looking = False
-        self._depths: Counter[str] = Counter()
-        self.add_input('color/image_raw', COLOR[s.color_transport], self._on_color)
-        self.add_input('detections', DETECTIONS, self._adder('detections'))
-        self._info_input = self.add_input('color/camera_info', CAMERA_INFO, self._on_info,
-                                          required=False)
-        self._optional: dict[str, TopicInput[Any]] = {}
-        if s.use_depth:
-            for key, topic in (('enhanced', 'depth_enhanced/image_raw'),
-                               ('provenance', 'depth_enhanced/provenance')):
-                self._optional[key] = self.add_input(topic, IMAGE, self._adder(key),
-                                                     required=False)
-        if s.require_live:
-            self._optional['liveness'] = self.add_input(
-                'liveness', LIVENESS, self._adder('liveness'), required=False)
-        self._optional['estimate'] = self.add_input(
-            ESTIMATES_TOPIC, ESTIMATES, self._adder('estimate'), required=False,
-            make=InsideInput)
+        self.add_sources(self.settings.use_depth)
+        if self.settings.require_live:
+            self.add_optional('liveness', 'liveness', LIVENESS)
         self._identities = self.add_output('identities', IDENTITIES)
         self._enrollment = EnrollTopics(self, self._on_enroll)
         self.outputs.append(self._enrollment)
-        self._overdue = self.create_timer(LOOK_S, self._on_overdue, clock=STEADY_CLOCK)
-        self._overdue.cancel()
-        self.create_timer(PERIOD_S, self._on_look, clock=STEADY_CLOCK)
         self.start()
 
     def open_predictor(self, settings: FaceRecognizerSettings) -> Recognizer:
@@ -129,24 +100,13 @@ class FaceRecognizerNode(WorkerNode[FaceRecognizerSettings, Recognizer, Recognit
             false_accept_rate=s.false_accept_rate, min_quality=s.min_quality,
             max_faces=s.max_faces, use_depth=s.use_depth)
 
-    def open_substitute(self, settings: FaceRecognizerSettings, error: FaceDepthError) -> (
-            Substitute[Recognizer, FaceRecognizerSettings]):
-        """Call everybody unknown where the files of a model are missing or do not fit."""
-        if not isinstance(error, (ModelSpecError, ModelFileError)):
-            raise error
-        return Substitute(AbsentRecognizer(), settings, (
-            f'model {settings.model} cannot run, everybody is unknown'))
+    def absent(self) -> Recognizer:
+        """Return what calls everybody unknown."""
+        return AbsentRecognizer()
 
-    def refusal(self, wanted: FaceRecognizerSettings, names: Collection[str]) -> str:
-        """Refuse models that are not there, before anything is opened."""
-        if 'model' not in names or wanted.model == self._running.model:
-            return ''
-        try:
-            find_recognizer(wanted.model)
-        except ModelSpecError as error:
-            self.health.count(error.cause, f'model stays as it was: {error}')
-            return str(error)
-        return ''
+    def find_model(self, model: str) -> object:
+        """Find the recogniser."""
+        return find_recognizer(model)
 
     def apply_settings(self, old: FaceRecognizerSettings, new: FaceRecognizerSettings) -> None:
         """Open another model or gallery in the background; the present one works until then."""
@@ -160,56 +120,39 @@ class FaceRecognizerNode(WorkerNode[FaceRecognizerSettings, Recognizer, Recognit
         problem = None if people is None else people.problem
         return '' if problem is None else f'everybody is unknown, {problem[0]}: {problem[1]}'
 
-    def reset(self) -> None:
-        """Forget tracks, and what waits to be joined."""
-        with self._intake:
-            self._join.clear()
-            self._join.expect([k for k, i in self._optional.items() if self._comes(i)],
-                              info=True)
-        if self._slot.present is not None:
-            self._slot.present.reset()
-
     def stop_work(self) -> None:
         """Give up an enrolment too."""
         super().stop_work()
         self._end_enrollment('the node was deactivated', at_once=True)
 
-    def process(self, predictor: Recognizer, job: RecognitionSet) -> Outcome:
+    def process(self, predictor: Recognizer, job: FaceSet) -> Outcome:
         """Recognise the faces of one frame."""
-        with self.health.stage('decode'):
-            color = job.color.decode().array
-            faces = job.detections.decode().detections
-            camera = usable_intrinsics(job.info, color.shape,
-                                       'faces are taken to stand in the middle of the image')
-            enhanced = usable_enhanced(job.enhanced, job.provenance, color.shape)
-            estimated = None if job.estimate is None else job.estimate.decode().estimated
-        problems: list[Problem] = [*camera.problems, *enhanced.problems]
-        problems += self._missing(job)
+        frame = self.see(job)
+        problems: list[Problem] = list(frame.problems)
         with self.health.stage('recognize'):
             identities = predictor.recognize(
-                job.color.stamp_ns, color, faces, estimated, enhanced.value,
-                intrinsics=camera.value)
+                job.color.stamp_ns, frame.color, frame.faces, frame.estimated, frame.enhanced,
+                intrinsics=frame.intrinsics)
         if self.settings.require_live:
-            identities = only_live(identities, None if job.liveness is None
-                                   else job.liveness.decode().labels)
+            identities = only_live(identities, self._labels(job, problems))
             if any(i.cause == NOT_LIVE for i in identities):
                 predictor.refuse_enrollment(NOT_LIVE_REFUSAL)
         enroller = predictor.take_enrollment()
         if enroller is not None:
             self.in_background(lambda: self._finish(enroller))
-        self._depths.update(i.depth or 'none' for i in identities)
         problems += self._stale(predictor)
+        self.count_depths(i.depth for i in identities)
         for identity in identities:
             if identity.cause:
                 self.health.count(f'unknown_{identity.cause}', (
                     f'face {identity.detection.track_id} is unknown: {identity.cause}, quality '
                     f'{identity.quality:.2f}'), problem=False, published=True)
-        frame = IdentityFrame(job.color.stamp_ns, job.color.frame_id, identities)
-        return Outcome([(self._identities, frame)], problems)
+        values = IdentityFrame(job.color.stamp_ns, job.color.frame_id, identities)
+        return Outcome([(self._identities, values)], problems)
 
     def report_values(self, predictor: Recognizer | None) -> dict[str, object]:
-        """Return model and gallery, what depth was looked at, and what could not be joined."""
-        values: dict[str, object] = {'model': self._running.model if predictor else 'none'}
+        """Return the gallery too, and who is being introduced."""
+        values = super().report_values(predictor)
         people = None if predictor is None else predictor.people
         if people is not None:
             snapshot = people.snapshot
@@ -219,28 +162,28 @@ class FaceRecognizerNode(WorkerNode[FaceRecognizerSettings, Recognizer, Recognit
                        'gallery.revision': snapshot.revision}
         if predictor is not None and predictor.enrolling:
             values['enrolling'] = predictor.enrolling
-        values |= {f'depth.{kind}': n for kind, n in sorted(self._depths.items())}
-        values['waits_for'] = ' '.join(sorted(self._join.awaited))
-        values |= {f'join.{cause}': n for cause, n in sorted(self._join.drops.items())}
-        return {**values, **engine_values(self._running.model, predictor)}
+        return values
 
-    def _missing(self, job: RecognitionSet) -> list[Problem]:
-        """Return what to warn of when a frame has not all that comes otherwise."""
-        problems: list[Problem] = []
-        awaited = {k for k in self._join.awaited if self._optional[k].count}  # came before
-        if 'enhanced' in awaited and (job.enhanced is None or job.provenance is None):
-            problems.append(('enhanced_missing', (
-                'no enhanced depth of the stamp of a frame has come in time; its faces were '
-                'recognised by estimated depth')))
-        if 'estimate' in awaited and job.estimate is None:
-            problems.append(('estimate_missing', (
-                'no estimate of the stamp of a frame has come in time; its faces were estimated '
-                'here')))
+    def look_around(self) -> None:
+        """Look whether an enrolment gets frames."""
+        if self._enrollment.overdue:
+            self._end_enrollment('', at_once=True)
+
+    def _missing(self, job: FaceSet) -> list[Problem]:
+        problems = super()._missing(job)
         if self.settings.require_live and job.liveness is None:
             problems.append(('liveness_missing', (
                 'no liveness of the stamp of a frame has come; all of its faces are unknown, for '
                 'require_live is true')))
         return problems
+
+    def _labels(self, job: FaceSet, problems: list[Problem]) -> dict[str, str] | None:
+        """Return what is said of who lives; a message that cannot be read says nothing."""
+        try:
+            return None if job.liveness is None else job.liveness.decode().labels
+        except FaceDepthError as error:
+            problems.append((error.cause, f'liveness: {error}; nobody in the frame is live'))
+            return None
 
     def _stale(self, predictor: Recognizer) -> list[Problem]:
         stale = 0 if predictor.people is None else predictor.people.snapshot.stale
@@ -249,55 +192,6 @@ class FaceRecognizerNode(WorkerNode[FaceRecognizerSettings, Recognizer, Recognit
         return [('stale_templates', (
             f'{stale} templates in the gallery are of other models and are not compared; enrol '
             'these people again, or go back to the model'))]
-
-    def _adder(self, key: str) -> Callable[[Arrival[Any]], None]:
-        def add(arrival: Arrival[Any]) -> None:
-            with self._intake:
-                self._submit(self._join.add(key, arrival))
-        return add
-
-    def _on_color(self, arrival: Arrival[ImageFrame]) -> None:
-        with self._intake:
-            if self.in_order(arrival.stamp_ns):
-                self._submit(self._join.add('color', arrival))
-
-    def _on_info(self, arrival: Arrival[CameraInfoFrame]) -> None:
-        with self._intake:
-            self._submit(self._join.add_info(arrival.decode()))
-
-    def _on_overdue(self) -> None:
-        """Let go on what has waited; the timer runs only while something waits."""
-        with self._intake:
-            self._submit(self._join.take_overdue())
-            if not self._join.waits:
-                self._looking = False
-                self._overdue.cancel()
-
-    def _on_look(self) -> None:
-        """Look whether optional inputs come at all, and whether an enrolment gets frames."""
-        if self._enrollment.overdue:
-            self._end_enrollment('', at_once=True)
-        if self._active:
-            with self._intake:
-                self._join.expect([k for k, i in self._optional.items() if self._comes(i)],
-                                  info=self._comes(self._info_input))
-
-    def _comes(self, source: TopicInput[Any]) -> bool:
-        if not source.is_open:  # of those outside nobody knows until it is
-            return not isinstance(source, InsideInput) or self._estimates_offered()
-        return source.publishers > 0 and source.silent_for < self.settings.silence_timeout
-
-    def _estimates_offered(self) -> bool:
-        """Whether a depth_estimator is in the same container."""
-        return self._exchange is not None and self._exchange.offers(
-            (self.resolve_topic_name(ESTIMATES_TOPIC), ESTIMATES.type_name))
-
-    def _submit(self, sets: list[RecognitionSet]) -> None:
-        for joined in sets:
-            self.submit(joined, joined.color.arrived)
-        if self._join.waits and not self._looking:
-            self._looking = True
-            self.on_executor(self._overdue.reset)
 
     def _on_enroll(self, name: str) -> None:
         """Begin to introduce somebody; the result comes on enroll/status."""

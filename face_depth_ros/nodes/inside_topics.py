@@ -43,6 +43,12 @@ ESTIMATES: Adapter[EstimateFrame] = Adapter(EstimateFrame, _no_message, _no_mess
 class InsideInput(TopicInput[V]):
     """An input that comes from inside the container or not at all."""
 
+    @property
+    def offered(self) -> bool:
+        """Whether a component of the same container publishes it, also while this is closed."""
+        return self._exchange is not None and self._exchange.offers(
+            (self.topic, self._adapter.type_name))
+
     def _create(self) -> Any:
         return None
 

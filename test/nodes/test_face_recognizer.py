@@ -8,14 +8,16 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from face_depth_ros.core.errors import GalleryError, ModelSpecError
+from face_depth_ros.core.face_box import FaceBox
+from face_depth_ros.core.frames import Detection, Liveness
 from face_depth_ros.gallery.people import Template
 from face_depth_ros.nodes.depth_estimator import DepthEstimatorNode
 from face_depth_ros.nodes.detection_messages import DetectionFrame, detections_to_message
 from face_depth_ros.nodes.face_recognizer import FaceRecognizerNode
 from face_depth_ros.nodes.handoff import Exchange
 from face_depth_ros.nodes.headers import header_of, stamp_of
-from face_depth_ros.nodes.identity_messages import liveness_to_message, LivenessFrame
 from face_depth_ros.nodes.image_messages import image_to_message, ImageFrame
+from face_depth_ros.nodes.liveness_messages import liveness_to_message, LivenessFrame
 from face_depth_ros.predictors.face_recognizer import FaceRecognizer
 from face_depth_ros.predictors.matched_estimates import EstimateSource
 from fake_predictors import info_message
@@ -253,7 +255,9 @@ def test_whoever_is_not_live_is_unknown(robot):
 
     def said(**labels):
         stamp = robot.stamp + STEP
-        return {'liveness': liveness_to_message(LivenessFrame(stamp, FRAME, labels))}
+        faces = tuple(Liveness(Detection(FaceBox(50.0, 60.0, 90.0), 1.0, track_id=track), label,
+                               0.9) for track, label in labels.items())
+        return {'liveness': liveness_to_message(LivenessFrame(stamp, FRAME, faces))}
 
     scene = Scene(1, 2)
     assert robot.names(scene, **said(f00001='live', f00002='live')) == ['Ada', 'Bo']

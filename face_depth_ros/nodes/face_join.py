@@ -1,9 +1,9 @@
 # Copyright 2026 face_depth_ros contributors
 # SPDX-License-Identifier: MIT
 """
-A colour image and the detections of its stamp, with all that helps to recognise its faces.
+A colour image and the detections of its stamp, with all that helps to look at its faces.
 
-What can be done without is waited for only while it comes at all, and at most 0.1 s.
+What can be done without is waited for only while it comes at all, and only for a moment.
 """
 
 from __future__ import annotations
@@ -17,29 +17,39 @@ from typing import Any
 from face_depth_ros.core.stamp_join import StampJoin
 from face_depth_ros.nodes.camera_info_join import CameraInfoJoin, WAIT_S
 from face_depth_ros.nodes.camera_info_messages import CameraInfoFrame
-from face_depth_ros.nodes.color_join import LOOK_S
 from face_depth_ros.nodes.detection_messages import DetectionFrame
-from face_depth_ros.nodes.identity_messages import LivenessFrame
 from face_depth_ros.nodes.image_messages import ImageFrame
 from face_depth_ros.nodes.inside_topics import EstimateFrame
+from face_depth_ros.nodes.liveness_messages import LivenessFrame
 from face_depth_ros.nodes.topic_input import Arrival
 from sensor_msgs.msg import CameraInfo
 
 REQUIRED = ('color', 'detections')
-OPTIONAL = ('estimate', 'enhanced', 'provenance', 'liveness')
+OPTIONAL = ('depth', 'estimate', 'enhanced', 'provenance', 'liveness')
+LOOK_S = 0.02
+"""How often to look for frames that have waited long enough."""
+LIVENESS_WAIT_S = 0.3
+"""
+How long liveness is waited for: its node waits `WAIT_S` itself for what it can do without, and
+then has its work to do, perhaps in another process.
+"""
+_CAPACITY, _LIVENESS_CAPACITY = 10, 30
+"""Frames that may wait: more than a camera of 90 Hz sends meanwhile."""
 _NO_INFO = CameraInfoFrame(0, '', CameraInfo())
 
 
 @dataclass(frozen=True)
-class RecognitionSet:
+class FaceSet:
     """
     What there is of one stamp; None = it has not come.
 
+    :param depth: of the sensor
     :param info: calibration of the colour image, that of its stamp or the latest
     """
 
     color: Arrival[ImageFrame]
     detections: Arrival[DetectionFrame]
+    depth: Arrival[ImageFrame] | None = None
     estimate: Arrival[EstimateFrame] | None = None
     enhanced: Arrival[ImageFrame] | None = None
     provenance: Arrival[ImageFrame] | None = None
@@ -47,19 +57,21 @@ class RecognitionSet:
     info: CameraInfoFrame | None = None
 
 
-class RecognitionJoin:
+class FaceJoin:
     """
     Joins them; not thread-safe. What goes on now is returned, oldest first.
 
+    :param optional: what is joined at all, of OPTIONAL
     :param count: called with (cause, message) for what is not exact
     :param clock: seconds, monotonic
     """
 
-    def __init__(self, count: Callable[[str, str], None],
+    def __init__(self, optional: Iterable[str], count: Callable[[str, str], None],
                  clock: Callable[[], float] = time.monotonic) -> None:
-        self._sets = StampJoin((*REQUIRED, *OPTIONAL), required=REQUIRED, clock=clock)
+        keys = frozenset((*REQUIRED, *optional))
+        capacity = _LIVENESS_CAPACITY if 'liveness' in keys else _CAPACITY
+        self._sets = StampJoin(keys, required=REQUIRED, capacity=capacity, clock=clock)
         self._infos: CameraInfoJoin[dict[str, Any]] = CameraInfoJoin(count, clock, _NO_INFO)
-        self.expect((), info=False)
 
     @property
     def drops(self) -> Counter[str]:
@@ -73,12 +85,12 @@ class RecognitionJoin:
 
     @property
     def awaited(self) -> frozenset[str]:
-        """Which of OPTIONAL are waited for."""
-        return self._sets.awaited - frozenset(REQUIRED)
+        """What is waited for besides the required."""
+        return self._sets.awaited - self._sets.required
 
     def expect(self, optional: Iterable[str], *, info: bool) -> None:
-        """Say what is worth waiting for from now on, of OPTIONAL."""
-        self._sets.awaited = self._sets.required | frozenset(optional)
+        """Say what is worth waiting for from now on, of what is joined."""
+        self._sets.awaited = self._sets.keys & (self._sets.required | frozenset(optional))
         self._infos.awaited = info
 
     def clear(self) -> None:
@@ -86,23 +98,24 @@ class RecognitionJoin:
         self._sets.clear()
         self._infos.clear()
 
-    def add(self, key: str, arrival: Arrival[Any]) -> list[RecognitionSet]:
-        """Take a value of REQUIRED or OPTIONAL."""
+    def add(self, key: str, arrival: Arrival[Any]) -> list[FaceSet]:
+        """Take a value of REQUIRED, or of what is joined besides."""
         return self._complete(self._sets.add(key, arrival.stamp_ns, arrival))
 
-    def add_info(self, info: CameraInfoFrame) -> list[RecognitionSet]:
+    def add_info(self, info: CameraInfoFrame) -> list[FaceSet]:
         """Take the calibration of the colour image."""
         return [_joined(*pair) for pair in self._infos.add_info(info)]
 
-    def take_overdue(self) -> list[RecognitionSet]:
+    def take_overdue(self) -> list[FaceSet]:
         """Return what has waited long enough; called every `LOOK_S`."""
-        passed = self._complete(self._sets.take_overdue(WAIT_S - LOOK_S))
+        passed = self._complete(self._sets.take_overdue(
+            WAIT_S - LOOK_S, {'liveness': LIVENESS_WAIT_S - LOOK_S}))
         return passed + [_joined(*pair) for pair in self._infos.take_overdue()]
 
-    def _complete(self, joined: list[dict[str, Any]]) -> list[RecognitionSet]:
+    def _complete(self, joined: list[dict[str, Any]]) -> list[FaceSet]:
         return [_joined(*pair) for values in joined
                 for pair in self._infos.add_frame(values['color'].stamp_ns, values)]
 
 
-def _joined(values: dict[str, Any], info: CameraInfoFrame) -> RecognitionSet:
-    return RecognitionSet(**values, info=None if info is _NO_INFO else info)
+def _joined(values: dict[str, Any], info: CameraInfoFrame) -> FaceSet:
+    return FaceSet(**values, info=None if info is _NO_INFO else info)

@@ -1,6 +1,6 @@
 # Copyright 2026 face_depth_ros contributors
 # SPDX-License-Identifier: MIT
-"""What of the enhanced depth of a frame a recogniser can use."""
+"""What of the enhanced depth of a frame a node that judges faces can use."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ import numpy as np
 
 
 def usable_enhanced(depth: Arrival[ImageFrame] | None, provenance: Arrival[ImageFrame] | None,
-                    shape: tuple[int, ...]) -> Usable[EnhancedDepth | None]:
+                    shape: tuple[int, ...], effect: str) -> Usable[EnhancedDepth | None]:
     """
     Return enhanced depth for a colour image of (H, W, ...) pixels.
 
     :param depth: None when none has come
     :param provenance: None when none has come; without it nobody knows what was measured
+    :param effect: what it means for the faces of a frame that its depth cannot be used
     """
     if depth is None or provenance is None:
         return Usable(None)
@@ -36,5 +37,5 @@ def usable_enhanced(depth: Arrival[ImageFrame] | None, provenance: Arrival[Image
                 f'provenance is {origin.shape} {origin.dtype}, expected ({height}, {width}) mono8 '
                 'of the same frame', cause='provenance')
     except FaceDepthError as error:
-        return Usable(None, ((error.cause, f'{error}; the frame goes on by estimated depth'),))
+        return Usable(None, ((error.cause, f'{error}; {effect}'),))
     return Usable(EnhancedDepth(metres, np.zeros((height, width), np.uint8), origin))
