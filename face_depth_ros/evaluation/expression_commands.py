@@ -41,8 +41,9 @@ _ABOUT = (
     'people, shapes and skins that were not trained on. As in BU-3DFE each person shows six '
     'expressions at four levels, from the front; the other columns differ from that by one thing '
     'each: a mouth that speaks, pose to 45 degrees of yaw, something held before the face, uneven '
-    'light. Each face goes the way of a robot: the shipped estimator tells mask and landmarks, '
-    'depth is what a sensor measures.')
+    'light. Light is that of any place, and a third of the photos are from a poor camera, which '
+    'is harder than a laboratory. Each face goes the way of a robot: the shipped estimator tells '
+    'mask and landmarks, depth is what a sensor measures.')
 
 
 def expression(options: argparse.Namespace) -> Iterator[Evaluation]:

@@ -79,10 +79,16 @@ def network_rows(scores: ExpressionScores) -> list[str]:
     return [*(n for n in ROWS if n in known), *(n for n in known if n not in ROWS)]
 
 
+def listed_networks(scores: ExpressionScores) -> list[str]:
+    """Return the networks that have rows: absent ablations stand below the tables alone."""
+    return [name for name in network_rows(scores)
+            if name not in scores.absent or name in (STUDENT, FULL) or name not in ROWS]
+
+
 def table_rows(scores: ExpressionScores) -> list[str]:
-    """Return the rows of a table, those of absent networks too."""
+    """Return the rows of a table, those of an absent student or AFNet-M too."""
     result: list[str] = []
-    for network in network_rows(scores):
+    for network in listed_networks(scores):
         own = [row for row, of in scores.network_of.items() if of == network]
         result += own or ([STUDENT, texture_row(STUDENT)] if network == STUDENT else [network])
     return result
@@ -121,8 +127,10 @@ def _paper_tables(scores: ExpressionScores, dataset: str, unit: str) -> dict[str
         return {'here': None if row is None else percent(row.six[MAIN])}
 
     def wanted(names: Iterable[str]) -> list[str]:
+        """Return the rows of a table, none unless two are there to be compared."""
         known = network_rows(scores)
-        return [name for name in names if name in known]
+        there = [name for name in names if name in scores.rows]
+        return [name for name in names if name in known] if len(there) > 1 else []
 
     tables = {}
     if names := wanted(_FUSION):
@@ -134,7 +142,7 @@ def _paper_tables(scores: ExpressionScores, dataset: str, unit: str) -> dict[str
             'Mask attention (Table III of the paper)', dataset, unit,
             {f'{_ATTENTION[n][0]}{", masks" if _ATTENTION[n][1] else ""}': {
                 **reached(n), _PAPER: _ATTENTION[n][2]} for n in names})
-    if len(names := wanted(POSITIONS)) > 1:
+    if names := wanted(POSITIONS):
         tables['expression_positions'] = Table(
             'Where both are fused (Fig. 5 of the paper)', dataset, f'{unit}; without masks',
             {POSITIONS[n]: reached(n) for n in names})
@@ -143,7 +151,7 @@ def _paper_tables(scores: ExpressionScores, dataset: str, unit: str) -> dict[str
         'one face whose estimate is there, cropping included',
         'parameters at 4 bytes, MiB; MACs of the ONNX file; ms: median on this machine; ratio: to '
         'the time of the student in the same turn',
-        {name: _cost_line(scores, name) for name in network_rows(scores)})
+        {name: _cost_line(scores, name) for name in listed_networks(scores)})
     return tables
 
 

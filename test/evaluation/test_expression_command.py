@@ -49,10 +49,12 @@ def test_rendered_people(tmp_path: Path, models: Path,
     content = run(tmp_path / 'out', '--bank', str(bank), '--people', '2',
                   '--rows', 'Student,AFNet-M,AFNet-M 2D,AFNet-M 3D')
     rows = content['rows']
-    assert list(rows) == [STUDENT, texture_row(STUDENT), FULL, 'AFNet-M 2D', 'AFNet-M 3D']
+    assert list(rows) == [STUDENT, texture_row(STUDENT), FULL, 'AFNet-M 2D']
     assert list(rows[STUDENT]) == COLUMNS
     assert all(rows[STUDENT][column] == 50.0 for column in COLUMNS[:-1])
-    assert rows[FULL]['pose'] == 50.0 and rows['AFNet-M 3D']['pose'] is None
+    assert rows[FULL]['pose'] == 50.0
+    masks = content['tables']['expression_mask_attention']['rows']
+    assert masks['2D, masks']['here'] == 50.0 and masks['3D, masks']['here'] is None
     assert 'training.export_afnet_m' in content['absent']['AFNet-M 3D']
     assert content['faces_of'] == {'levels 3-4': 24, 'levels 1-4': 36, 'speech': 12, 'pose': 12,
                                    'occlusion': 12, 'light': 12}

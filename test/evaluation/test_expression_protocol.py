@@ -194,7 +194,7 @@ def test_what_the_student_loses_is_said() -> None:
 def test_the_tables_of_the_paper() -> None:
     names = [FULL, TEXTURE_ONLY, DEPTH_ONLY, NO_MASK, 'S1', 'Layer4', 'S4']
     scores = scored({name: 80 + i for i, name in enumerate(names)},
-                    absent={NO_WEIGHTS: 'not there'},
+                    absent={NO_WEIGHTS: 'not there', STUDENT: 'nor is it', 'S2': 'not made'},
                     costs={FULL: GraphCost(macs=5, parameters=2 ** 20)},
                     models={FULL: RowModel('afnet_m', 'a' * 64, 'openvino', 'fp32')})
     tables = expression_tables(scores, 'here')
@@ -203,14 +203,17 @@ def test_the_tables_of_the_paper() -> None:
     assert masks['2D+3D, masks'] == {'here': 80.0, 'paper, BU-3DFE': 90.08}
     assert tables['expression_fusion'].rows == {
         'S1, data': {'here': 84.0, 'paper, BU-3DFE': 86.54},
+        'S2, decision': {'here': None, 'paper, BU-3DFE': 86.28},
         'S4, layers': {'here': 86.0, 'paper, BU-3DFE': 88.12},
         'layers, with importance weights': {'here': 83.0, 'paper, BU-3DFE': 88.89}}
     assert tables['expression_positions'].rows == {'Layer4': {'here': 85.0},
                                                    'Layer34': {'here': 83.0}}
     costs = tables['expression_parameters'].rows
     assert costs[FULL]['MiB'] == 4.0 and costs[FULL]['paper, MB'] == 91.54
-    assert costs[NO_WEIGHTS]['MiB'] is None
-    assert tables['expression'].rows[NO_WEIGHTS] == {MAIN: None, 'ms': None}
+    assert costs[STUDENT]['MiB'] is None and NO_WEIGHTS not in costs
+    rows = tables['expression'].rows
+    assert rows[STUDENT] == rows[texture_row(STUDENT)] == {MAIN: None, 'ms': None}
+    assert NO_WEIGHTS not in rows  # it stands below the table
     assert 'expression_neutral' not in tables
 
 
