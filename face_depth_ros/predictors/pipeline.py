@@ -26,6 +26,7 @@ from face_depth_ros.engines import Engine
 from face_depth_ros.predictors.depth_enhancer import DepthEnhancer
 from face_depth_ros.predictors.depth_estimator import DepthEstimator
 from face_depth_ros.predictors.estimator_methods import OURS
+from face_depth_ros.predictors.expression_recognizer import ExpressionRecognizer
 from face_depth_ros.predictors.face_detector import FaceDetector
 from face_depth_ros.predictors.face_recognizer import FaceRecognizer
 from face_depth_ros.predictors.known_people import GalleryAccess
@@ -129,7 +130,6 @@ class Pipeline:
                 opened.callback(fourth.close)
             fifth = None
             if expressions:
-                from face_depth_ros.predictors.expression_recognizer import ExpressionRecognizer
                 fifth = ExpressionRecognizer.open(expressions, backend, precision, estimator=own)
                 opened.callback(fifth.close)
             sixth = None
