@@ -14,6 +14,10 @@ COMPONENTS = {
     'face_depth_ros::DepthEnhancer': 'face_depth_ros.nodes.depth_enhancer:DepthEnhancerNode',
     'face_depth_ros::DepthEstimator': 'face_depth_ros.nodes.depth_estimator:DepthEstimatorNode',
     'face_depth_ros::FaceRecognizer': 'face_depth_ros.nodes.face_recognizer:FaceRecognizerNode',
+    'face_depth_ros::ExpressionRecognizer':
+        'face_depth_ros.nodes.expression_recognizer:ExpressionRecognizerNode',
+    'face_depth_ros::LivenessDetector':
+        'face_depth_ros.nodes.liveness_detector:LivenessDetectorNode',
 }
 COMMANDS = {
     'replay': 'face_depth_ros.evaluation.replay:main',
@@ -25,6 +29,8 @@ COMMANDS = {
     'depth_enhancer': 'face_depth_ros.nodes.depth_enhancer:main',
     'depth_estimator': 'face_depth_ros.nodes.depth_estimator:main',
     'face_recognizer': 'face_depth_ros.nodes.face_recognizer:main',
+    'expression_recognizer': 'face_depth_ros.nodes.expression_recognizer:main',
+    'liveness_detector': 'face_depth_ros.nodes.liveness_detector:main',
 }
 
 

@@ -28,18 +28,27 @@ PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES
 """Fast DDS 2 (Humble to Jazzy) and 3 (Kilted and later)."""
 
 PLUGINS = {'face_detector': 'FaceDetector', 'depth_enhancer': 'DepthEnhancer',
-           'depth_estimator': 'DepthEstimator', 'face_recognizer': 'FaceRecognizer'}
+           'depth_estimator': 'DepthEstimator', 'face_recognizer': 'FaceRecognizer',
+           'expression_recognizer': 'ExpressionRecognizer',
+           'liveness_detector': 'LivenessDetector'}
 REMAPPINGS = {
     'face_detector': ('color/image_raw',),
     'depth_enhancer': ('color/camera_info', 'depth/image_raw', 'depth/camera_info'),
     'depth_estimator': ('color/image_raw', 'color/camera_info', 'depth/image_raw'),
-    'face_recognizer': ('color/image_raw', 'color/camera_info')}
+    'face_recognizer': ('color/image_raw', 'color/camera_info'),
+    'expression_recognizer': ('color/image_raw', 'color/camera_info'),
+    'liveness_detector': ('color/image_raw', 'color/camera_info')}
+SWITCHES = {'estimator': 'depth_estimator', 'recognizer': 'face_recognizer',
+            'expressions': 'expression_recognizer', 'liveness': 'liveness_detector'}
+"""Launch arguments that leave out a node."""
 OVERRIDES = {'backend': ('backend', tuple(PLUGINS)), 'precision': ('precision', tuple(PLUGINS)),
              'method': ('method', ('depth_enhancer',)),
              'estimator_model': ('model', ('depth_estimator',)),
              'recognizer_model': ('model', ('face_recognizer',)),
              'gallery': ('gallery', ('face_recognizer',)),
-             'key_file': ('key_file', ('face_recognizer',))}
+             'key_file': ('key_file', ('face_recognizer',)),
+             'expression_model': ('model', ('expression_recognizer',)),
+             'liveness_model': ('model', ('liveness_detector',))}
 """Launch arguments that are parameters of nodes: of what name, and of which nodes."""
 
 ARGUMENTS = (
@@ -66,6 +75,10 @@ ARGUMENTS = (
     ('recognizer_model', '', 'of face_recognizer: a ModelSpec; empty = as in params_file'),
     ('gallery', '', 'file with the people to recognise; empty = as in params_file'),
     ('key_file', '', "file with the gallery's key; empty = as in params_file"),
+    ('expressions', 'true', 'false = load no expression_recognizer, whatever components says'),
+    ('expression_model', '', 'of expression_recognizer: a ModelSpec; empty = as in params_file'),
+    ('liveness', 'true', 'false = load no liveness_detector, whatever components says'),
+    ('liveness_model', '', 'of liveness_detector: a ModelSpec; empty = as in params_file'),
     ('hand_off', 'true', 'pass frames inside the container by reference'),
     ('rviz', 'false', 'start rviz2 too'),
 )
@@ -89,7 +102,7 @@ def _start(context: LaunchContext) -> list[Any]:
     if unknown or not names:
         raise RuntimeError(f'components is {values["components"]!r}, expected some of '
                            f'{", ".join(PLUGINS)}, by commas')
-    for argument, node in (('estimator', 'depth_estimator'), ('recognizer', 'face_recognizer')):
+    for argument, node in SWITCHES.items():
         if not _is_true(values[argument]):
             names = [n for n in names if n != node]
     nodes = [_component(name, values) for name in names]

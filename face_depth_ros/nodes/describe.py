@@ -15,10 +15,13 @@ import sys
 from face_depth_ros.nodes import parameters
 from face_depth_ros.nodes.depth_enhancer import DepthEnhancerNode
 from face_depth_ros.nodes.depth_estimator import DepthEstimatorNode
+from face_depth_ros.nodes.expression_recognizer import ExpressionRecognizerNode
 from face_depth_ros.nodes.face_detector import FaceDetectorNode
 from face_depth_ros.nodes.face_recognizer import FaceRecognizerNode
+from face_depth_ros.nodes.liveness_detector import LivenessDetectorNode
 
-NODES = (FaceDetectorNode, DepthEnhancerNode, DepthEstimatorNode, FaceRecognizerNode)
+NODES = (FaceDetectorNode, DepthEnhancerNode, DepthEstimatorNode, FaceRecognizerNode,
+         ExpressionRecognizerNode, LivenessDetectorNode)
 
 TOPICS = (
     ('color/image_raw', 'sensor_msgs/Image', 'in', 'face_detector',
@@ -85,7 +88,8 @@ TOPICS = (
     ('depth_estimated/faces', '- (inside the container alone)', 'in, optional', 'face_recognizer',
      'the whole estimate of depth_estimator; where it does not come, the node estimates itself'),
     ('liveness', 'vision_msgs/Detection2DArray', 'in, optional', 'face_recognizer',
-     'subscribed with `require_live: true` alone: whoever is not ("live", score) is unknown'),
+     'subscribed with `require_live: true` alone: whoever is not ("live", score) is unknown. That '
+     'of the stamp is waited for at most 0.3 s'),
     ('identities', 'vision_msgs/Detection2DArray', 'out', 'face_recognizer',
      'id and bbox of the detections, results[0] = (person or "unknown", probability); empty when '
      'nobody is there'),
@@ -93,6 +97,38 @@ TOPICS = (
      'the name of the one person in view, who is introduced by the frames of the next seconds'),
     ('enroll/status', 'std_msgs/String', 'out', 'face_recognizer',
      'one line for each name: `ok NAME`, or why nobody was introduced'),
+    ('color/image_raw', 'sensor_msgs/Image', 'in', 'expression_recognizer',
+     'as of face_detector; grey images become colour'),
+    ('detections', 'vision_msgs/Detection2DArray', 'in', 'expression_recognizer',
+     'faces of the stamp of the colour image'),
+    ('color/camera_info', 'sensor_msgs/CameraInfo', 'in, optional', 'expression_recognizer',
+     'as of face_recognizer'),
+    ('depth_enhanced/image_raw', 'sensor_msgs/Image', 'in, optional', 'expression_recognizer',
+     'looked at where at least 60 % of a face is measured or corrected, else texture alone is. '
+     'That of the stamp is waited for at most 0.1 s; not subscribed with `use_depth: false`'),
+    ('depth_enhanced/provenance', 'sensor_msgs/Image', 'in, optional', 'expression_recognizer',
+     'says what of that is measured'),
+    ('depth_estimated/faces', '- (inside the container alone)', 'in, optional',
+     'expression_recognizer', 'as of face_recognizer'),
+    ('expressions', 'vision_msgs/Detection2DArray', 'out', 'expression_recognizer',
+     'id and bbox of the detections, results = anger, disgust, fear, happiness, sadness, surprise '
+     'and neutral with their probabilities, the one that is shown first; all 1/7 where nothing '
+     'can be seen; empty when nobody is there'),
+    ('color/image_raw', 'sensor_msgs/Image', 'in', 'liveness_detector',
+     'only to find masks and landmarks where no estimate comes; no network for liveness sees it'),
+    ('detections', 'vision_msgs/Detection2DArray', 'in', 'liveness_detector',
+     'faces of the stamp of the colour image'),
+    ('color/camera_info', 'sensor_msgs/CameraInfo', 'in, optional', 'liveness_detector',
+     'calibration of the image'),
+    ('depth_enhanced/image_raw', 'sensor_msgs/Image', 'in, optional', 'liveness_detector',
+     'that of the stamp, waited for at most 0.1 s; without it nobody is called live'),
+    ('depth_enhanced/provenance', 'sensor_msgs/Image', 'in, optional', 'liveness_detector',
+     'says what of that is measured; as necessary'),
+    ('depth_estimated/faces', '- (inside the container alone)', 'in, optional',
+     'liveness_detector', 'as of face_recognizer'),
+    ('liveness', 'vision_msgs/Detection2DArray', 'out', 'liveness_detector',
+     'id and bbox of the detections, results[0] = ("live" or "spoof", probability) or ("unsure", '
+     '0); why stands in diagnostics; empty when nobody is there'),
     ('/diagnostics', 'diagnostic_msgs/DiagnosticArray', 'out', 'all', '1 Hz, and when readiness '
      'changes'),
 )

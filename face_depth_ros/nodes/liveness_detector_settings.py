@@ -1,0 +1,42 @@
+# Copyright 2026 face_depth_ros contributors
+# SPDX-License-Identifier: MIT
+"""The parameters of the node liveness_detector."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from face_depth_ros.nodes.parameters import Change, EngineSettings, parameter
+from face_depth_ros.predictors.estimator_methods import OURS
+
+SHIPPED = 'liveness_detector'
+OF_MODEL = -1.0
+"""A threshold that stands for the one in the ModelSpec."""
+
+
+@dataclass(frozen=True)
+class LivenessDetectorSettings(EngineSettings):
+    """Parameters of liveness_detector."""
+
+    model: str = parameter(
+        SHIPPED, 'name of the ModelSpec of a network that tells living faces from others, or the '
+        'path of its YAML')
+    live_threshold: float = parameter(
+        OF_MODEL, 'least probability of a face that is called live; -1 = as in the ModelSpec',
+        minimum=-1.0, maximum=1.0)
+    spoof_threshold: float = parameter(
+        OF_MODEL, 'below this probability a face is called spoof, between the two unsure; -1 = as '
+        'in the ModelSpec', minimum=-1.0, maximum=1.0)
+    window_s: float = parameter(
+        1.0, 'so many seconds of a face decide together', minimum=0.0, maximum=10.0)
+    least_frames: int = parameter(
+        3, 'a face of which fewer frames were seen in that time is unsure', minimum=1,
+        maximum=100)
+    max_faces: int = parameter(
+        16, 'faces a frame, the largest first; others are unsure', minimum=1, maximum=100)
+    estimator_model: str = parameter(
+        OURS, 'estimates the masks and landmarks of faces that do not come from a depth_estimator '
+        'in the same container')
+    color_transport: str = parameter(
+        'raw', 'compressed = JPEG or PNG from color/image_raw/compressed',
+        choices=('raw', 'compressed'), change=Change.START)
