@@ -1,6 +1,8 @@
 # Copyright 2026 face_depth_ros contributors
 # SPDX-License-Identifier: MIT
 
+from __future__ import annotations
+
 from face_depth_ros.core.errors import InvalidImageError
 from face_depth_ros.core.landmark_liveness import (
     CHIN,
