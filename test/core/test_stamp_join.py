@@ -96,6 +96,23 @@ def test_optional_topic_is_waited_for_until_overdue() -> None:
     assert join.take_overdue(0.0) == []
 
 
+def test_some_optional_topics_are_waited_for_longer_while_they_are_awaited() -> None:
+    clock = Clock()
+    join = StampJoin(['color', 'depth', 'late'], required=['color'], clock=clock)
+    feed(join, ('color', 1), ('color', 2), ('late', 2))
+    clock.now += 0.15
+    assert stamps(join.take_overdue(0.1, {'late': 0.3})) == [1, 2], 'the second lacks only depth'
+    feed(join, ('color', 3), ('depth', 3))
+    clock.now += 0.25
+    assert join.take_overdue(0.1, {'late': 0.3}) == []
+    clock.now += 0.1
+    assert stamps(join.take_overdue(0.1, {'late': 0.3})) == [3]
+    join.awaited = frozenset(['color', 'depth'])
+    feed(join, ('color', 4))
+    clock.now += 0.15
+    assert stamps(join.take_overdue(0.1, {'late': 0.3})) == [4]
+
+
 def test_late_optional_value_after_its_set_went_on() -> None:
     clock = Clock()
     join = StampJoin(['color', 'mask'], required=['color'], clock=clock)

@@ -11,8 +11,6 @@ from face_depth_ros.core.errors import GalleryError, ModelSpecError
 from face_depth_ros.core.face_box import FaceBox
 from face_depth_ros.core.frames import Detection, Liveness
 from face_depth_ros.gallery.people import Template
-from face_depth_ros.nodes.depth_estimator import DepthEstimatorNode
-from face_depth_ros.nodes.detection_messages import DetectionFrame, detections_to_message
 from face_depth_ros.nodes.face_recognizer import FaceRecognizerNode
 from face_depth_ros.nodes.handoff import Exchange
 from face_depth_ros.nodes.headers import header_of, stamp_of
@@ -20,74 +18,40 @@ from face_depth_ros.nodes.image_messages import image_to_message, ImageFrame
 from face_depth_ros.nodes.liveness_messages import liveness_to_message, LivenessFrame
 from face_depth_ros.predictors.face_recognizer import FaceRecognizer
 from face_depth_ros.predictors.matched_estimates import EstimateSource
-from fake_predictors import info_message
+from judge_graph import FRAME, JudgeRobot, MEASURED, NEEDED, SceneEstimator, STEP
 import numpy as np
 import pytest
-from rcl_interfaces.srv import SetParameters
 from rclpy.parameter import Parameter
 from recognizer_graph import plain_gallery, Scene, write_recognizer
 from ros_graph import wait_until
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import Image
 from std_msgs.msg import String
 from vision_msgs.msg import Detection2DArray
 
 pytestmark = pytest.mark.ros
 
 NAME = 'face_recognizer'
-FRAME = 'camera_color_optical_frame'
-TOPICS = {'color': ('color/image_raw', Image), 'info': ('color/camera_info', CameraInfo),
-          'detections': ('detections', Detection2DArray),
-          'enhanced': ('depth_enhanced/image_raw', Image),
-          'provenance': ('depth_enhanced/provenance', Image),
-          'liveness': ('liveness', Detection2DArray)}
-STEP = 10**8
 
 
-class SceneEstimator:
-    """Knows the estimates of the scene that is shown."""
-
-    scene = Scene()
-
-    def estimate(self, color, detections, *, intrinsics=None, depth=None):
-        return SceneEstimator.scene.estimated
-
-    def close(self):
-        """Nothing is held."""
-
-
-class Robot:
+class Robot(JudgeRobot):
     """The node, and a camera before it; the gallery lies under /tmp and has no key."""
 
     def __init__(self, graph: Any, folder: Any) -> None:
-        self.graph, self.folder, self.stamp = graph, folder, 0
+        super().__init__(graph, FaceRecognizerNode, 'identities')
+        self.folder = folder
         self.model = write_recognizer(folder)
         self.access = plain_gallery(folder)
-        self.node: Any = None
 
     def open_recognizer(self, *, access, estimator, **settings):
         recognizer = FaceRecognizer.open(access=self.access, **settings)
         recognizer._estimates = EstimateSource(SceneEstimator())
         return recognizer
 
-    def start(self, inputs=('color', 'info', 'detections'), **overrides):
-        options = {'open_recognizer': overrides.pop('open_recognizer', self.open_recognizer)}
-        reliable = {f'qos_overrides.{self.graph.topic(t)}.subscription.reliability': 'reliable'
-                    for k, (t, _) in TOPICS.items() if k in inputs}
-        options |= {k: overrides.pop(k) for k in ('exchange',) if k in overrides}
-        settings = {'model': str(self.model), 'silence_timeout': 60.0, **reliable, **overrides}
-        self.node = self.graph.add(FaceRecognizerNode, **options, parameter_overrides=[
-            Parameter(k, value=v) for k, v in settings.items()])
-        for key in inputs:
-            self.graph.probe.publisher(TOPICS[key][1], self.graph.topic(TOPICS[key][0]))
+    def start(self, inputs=NEEDED, *, options=None, **overrides):
         self.graph.probe.publisher(String, self.graph.topic('enroll'))
         self.graph.subscribe(String, 'enroll/status')
-        self.graph.subscribe(Detection2DArray, 'identities')
-        self.graph.wait_ready(NAME)
-        for source in self.node.inputs:
-            if source.topic in {self.graph.topic(TOPICS[k][0]) for k in inputs}:
-                wait_until(lambda s=source: self.graph.spinner.call(lambda: s.publishers),
-                           source.topic)
-        return self
+        options = {'open_recognizer': self.open_recognizer, **(options or {})}
+        return super().start(inputs, options=options, **{'model': str(self.model), **overrides})
 
     def enroll_directly(self, **people):
         recognizer = FaceRecognizer.open(str(self.model), access=self.access, watch=False)
@@ -98,37 +62,6 @@ class Robot:
             assert recognizer.take_enrollment(at_once=True).finish() == f'ok {name}'
             recognizer.reset()
         recognizer.close()
-
-    def send(self, scene, **changes):
-        """Publish a frame; what is optional first."""
-        SceneEstimator.scene = scene
-        self.stamp += STEP
-        stamp = self.stamp
-        messages = {'info': info_message(stamp, 320, 240, 300.0), **changes,
-                    'color': image_to_message(ImageFrame(stamp, FRAME, 'rgb8',
-                                                         scene.color.copy())),
-                    'detections': detections_to_message(DetectionFrame(
-                        stamp, FRAME, tuple(scene.detections)))}
-        before = {i.topic: i.count for i in self.node.inputs}
-        for key, message in messages.items():
-            if message is None:
-                continue
-            topic = self.graph.topic(TOPICS[key][0])
-            self.graph.probe.publish(topic, message)
-            if key not in ('color', 'detections'):
-                wait_until(lambda t=topic: all(i.count > before[t] for i in self.node.inputs
-                                               if i.topic == t), topic)
-        return stamp
-
-    def show(self, scene, **changes):
-        """Publish a frame and return what comes of it."""
-        return self.graph.wait_stamp('identities', self.send(scene, **changes))
-
-    def names(self, scene, **changes):
-        return [d.results[0].hypothesis.class_id for d in self.show(scene, **changes).detections]
-
-    def status(self, matches=lambda _s, _v: True):
-        return self.graph.wait_status(NAME, matches)
 
     def enroll(self, name, *scenes):
         """Ask by topic, show the scenes until the answer comes, return it."""
@@ -141,12 +74,6 @@ class Robot:
             self.show(scene)
         wait_until(lambda: len(self.graph.probe.received[topic]) > before, 'status')
         return self.graph.probe.received[topic][-1].data
-
-    def set(self, name, value):
-        request = SetParameters.Request(parameters=[
-            Parameter(name, value=value).to_parameter_msg()])
-        return self.graph.probe.call(
-            SetParameters, self.graph.topic(f'{NAME}/set_parameters'), request).results[0]
 
 
 @pytest.fixture
@@ -219,39 +146,29 @@ def test_while_somebody_is_introduced_frames_are_wanted(robot):
 
 def test_enhanced_depth_of_the_stamp_is_looked_at(robot):
     robot.enroll_directly(Ada=Scene(1))
-    inputs = ('color', 'info', 'detections', 'enhanced', 'provenance')
-    robot.start(inputs)
+    robot.start(MEASURED)
     scene = Scene(1)
-
-    def enhanced(stamp, measured=1):
-        return {'enhanced': image_to_message(ImageFrame(stamp, FRAME, '32FC1',
-                                                        scene.depth.copy())),
-                'provenance': image_to_message(ImageFrame(
-                    stamp, FRAME, 'mono8', np.full((240, 320), measured, np.uint8)))}
-
-    assert robot.names(scene, **enhanced(STEP)) == ['Ada']
-    robot.names(scene, **enhanced(2 * STEP, 3))
+    assert robot.names(scene, **robot.enhanced(scene)) == ['Ada']
+    robot.names(scene, **robot.enhanced(scene, measured=3))
     values = robot.status(lambda _, v: v['frames.processed'] == '2')
     assert (values['depth.enhanced'], values['depth.estimated']) == ('1', '1')
     assert robot.names(scene) == ['Ada'], 'after waiting in vain'
     values = robot.status(lambda _, v: 'count.enhanced_missing' in v)
     assert values['count.enhanced_missing'] == '1'
-    wrong = enhanced(4 * STEP)
-    wrong['provenance'] = image_to_message(ImageFrame(
-        4 * STEP, FRAME, 'mono8', np.zeros((10, 10), np.uint8)))
+    wrong = {**robot.enhanced(scene), 'provenance': image_to_message(ImageFrame(
+        4 * STEP, FRAME, 'mono8', np.zeros((10, 10), np.uint8)))}
     assert robot.names(scene, **wrong) == ['Ada']
     assert 'mono8 of the same frame' in robot.status(
         lambda _, v: 'count.provenance' in v)['last.provenance']
-    small = enhanced(5 * STEP)
-    small['enhanced'] = image_to_message(ImageFrame(
-        5 * STEP, FRAME, '32FC1', np.ones((10, 10), np.float32)))
+    small = {**robot.enhanced(scene), 'enhanced': image_to_message(ImageFrame(
+        5 * STEP, FRAME, '32FC1', np.ones((10, 10), np.float32)))}
     assert robot.names(scene, **small) == ['Ada']
     robot.status(lambda _, v: 'count.sizes_differ' in v)
 
 
 def test_whoever_is_not_live_is_unknown(robot):
     robot.enroll_directly(Ada=Scene(1), Bo=Scene(2))
-    robot.start(('color', 'info', 'detections', 'liveness'), require_live=True)
+    robot.start((*NEEDED, 'liveness'), require_live=True)
 
     def said(**labels):
         stamp = robot.stamp + STEP
@@ -311,34 +228,14 @@ def test_settings_follow_at_run_time(robot):
 def test_estimates_come_from_the_depth_estimator_of_the_same_container(robot):
     robot.enroll_directly(Ada=Scene(1))
     exchange = Exchange()
-
-    class Estimates:
-        confidence_threshold, crop = 0.5, 'box'
-
-        def __init__(self, **_):
-            self.calls = 0
-
-        def estimate(self, color, detections, *, intrinsics=None, depth=None):
-            self.calls += 1
-            return SceneEstimator.scene.estimated
-
-        def close(self):
-            """Nothing is held."""
-
-    estimator = robot.graph.add(
-        DepthEstimatorNode, open_estimator=Estimates, exchange=exchange, parameter_overrides=[
-            Parameter(f'qos_overrides.{robot.graph.topic(t)}.subscription.reliability',
-                      value='reliable') for t in ('color/image_raw', 'detections')]
-        + [Parameter('use_depth', value=False)])
-    robot.start(exchange=exchange)
-    robot.graph.wait_ready('depth_estimator')
-    wait_until(lambda: all(robot.graph.spinner.call(lambda i=i: i.publishers)
-                           for i in estimator.inputs if i.required), 'inputs')
-    wait_until(lambda: 'estimate' in robot.node._join.awaited, 'waiting for estimates')
+    estimator = robot.start_estimator(exchange)
+    robot.start(options={'exchange': exchange})
+    robot.wait_estimator(estimator)
+    calls = SceneEstimator.calls
     for _ in range(3):
         assert robot.names(Scene(1)) == ['Ada']
     assert robot.node._slot.present.own_estimates == 0
-    assert estimator._slot.present.calls == 3
+    assert SceneEstimator.calls == calls + 3
     values = robot.status(lambda _, v: v['frames.processed'] == '3')
     assert 'count.estimate_missing' not in values
     assert values[f'input.{robot.graph.topic("depth_estimated/faces")}'] == (
@@ -360,7 +257,7 @@ def test_a_gallery_in_doubt_keeps_the_node_up_and_everybody_unknown(robot, error
         recognizer._estimates = EstimateSource(SceneEstimator())
         return recognizer
 
-    robot.start(open_recognizer=open_recognizer)
+    robot.start(options={'open_recognizer': open_recognizer})
     assert robot.names(Scene(1)) == ['unknown']
     robot.status(lambda s, v: s.level == DiagnosticStatus.ERROR and cause in s.message
                  and str(error) in s.message and v['state'] == 'active')
@@ -371,7 +268,7 @@ def test_without_its_model_the_node_is_up_and_everybody_unknown(robot):
     def open_recognizer(**_):
         raise ModelSpecError('model face_recognizer is not there', cause='model_missing')
 
-    robot.start(open_recognizer=open_recognizer)
+    robot.start(options={'open_recognizer': open_recognizer})
     assert robot.names(Scene(1)) == ['unknown']
     robot.status(lambda s, v: s.level == DiagnosticStatus.ERROR
                  and 'cannot run, everybody is unknown' in s.message)
