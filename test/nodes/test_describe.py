@@ -8,11 +8,15 @@ from pathlib import Path
 import sys
 
 from face_depth_ros.nodes import describe, parameters
+from face_depth_ros.nodes.absent_expressions import AbsentExpressionRecognizer
+from face_depth_ros.nodes.absent_liveness import AbsentLivenessDetector
 from face_depth_ros.nodes.absent_recognizer import AbsentRecognizer
 from face_depth_ros.nodes.depth_enhancer import DepthEnhancerNode
 from face_depth_ros.nodes.depth_estimator import DepthEstimatorNode
+from face_depth_ros.nodes.expression_recognizer import ExpressionRecognizerNode
 from face_depth_ros.nodes.face_detector import FaceDetectorNode
 from face_depth_ros.nodes.face_recognizer import FaceRecognizerNode
+from face_depth_ros.nodes.liveness_detector import LivenessDetectorNode
 from fake_predictors import FakeDetector, FakeEnhancer, FakeEstimator
 import pytest
 from rclpy.parameter import Parameter
@@ -42,7 +46,12 @@ def test_the_table_of_topics_names_what_the_nodes_have(graph):
              'depth_estimator': graph.add(DepthEstimatorNode, open_estimator=FakeEstimator),
              'face_recognizer': graph.add(
                  FaceRecognizerNode, open_recognizer=lambda **_: AbsentRecognizer(),
-                 parameter_overrides=[Parameter('require_live', value=True)])}
+                 parameter_overrides=[Parameter('require_live', value=True)]),
+             'expression_recognizer': graph.add(
+                 ExpressionRecognizerNode,
+                 open_recognizer=lambda **_: AbsentExpressionRecognizer()),
+             'liveness_detector': graph.add(
+                 LivenessDetectorNode, open_detector=lambda **_: AbsentLivenessDetector())}
     assert set(nodes) == {node.default_name for node in describe.NODES}
     for name, node in nodes.items():
         has = {(i.topic, 'in' if i.required else 'in, optional') for i in node.inputs}
