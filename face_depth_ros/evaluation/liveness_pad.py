@@ -14,14 +14,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import cv2
+from face_depth_ros.core.landmark_liveness import HOLE, landmark_test, LandmarkTest
 from face_depth_ros.core.metrics import Distribution
 from face_depth_ros.evaluation.enhanced_faces import enhanced_faces, EnhancedFace
 from face_depth_ros.evaluation.enhancer_rows import EnhancerRows, NONE
 from face_depth_ros.evaluation.evaluation_result import Rows
 from face_depth_ros.evaluation.face_tables import FaceSource
-from face_depth_ros.evaluation.landmark_protocol import COVERED, landmark_holes, pad_error
+from face_depth_ros.evaluation.landmark_protocol import COVERED
 from face_depth_ros.evaluation.real_faces import FaceSample
 from face_depth_ros.predictors.estimator_methods import CropEstimator
+import numpy as np
 from tqdm import tqdm
 
 LEAST_CONFIDENCE = 0.5
@@ -56,13 +58,14 @@ class PadErrors:
         if sample.is_attack:
             for row, output in face.outputs.items():
                 self.attacks.setdefault(row, {}).setdefault(sample.variant, []).append(
-                    pad_error(output.d, points))
+                    _test(output.d, points).error)
             return
         self.names.append(sample.name)
-        self.with_holes.append(landmark_holes(face.d, points) > 0)
+        self.with_holes.append(_test(face.d, points).count(HOLE) > 0)
         for row, output in face.outputs.items():
-            self.faces.setdefault(row, []).append(pad_error(output.d, points))
-            self.holes.setdefault(row, []).append(landmark_holes(output.d, points))
+            test = _test(output.d, points)
+            self.faces.setdefault(row, []).append(test.error)
+            self.holes.setdefault(row, []).append(test.count(HOLE) / len(test.failures))
 
     def rows(self, names: Sequence[str]) -> Rows:
         """Return the table of all images; a row whose enhancer is absent has empty cells."""
@@ -140,6 +143,11 @@ def with_landmarks(samples: Iterable[FaceSample],
             continue
         yield replace(sample, landmarks_68=(len(sample.color) * said.landmarks[0]).astype(
             'float32'))
+
+
+def _test(d: np.ndarray, points: np.ndarray) -> LandmarkTest:
+    """Test normalised depth, in which 1 stands for nothing."""
+    return landmark_test(np.where(d < 1.0, d, np.nan), points)
 
 
 def _spread(values: Sequence[float]) -> dict[str, float | int | None]:

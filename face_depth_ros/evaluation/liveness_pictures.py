@@ -69,21 +69,23 @@ def frames_plot(frames: Sequence[CaptureFrame]) -> str:
         return plot.svg()
 
 
-def depth_rows(columns: Mapping[str, tuple[np.ndarray, np.ndarray]],
-               notes: Mapping[str, str]) -> list[str]:
+def depth_rows(columns: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> list[str]:
     """
     Return tables of pictures: above as measured, below after the enhancer.
 
     :param columns: by heading, raw and enhanced crop, metres, (S, S) float32, NaN where invalid
-    :param notes: shown in the heading
     """
     blocks = []
     names = list(columns)
+    empty = np.full((_TILE, _TILE, 3), 255, np.uint8)
     for start in range(0, len(names), _ACROSS):
         some = names[start:start + _ACROSS]
         pairs = [_tiles(*columns[name]) for name in some]
+        # The last line is filled up, so that its pictures are as large as the others.
+        lacking = 0 if len(names) <= _ACROSS else _ACROSS - len(some)
+        pairs += [(empty, empty)] * lacking
         blocks.append(picture_grid(
-            [f'{name}: {notes[name]}' if notes.get(name) else name for name in some],
+            [*some, *[''] * lacking],
             [('measured', [p[0] for p in pairs]), ('enhanced', [p[1] for p in pairs])]))
     return blocks
 

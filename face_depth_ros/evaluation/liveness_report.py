@@ -67,8 +67,12 @@ class Examples:
     def blocks(self) -> list[str]:
         """Return the pictures, the living face first."""
         order = sorted(self._kept, key=lambda kind: kind != LIVE)
-        return depth_rows({kind: (self._kept[kind][1], self._kept[kind][2]) for kind in order},
-                          {kind: self._kept[kind][3] for kind in order})
+        said = '; '.join(f'{kind}: {self._kept[kind][3]}' for kind in order)
+        return [*depth_rows({kind: (self._kept[kind][1], self._kept[kind][2])
+                             for kind in order}),
+                paragraph(f'A living face and each species of attack, as measured and after the '
+                          'depth enhancer, which leaves alone what it takes for no face. What is '
+                          f'said of them: {said}.', 'note')]
 
 
 def liveness_blocks(scores: LivenessScores, pads: Sequence[PadErrors],
@@ -91,10 +95,7 @@ def liveness_blocks(scores: LivenessScores, pads: Sequence[PadErrors],
         blocks.append(figure(det_plot(curves, ours), 'Detection error trade-off: how many attacks '
                              'pass and how many living faces are turned away, over all '
                              'thresholds. Dashed: BPCER 1 %.'))
-    blocks += ['<h3>What the cameras see</h3>', *examples.blocks(), paragraph(
-        'A living face and each species of attack, as measured and after the depth enhancer, '
-        'which leaves alone what it takes for no face. Above each: what the network says of it.',
-        'note')]
+    blocks += ['<h3>What the cameras see</h3>', *examples.blocks()]
     for key, item in tables.items():
         if key.startswith('liveness_'):
             blocks += [f'<h3>{escape(item.title)}</h3>', *_table(item, ours, key)]

@@ -14,15 +14,12 @@ from dataclasses import dataclass
 import time
 from typing import Protocol
 
-from face_depth_ros.core.depth import DepthRange, nearest_surface
-from face_depth_ros.core.face_box import crop_depth, transform_points
-from face_depth_ros.core.face_photo import CROP_PX
 from face_depth_ros.core.frames import Liveness
+from face_depth_ros.core.landmark_liveness import HOLE, landmark_test
 from face_depth_ros.core.live_identities import LIVE, SPOOF, UNSURE
 from face_depth_ros.core.liveness_metrics import NO_SCORE
 from face_depth_ros.core.model_spec import find_model
 from face_depth_ros.evaluation.compared_rows import ComparedRows
-from face_depth_ros.evaluation.landmark_protocol import pad_error
 from face_depth_ros.evaluation.liveness_views import LivenessView
 from face_depth_ros.predictors.liveness_detector import LivenessDetector
 import numpy as np
@@ -128,13 +125,9 @@ class LandmarkRow:
         estimate = view.estimate
         if estimate is None or estimate.landmarks is None:
             return float('nan')
-        box = view.detection.box
-        depth = crop_depth((view.raw if self._raw else view.enhanced).depth, box, CROP_PX)
-        nearest = nearest_surface(depth)
-        if not np.isfinite(nearest):
-            return float('nan')
-        points = transform_points(box.crop_from_image(CROP_PX), estimate.landmarks)
-        return pad_error(DepthRange(nearest).normalise(depth), points)
+        depth = (view.raw if self._raw else view.enhanced).depth
+        test = landmark_test(depth, estimate.landmarks)
+        return test.error if test.count(HOLE) < len(test.failures) else float('nan')
 
 
 class NetworkRow:
