@@ -86,8 +86,9 @@ class JudgeRobot:
             self.wait_heard(inputs)
         return self
 
-    def wait_heard(self, inputs: tuple[str, ...]) -> None:
-        for source in self.node.inputs:
+    def wait_heard(self, inputs: tuple[str, ...], node: Any = None) -> None:
+        """Wait until a node, or this one, hears the publishers of these inputs."""
+        for source in (node or self.node).inputs:
             if source.topic in {self.graph.topic(TOPICS[k][0]) for k in inputs}:
                 wait_until(lambda s=source: self.graph.spinner.call(lambda: s.publishers),
                            source.topic)
