@@ -99,13 +99,13 @@ def stage(species: str, shown: Head, other: Head, ranges: AttackRanges,
         return resized(shown, chance.uniform(*ranges.live_size))
     if species in (SMALL_BUST, LARGE_BUST):
         low, high = ranges.small if species == SMALL_BUST else ranges.large
-        return resized(shown, _at_least(chance.uniform(low, high), shown, high))
+        return resized(shown, _reachable(chance.uniform(low, high), shown, low, high))
     if species == HALF_MASK:
         return _half_masked(resized(shown, chance.uniform(*ranges.live_size)), ranges, chance)
     low, high = ranges.screen_size if species == SCREEN else ranges.print_size
     if species == CUT_OUT:
         low, high = 0.85, 1.2
-    size = _at_least(low * (high / low) ** chance.random(), shown, 1.0)
+    size = _reachable(low * (high / low) ** chance.random(), shown, low, 1.0)
     surface, print_of = _Surface(species, size, ranges, chance).bent(shown)
     held = replace(print_of, distance_m=size * shown.distance_m)
     if species == CUT_OUT:
@@ -191,9 +191,10 @@ class _Surface:
         return relief, replace(shown, mask=mask, landmarks=points.astype(np.float32))
 
 
-def _at_least(size: float, shown: Head, most: float) -> float:
-    """Keep things where cameras can measure, 22 cm and more away."""
-    return float(min(max(size, 0.22 / shown.distance_m), max(most, size)))
+def _reachable(size: float, shown: Head, low: float, high: float) -> float:
+    """Keep things where cameras measure, 0.22 to 2.2 m away, as far as the sizes allow it."""
+    nearest, farthest = 0.22 / shown.distance_m, 2.2 / shown.distance_m
+    return float(np.clip(size, min(nearest, max(high, size)), max(farthest, low)))
 
 
 def _held(species: str, surface: np.ndarray, held: Head, other: Head, size: float,
