@@ -124,12 +124,14 @@ def scheduled(settings: Settings) -> Settings:
 
 
 def train(settings: Settings, fabric: Fabric, data: AfnetData, validation: AfnetData | None, *,
-          resume: bool = False, config: AFNetMConfig | None = None) -> Run[AFNetM]:
+          resume: bool = False, config: AFNetMConfig | None = None,
+          keep: bool = True) -> Run[AFNetM]:
     """
-    Train one network and keep its newest checkpoint.
+    Train one network.
 
     :param validation: photos to score on after each epoch, None = score on none
     :param config: in place of the one that the settings name
+    :param keep: whether to write the newest checkpoint
     :raises SettingsError: a checkpoint is missing
     """
     steps = -(-len(data) // settings.batch)
@@ -146,7 +148,7 @@ def train(settings: Settings, fabric: Fabric, data: AfnetData, validation: Afnet
         metrics = {} if validation is None else validate(run.average, validation, fabric.device)
         LOG.info('%s step %d, %.1f min, %d photos, loss %.4f, %s', settings.config,
                  run.state.step, run.state.minutes, run.state.samples, loss, json.dumps(metrics))
-        if fabric.is_global_zero:
+        if keep and fabric.is_global_zero:
             save_checkpoint(Path(settings.run) / 'last.pt', settings, run, metrics)
     return run
 
