@@ -6,9 +6,10 @@ Render living faces and attacks, send them through the depth enhancer, keep what
     python -m face_depth_ros.training.render_liveness_bank --assets DIR --parts 40
     python -m face_depth_ros.training.render_liveness_bank --split validation --parts 8
 
-writes runs/liveness_bank/part_00000.npz and so on, or runs/liveness_validation, runs/liveness_test.
-Seeds are those of the parts, so that the same command makes the same looks; parts that are there
-are kept.
+writes runs/liveness_bank/part_00000.npz and so on, or runs/liveness_validation, or
+runs/liveness_test.
+Seeds are those of the parts, so that the same command makes the same looks; parts that are
+there are kept.
 """
 
 from __future__ import annotations

@@ -1,0 +1,93 @@
+# Copyright 2026 face_depth_ros contributors
+# SPDX-License-Identifier: MIT
+"""
+The liveness detector of a robot: enhanced depth alone, compact.
+
+Source: our own. Two branches: one looks at the relief and how it differs from its own
+neighbourhood (a half mask lacks only the details of a half), the other at the landmarks as points
+in space (a bust has another size). What kind of attack it may be is told besides, which teaches
+the network to tell them apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from face_depth_ros.networks.expression_recognizer import fine_relief
+from face_depth_ros.networks.face_recognizer import convolution, ResidualBlock
+import torch
+from torch import nn
+from torch.nn import functional
+
+_BLOCK, _LAST_PX = 2, 6
+_PLANES, _POINTS, _SCALARS = 5, 68 * 4, 3
+
+
+@dataclass(frozen=True)
+class LivenessDetectorConfig:
+    """
+    Layout of the network.
+
+    :param widths: channels at 48, 24, 12 and 6 pixels
+    :param blocks: residual blocks, a stage each
+    :param points: length of what is told from landmarks and scalars
+    :param features: length of the vector that all answers are told from
+    :param species: kinds that are told apart, the living among them
+    :param dropout: share of the vector that is dropped in training
+    """
+
+    widths: tuple[int, ...] = (20, 32, 56, 96)
+    blocks: tuple[int, ...] = (0, 1, 1, 1)
+    points: int = 96
+    features: int = 96
+    species: int = 11
+    dropout: float = 0.2
+
+
+class LivenessDetector(nn.Module):
+    """Inputs as core.liveness_input makes them."""
+
+    def __init__(self, config: LivenessDetectorConfig | None = None) -> None:
+        super().__init__()
+        self.config = config or LivenessDetectorConfig()
+        c = self.config
+        self.stem = convolution(_PLANES * _BLOCK * _BLOCK, c.widths[0])
+        self.down = nn.ModuleList(convolution(a, b, stride=2)
+                                  for a, b in zip(c.widths[:-1], c.widths[1:], strict=True))
+        self.stages = nn.ModuleList(
+            nn.Sequential(*(ResidualBlock(width) for _ in range(count)))
+            for width, count in zip(c.widths, c.blocks, strict=True))
+        self.places = nn.Conv2d(c.widths[-1], 2 * c.widths[-1], _LAST_PX, groups=c.widths[-1],
+                                bias=False)
+        self.normalize_places = nn.BatchNorm2d(2 * c.widths[-1])
+        self.point_layers = nn.Sequential(
+            nn.Linear(_POINTS + _SCALARS, c.points), nn.ReLU(), nn.Linear(c.points, c.points),
+            nn.ReLU())
+        self.join = nn.Linear(2 * c.widths[-1] + c.points, c.features)
+        self.live = nn.Linear(c.features, 1)
+        self.species = nn.Linear(c.features, c.species)
+
+    def forward(self, planes: torch.Tensor, points: torch.Tensor, scalars: torch.Tensor,
+                ) -> tuple[torch.Tensor, torch.Tensor]:
+        """
+        Tell whether faces live.
+
+        :param planes: (B, 4, 96, 96); points: (B, 68, 4); scalars: (B, 3)
+        :returns: logit of living (B, 1); logits of the species (B, K), the living first
+        """
+        x = torch.cat([planes, fine_relief(planes[:, :2])], dim=1)
+        x = functional.relu(self.stem(functional.pixel_unshuffle(x, _BLOCK)))
+        for index, stage in enumerate(self.stages):
+            if index:
+                x = functional.relu(self.down[index - 1](x))
+            x = stage(x)
+        x = functional.relu(self.normalize_places(self.places(x)).flatten(1))
+        y = self.point_layers(torch.cat([points.flatten(1), scalars], dim=1))
+        x = functional.relu(self.join(torch.cat([x, y], dim=1)))
+        x = functional.dropout(x, self.config.dropout, self.training)
+        return self.live(x), self.species(x)
+
+
+def build_liveness_detector(config: LivenessDetectorConfig | None = None) -> LivenessDetector:
+    """Return an untrained network."""
+    return LivenessDetector(config)
