@@ -10,13 +10,17 @@ import functools
 
 import cv2
 from drawn_estimators import write_estimators
+from expression_graph import write_expression_model
 from face_depth_ros.core.face_box import FaceBox
 from face_depth_ros.core.frames import Detection
+from face_depth_ros.nodes.absent_liveness import AbsentLivenessDetector
 from face_depth_ros.nodes.depth_enhancer import DepthEnhancerNode
 from face_depth_ros.nodes.depth_estimator import DepthEstimatorNode
 from face_depth_ros.nodes.detection_messages import DetectionFrame, detections_to_message
+from face_depth_ros.nodes.expression_recognizer import ExpressionRecognizerNode
 from face_depth_ros.nodes.face_detector import FaceDetectorNode
 from face_depth_ros.nodes.face_recognizer import FaceRecognizerNode
+from face_depth_ros.nodes.liveness_detector import LivenessDetectorNode
 from fake_predictors import color_message, depth_message, FakeDetector, FRAME_ID, info_message
 from malformed_messages import MalformedMessages
 import numpy as np
@@ -35,6 +39,7 @@ FACES = (Detection(FaceBox(32.0, 24.0, 20.0), 0.9, track_id='f00001'),
          Detection(FaceBox(50.0, 40.0, 12.0), 0.9, track_id='f00002'))
 ROUNDS = 260
 GOOD_EVERY = 100
+JUDGED = ('raw/identities', 'raw/expressions', 'raw/liveness')
 CAUSES = {'image_size', 'image_step', 'image_length', 'image_encoding', 'image_compression',
           'depth_encoding', 'depth_all_invalid', 'camera_info_k_zero', 'invalid_camera_info',
           'camera_info_size', 'sizes_differ', 'invalid_face_box', 'face_box_not_square',
@@ -53,10 +58,10 @@ def packed_png(message, channels):
 
 class Fuzzed:
     """
-    Two detectors and two enhancers, with raw and compressed inputs, an estimator, a recogniser.
+    Two detectors and two enhancers, with raw and compressed inputs, and one of each other node.
 
-    All but the packed detector have real predictors; compressed images are decoded before any
-    predictor sees them. The networks of estimator and recogniser are small ones.
+    All but the packed detector and the one of liveness have real predictors; compressed images
+    are decoded before any predictor sees them. The networks of those that judge are small ones.
     """
 
     def __init__(self, graph):
@@ -72,8 +77,11 @@ class Fuzzed:
                                          depth_transport='compressedDepth')
         self.estimator = self._add(DepthEstimatorNode, 'raw')
         self.recognizer = self._add(FaceRecognizerNode, 'raw', gallery='/tmp/none', plain=True)
+        self._add(ExpressionRecognizerNode, 'raw')
+        self._add(functools.partial(LivenessDetectorNode,
+                                    open_detector=lambda **_: AbsentLivenessDetector()), 'raw')
         self.nodes = graph.spinner.nodes
-        for topic in ('raw/found', 'packed/found', 'raw/identities'):
+        for topic in ('raw/found', 'packed/found', *JUDGED):
             graph.subscribe(Detection2DArray, topic)
         for topic in ('raw/depth_enhanced/image_raw', 'packed/depth_enhanced/image_raw',
                       'raw/depth_estimated/image_raw', 'raw/mask/color'):
@@ -86,7 +94,8 @@ class Fuzzed:
             graph.probe.publisher(kind, graph.topic(name))
         graph.wait_ready('raw/face_detector', 'packed/face_detector', 'raw/depth_enhancer',
                          'packed/depth_enhancer', 'raw/depth_estimator',
-                         'raw/face_recognizer')
+                         'raw/face_recognizer', 'raw/expression_recognizer',
+                         'raw/liveness_detector')
 
     def _add(self, node, prefix, **overrides):
         """Inputs are shared and reliable, so that nothing that was fed is lost on the way."""
@@ -176,7 +185,7 @@ class Fuzzed:
             self.graph.wait_stamp(f'{prefix}/found', stamp)
             answer = self.graph.wait_stamp(f'{prefix}/depth_enhanced/image_raw', stamp)
             assert answer.data == depth_message(stamp).data
-        for topic in ('raw/depth_estimated/image_raw', 'raw/mask/color', 'raw/identities'):
+        for topic in ('raw/depth_estimated/image_raw', 'raw/mask/color', *JUDGED):
             self.graph.wait_stamp(topic, stamp)
 
 
@@ -194,6 +203,7 @@ class Fuzzed:
 def test_malformed_messages_do_no_lasting_harm(graph, tmp_path, monkeypatch):
     write_estimators(tmp_path, ['ours'])
     write_recognizer(tmp_path)
+    write_expression_model(tmp_path)
     monkeypatch.setenv('FACE_DEPTH_MODELS', str(tmp_path))
     fuzzed = Fuzzed(graph)
     rng = np.random.default_rng(SEED)
