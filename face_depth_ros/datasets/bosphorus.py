@@ -60,6 +60,9 @@ TYPES = {'N': NEUTRAL, 'E': 'expression', 'LFAU': 'lower_face_unit', 'UFAU': 'up
          'O': 'occlusion', 'IGN': 'ignored'}
 EXPRESSION_TYPES = ('N', 'E', 'LFAU', 'UFAU', 'CAU')
 """What the papers' first setting considers."""
+EXPRESSIONS = {'ANGER': 'anger', 'DISGUST': 'disgust', 'FEAR': 'fear', 'HAPPY': 'happiness',
+               'SADNESS': 'sadness', 'SURPRISE': 'surprise'}
+"""Codes of the six basic expressions, of type E."""
 GALLERY, PROBE_1, PROBE_2 = 105, 2797, 4561
 """How many scans the papers' settings 1 and 2 of the whole dataset have."""
 
@@ -241,6 +244,17 @@ def pitch_of(name: str) -> float | None:
         whose names give no angle
     """
     return 0.0 if _parts(name)[1] in (*EXPRESSION_TYPES, 'O', 'YR') else None
+
+
+def expression_of(recording: Recording) -> tuple[str, int] | None:
+    """
+    Return the basic expression of a recording, and 4 as its strength: there is one, the full one.
+
+    :returns: None of all other recordings
+    """
+    _, kind, code, _ = _parts(recording.name)
+    word = EXPRESSIONS.get(code.upper()) if kind == 'E' else None
+    return None if word is None else (word, 4)
 
 
 def setting_1(recordings: Iterable[Recording]) -> GalleryProbe:

@@ -131,6 +131,18 @@ def identification_split(recordings: Iterable[Recording]) -> GalleryProbe:
     return first_as_gallery(recordings)
 
 
+def expression_of(recording: Recording) -> tuple[str, int] | None:
+    """
+    Return the expression of a recording and its strength, 1 to 4.
+
+    :returns: None of a neutral one
+    """
+    if recording.condition == NEUTRAL:
+        return None
+    word, _, strength = recording.condition.partition('_')
+    return word, int(strength)
+
+
 def depthnet_identities(recordings: Iterable[Recording]
                         ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """
