@@ -13,7 +13,11 @@ import subprocess
 import sys
 
 from composition_interfaces.srv import ListNodes, LoadNode
-from fake_predictors import color_message, depth_message, info_message
+from expression_graph import write_expression_model
+from face_depth_ros.core.face_box import FaceBox
+from face_depth_ros.core.frames import Detection
+from face_depth_ros.nodes.detection_messages import DetectionFrame, detections_to_message
+from fake_predictors import color_message, depth_message, FRAME_ID, info_message
 import pytest
 from rclpy.parameter import Parameter
 from ros_graph import DEADLINE_S, Graph
@@ -71,6 +75,23 @@ def test_the_nodes_run_alone_and_end_with_zero(graph):
         assert values['engine.backend'] in ('openvino', 'tensorrt')
         assert len(values['engine.sha256']) == 64
         assert graph.wait_status('depth_enhancer', lambda _, v: True)['method'] == 'De-M2'
+
+
+def test_a_node_that_judges_faces_runs_alone_and_estimates_them_itself(graph, tmp_path):
+    model = ['--ros-args', '-p', f'model:={write_expression_model(tmp_path)}', '--']
+    with process('expression_recognizer', graph, *model):
+        graph.advertise(color=Image, color_info=CameraInfo, detections=Detection2DArray)
+        graph.subscribe(Detection2DArray, 'expressions')
+        graph.wait_ready('expression_recognizer')
+        box = Detection(FaceBox(80.0, 60.0, 80.0), 0.9, track_id='f00001')
+        size = {'width': 160, 'height': 120}
+        graph.publish(color_info=info_message(1, **size), color=color_message(1, **size),
+                      detections=detections_to_message(DetectionFrame(1, FRAME_ID, (box,))))
+        face = graph.wait_stamp('expressions', 1).detections[0]
+        assert (face.id, face.bbox.size_x, len(face.results)) == ('f00001', 80.0, 7)
+        values = graph.wait_status('expression_recognizer',
+                                   lambda _, v: v['frames.processed'] == '1')
+        assert values['count.unseen_no_face'] == '1', 'a red square is none'
 
 
 @pytest.mark.parametrize('executor', ['single_threaded', 'events'])
