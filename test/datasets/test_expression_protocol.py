@@ -1,6 +1,6 @@
 # Copyright 2026 face_depth_ros contributors
 # SPDX-License-Identifier: MIT
-"""The protocol on BU-3DFE and Bosphorus: who is drawn, how they are dealt, what is seen of them."""
+"""The protocol on BU-3DFE and Bosphorus: who is drawn, how they are dealt, what is seen."""
 
 from __future__ import annotations
 
