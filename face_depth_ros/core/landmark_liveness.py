@@ -80,10 +80,19 @@ def landmark_test(depth: np.ndarray, landmarks: np.ndarray, tolerance_m: float =
     :param tolerance_m: by how much a landmark may be nearer than it should; 0 = the paper's rule
     :raises InvalidImageError: other shapes, or a tolerance below 0
     """
-    if len(landmarks) != LANDMARK_COUNT or not tolerance_m >= 0.0:
+    return test_of_depths(depth_under(depth, landmarks), tolerance_m)
+
+
+def test_of_depths(depths: np.ndarray, tolerance_m: float = 0.0) -> LandmarkTest:
+    """
+    Test landmarks whose depth is known already, as `landmark_test` does.
+
+    :param depths: (68,) metres, NaN where there is none; any constant may be added to all
+    :raises InvalidImageError: as `landmark_test`
+    """
+    if depths.shape != (LANDMARK_COUNT,) or not tolerance_m >= 0.0:
         raise InvalidImageError(f'the test needs {LANDMARK_COUNT} landmarks and a tolerance of at '
-                                f'least 0, got {len(landmarks)} and {tolerance_m}')
-    depths = depth_under(depth, landmarks)
+                                f'least 0, got {len(depths)} and {tolerance_m}')
     far = np.where(np.isnan(depths), np.inf, depths)
     jaw = np.arange(JAW_END + 1)
     towards_chin = jaw + np.sign(CHIN - jaw)

@@ -12,6 +12,7 @@ from face_depth_ros.core.landmark_liveness import (
     landmark_test,
     NEARER_THAN_NOSE,
     NOSE_TIP,
+    test_of_depths as of_depths,
 )
 from face_depth_ros.evaluation.landmark_protocol import pad_error
 import numpy as np
@@ -87,6 +88,14 @@ def test_says_what_the_protocol_of_the_paper_says() -> None:
         depth, points = image(depths)
         d = np.where(np.isfinite(depth), (depth - 0.4) / 0.25, 1.0)
         assert landmark_test(depth, points).error == pad_error(d, points)
+
+
+def test_known_depths_are_tested_alike_whatever_is_added() -> None:
+    chance = np.random.default_rng(6)
+    depths = face() + chance.normal(0.0, 0.02, SIZE)
+    depths[60] = np.nan
+    assert of_depths(depths - 3.0).failures == of_depths(depths).failures
+    assert of_depths(depths).error > 0.1
 
 
 def test_points_outside_or_unknown_have_no_depth() -> None:
