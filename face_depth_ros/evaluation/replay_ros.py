@@ -84,6 +84,13 @@ _IMAGES_OF = {'face_detector': ('color',), 'depth_enhancer': ('depth',),
               _EXPRESSIONS: ('color',)}
 """The camera's images that each node takes."""
 _GO_ON_WITHOUT = (_ESTIMATOR, _EXPRESSIONS, _LIVENESS)
+_PATIENT = (_LIVENESS, _RECOGNIZER, _EXPRESSIONS)
+_LONGEST_WAIT_S = 5.0
+_WAIT_SHARE = 0.25
+"""
+Of the deadline these nodes wait so long for what they can do without: frame by frame no answer
+shall depend on how busy the machine is. For liveness it is three times as long.
+"""
 _CONTAINER = 'replay_container'
 _TOTALS = ('latency', 'work')
 """Times in diagnostics that are sums of others."""
@@ -269,6 +276,8 @@ class RosPlayer:
                        'key_file': access.key_file, 'plain': access.plain}
             for window in self._settings.enroll[:1]:
                 values['enroll_seconds'] = window.end_s - window.start_s
+        if name in _PATIENT and not self._settings.realtime:
+            values['wait_s'] = min(_LONGEST_WAIT_S, _WAIT_SHARE * self._settings.deadline_s)
         topics = ['color/image_raw'] if name == 'face_detector' else _INPUTS.values()
         # Frame by frame nothing may be lost on the way; sensor data QoS allows it.
         values |= {f'qos_overrides.{NAMESPACE}/{topic}.subscription.reliability': 'reliable'

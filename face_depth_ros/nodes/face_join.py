@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+import math
 import time
 from typing import Any
 
@@ -28,13 +29,14 @@ REQUIRED = ('color', 'detections')
 OPTIONAL = ('depth', 'estimate', 'enhanced', 'provenance', 'liveness')
 LOOK_S = 0.02
 """How often to look for frames that have waited long enough."""
-LIVENESS_WAIT_S = 0.3
+LIVENESS_WAITS = 3.0
 """
-How long liveness is waited for: its node waits `WAIT_S` itself for what it can do without, and
-then has its work to do, perhaps in another process.
+How many times as long liveness is waited for: its node waits itself for what it can do without,
+and then has its work to do, perhaps in another process.
 """
-_CAPACITY, _LIVENESS_CAPACITY = 10, 30
-"""Frames that may wait: more than a camera of 90 Hz sends meanwhile."""
+LIVENESS_WAIT_S = LIVENESS_WAITS * WAIT_S
+_CAMERA_HZ = 90
+"""As many frames may wait as such a camera sends meanwhile, and one."""
 _NO_INFO = CameraInfoFrame(0, '', CameraInfo())
 
 
@@ -64,12 +66,15 @@ class FaceJoin:
     :param optional: what is joined at all, of OPTIONAL
     :param count: called with (cause, message) for what is not exact
     :param clock: seconds, monotonic
+    :param wait_s: seconds that what can be done without is waited for
     """
 
     def __init__(self, optional: Iterable[str], count: Callable[[str, str], None],
-                 clock: Callable[[], float] = time.monotonic) -> None:
+                 clock: Callable[[], float] = time.monotonic, wait_s: float = WAIT_S) -> None:
         keys = frozenset((*REQUIRED, *optional))
-        capacity = _LIVENESS_CAPACITY if 'liveness' in keys else _CAPACITY
+        self._wait_s = wait_s
+        longest = wait_s * (LIVENESS_WAITS if 'liveness' in keys else 1.0)
+        capacity = 1 + math.ceil(_CAMERA_HZ * longest)
         self._sets = StampJoin(keys, required=REQUIRED, capacity=capacity, clock=clock)
         self._infos: CameraInfoJoin[dict[str, Any]] = CameraInfoJoin(count, clock, _NO_INFO)
 
@@ -109,7 +114,7 @@ class FaceJoin:
     def take_overdue(self) -> list[FaceSet]:
         """Return what has waited long enough; called every `LOOK_S`."""
         passed = self._complete(self._sets.take_overdue(
-            WAIT_S - LOOK_S, {'liveness': LIVENESS_WAIT_S - LOOK_S}))
+            self._wait_s - LOOK_S, {'liveness': LIVENESS_WAITS * self._wait_s - LOOK_S}))
         return passed + [_joined(*pair) for pair in self._infos.take_overdue()]
 
     def _complete(self, joined: list[dict[str, Any]]) -> list[FaceSet]:

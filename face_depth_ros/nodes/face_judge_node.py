@@ -44,6 +44,10 @@ class JudgeSettings(Protocol):
     def color_transport(self) -> str:
         """Whether colour comes raw or compressed."""
 
+    @property
+    def wait_s(self) -> float:
+        """How long enhanced depth, estimates and the like are waited for."""
+
 
 class Judge(Protocol):
     """What a predictor of such a node has in any case."""
@@ -88,12 +92,19 @@ class FaceJudgeNode(FaceSetNode[JudgeSettingsT, JudgeT]):
     """What it means for the outputs that the model cannot run."""
     without_depth: str
     """What it means for the faces of a frame that it has no enhanced depth."""
+    without_calibration = 'faces are taken to stand in the middle of the image'
+    """Likewise, that nothing is known of the camera."""
 
     def __init__(self, node_name: str, settings_type: type[JudgeSettingsT], *,
                  optional: Iterable[str] = (), **kwargs: Any) -> None:
         super().__init__(node_name, settings_type,
                          optional=('enhanced', 'provenance', 'estimate', *optional), **kwargs)
         self._depths: Counter[str] = Counter()
+
+    @property
+    def wait_s(self) -> float:
+        """How long what can be done without is waited for, seconds."""
+        return float(self.settings.wait_s)
 
     def add_sources(self, use_depth: bool) -> None:
         """Declare the inputs; `use_depth` says whether enhanced depth is one of them."""
@@ -149,8 +160,7 @@ class FaceJudgeNode(FaceSetNode[JudgeSettingsT, JudgeT]):
         with self.health.stage('decode'):
             color = job.color.decode().array
             faces = job.detections.decode().detections
-            camera = usable_intrinsics(job.info, color.shape,
-                                       'faces are taken to stand in the middle of the image')
+            camera = usable_intrinsics(job.info, color.shape, self.without_calibration)
             enhanced = usable_enhanced(job.enhanced, job.provenance, color.shape,
                                        self.without_depth)
             estimated = None if job.estimate is None else job.estimate.decode().estimated

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 import threading
 from typing import Any
 
+from face_depth_ros.nodes.camera_info_join import WAIT_S
 from face_depth_ros.nodes.camera_info_messages import CameraInfoFrame
 from face_depth_ros.nodes.diagnostics import PERIOD_S
 from face_depth_ros.nodes.face_join import FaceJoin, FaceSet, LOOK_S
@@ -34,9 +35,14 @@ class FaceSetNode(WorkerNode[S, P, FaceSet]):
                  **kwargs: Any) -> None:
         super().__init__(node_name, settings_type, **kwargs)
         self._intake = threading.Lock()
-        self._join = FaceJoin(optional, self.health.count)
+        self._join = FaceJoin(optional, self.health.count, wait_s=self.wait_s)
         self._looking = False
         self._optional: dict[str, TopicInput[Any]] = {}
+
+    @property
+    def wait_s(self) -> float:
+        """How long what can be done without is waited for, seconds."""
+        return WAIT_S
 
     def add_faces(self, color_transport: str) -> None:
         """Declare colour, detections and calibration; `color_transport` is raw or compressed."""

@@ -6,10 +6,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from face_depth_ros.nodes.camera_info_join import WAIT_S
+from face_depth_ros.nodes.face_join import LOOK_S
 from face_depth_ros.nodes.parameters import Change, EngineSettings, parameter
 from face_depth_ros.predictors.estimator_methods import OURS
+from face_depth_ros.predictors.liveness_detector import MOST_FACES
+from face_depth_ros.predictors.liveness_network import SHIPPED
 
-SHIPPED = 'liveness_detector'
 OF_MODEL = -1.0
 """A threshold that stands for the one in the ModelSpec."""
 
@@ -33,10 +36,13 @@ class LivenessDetectorSettings(EngineSettings):
         3, 'a face of which fewer frames were seen in that time is unsure', minimum=1,
         maximum=100)
     max_faces: int = parameter(
-        16, 'faces a frame, the largest first; others are unsure', minimum=1, maximum=100)
+        MOST_FACES, 'faces a frame, the largest first; others are unsure', minimum=1, maximum=100)
     estimator_model: str = parameter(
         OURS, 'estimates the masks and landmarks of faces that do not come from a depth_estimator '
         'in the same container')
     color_transport: str = parameter(
         'raw', 'compressed = JPEG or PNG from color/image_raw/compressed',
         choices=('raw', 'compressed'), change=Change.START)
+    wait_s: float = parameter(
+        WAIT_S, 'so many seconds a frame waits for enhanced depth and estimates that come '
+        'otherwise, before it goes on without', minimum=LOOK_S, maximum=5.0, change=Change.START)
