@@ -119,7 +119,7 @@ TOPICS = (
     ('detections', 'vision_msgs/Detection2DArray', 'in', 'liveness_detector',
      'faces of the stamp of the colour image'),
     ('color/camera_info', 'sensor_msgs/CameraInfo', 'in, optional', 'liveness_detector',
-     'calibration of the image'),
+     'calibration of the colour image; without it nobody is called live'),
     ('depth_enhanced/image_raw', 'sensor_msgs/Image', 'in, optional', 'liveness_detector',
      'that of the stamp, waited for at most 0.1 s; without it nobody is called live'),
     ('depth_enhanced/provenance', 'sensor_msgs/Image', 'in, optional', 'liveness_detector',

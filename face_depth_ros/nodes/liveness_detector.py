@@ -21,12 +21,12 @@ from face_depth_ros.nodes.liveness_detector_settings import LivenessDetectorSett
 from face_depth_ros.nodes.liveness_messages import LIVENESS, LivenessFrame
 from face_depth_ros.nodes.outcome import Outcome
 from face_depth_ros.nodes.process import run_node
+from face_depth_ros.predictors.liveness_detector import LivenessDetector, NO_DEPTH
 import numpy as np
 from rclpy.parameter import Parameter
 
 _REOPENING = ('model', 'estimator_model')
 _THRESHOLDS = ('live_threshold', 'spoof_threshold')
-NO_DEPTH = 'no_depth'
 
 
 class Detector(Protocol):
@@ -48,12 +48,6 @@ class Detector(Protocol):
         """Release what is held."""
 
 
-def open_shipped(**settings: Any) -> Detector:
-    """Open the detector; parameters as of LivenessDetector.open."""
-    from face_depth_ros.predictors.liveness_detector import LivenessDetector
-    return LivenessDetector.open(**settings)
-
-
 class LivenessDetectorNode(FaceJudgeNode[LivenessDetectorSettings, Detector]):
     """
     Tells whether the detected faces live; never that one does without depth of its own stamp.
@@ -66,8 +60,9 @@ class LivenessDetectorNode(FaceJudgeNode[LivenessDetectorSettings, Detector]):
     settings_type = LivenessDetectorSettings
     without_model = 'nobody is known to live'
     without_depth = 'nobody in it is known to live'
+    without_calibration = 'nobody is known to live'
 
-    def __init__(self, *, open_detector: Callable[..., Detector] = open_shipped,
+    def __init__(self, *, open_detector: Callable[..., Detector] = LivenessDetector.open,
                  **kwargs: Any) -> None:
         super().__init__(self.default_name, self.settings_type, **kwargs)
         self._open_detector = open_detector
