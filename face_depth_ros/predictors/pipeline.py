@@ -30,6 +30,7 @@ from face_depth_ros.predictors.expression_recognizer import ExpressionRecognizer
 from face_depth_ros.predictors.face_detector import FaceDetector
 from face_depth_ros.predictors.face_recognizer import FaceRecognizer
 from face_depth_ros.predictors.known_people import GalleryAccess
+from face_depth_ros.predictors.liveness_detector import LivenessDetector
 import numpy as np
 
 
@@ -132,10 +133,8 @@ class Pipeline:
             if expressions:
                 fifth = ExpressionRecognizer.open(expressions, backend, precision, estimator=own)
                 opened.callback(fifth.close)
-            sixth = None
-            if liveness:
-                from face_depth_ros.predictors.liveness_detector import LivenessDetector
-                sixth = LivenessDetector.open(liveness, backend, precision, estimator=own)
+            sixth = LivenessDetector.open(liveness, backend, precision,
+                                          estimator=own) if liveness else None
             opened.pop_all()
             return Pipeline(detector, FaceTracker(), enhancer, third, fourth, fifth, sixth,
                             require_live=require_live)
