@@ -149,7 +149,7 @@ class LivenessSampler:
         offsets = self._chance(seed, 1_000_000 + frame)
         off, grown = offsets.normal(0.0, _BOX_OFF, 2), np.exp(offsets.normal(0.0, _BOX_SCALE))
         off, grown = np.clip(off, -0.08, 0.08), float(np.clip(grown, 0.88, 1.14))
-        box = FaceBox(*(count * (0.5 + off)), count * grown)
+        box = FaceBox(count * (0.5 + float(off[0])), count * (0.5 + float(off[1])), count * grown)
         points = head.landmarks + offsets.normal(0.0, _POINTS_OFF, 2) + offsets.normal(
             0.0, _POINT_OFF, head.landmarks.shape)
         camera = CameraIntrinsics(count, count, focal, focal, count / 2 - focal * scene.slope[0],

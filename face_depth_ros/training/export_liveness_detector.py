@@ -178,10 +178,10 @@ def fit_log_odds(logits: torch.Tensor, live: torch.Tensor) -> tuple[float, float
         # Kept from running away where both can be told apart without any error.
         total = functional.binary_cross_entropy_with_logits(
             odds, live.double(), weight, reduction='sum') + 1e-3 * values.square().sum()
-        total.backward()  # type: ignore[no-untyped-call]
+        total.backward()
         return total
 
-    optimizer.step(loss)  # type: ignore[no-untyped-call]
+    optimizer.step(loss)
     return round(float(values[0].exp()), 4), round(float(values[1]), 4)
 
 
