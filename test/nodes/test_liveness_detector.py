@@ -11,6 +11,7 @@ from face_depth_ros.nodes.handoff import Exchange
 from face_depth_ros.nodes.headers import header_of
 from face_depth_ros.nodes.image_messages import image_to_message, ImageFrame
 from face_depth_ros.nodes.liveness_detector import LivenessDetectorNode
+from face_depth_ros.predictors.liveness_detector import LivenessDetector
 from fake_predictors import info_message
 from judge_graph import FRAME, JudgeRobot, MEASURED, NEEDED, STEP
 import numpy as np
@@ -168,6 +169,15 @@ def test_without_its_model_the_node_is_up_and_unsure_of_everybody(guard):
     assert guard.set('model', 'face_detector').successful, 'a ModelSpec that there is'
     wait_until(lambda: isinstance(guard.predictor, ReliefDetector), 'the model')
     assert guard.names(scene, **guard.enhanced(scene)) == ['live']
+
+
+def test_the_real_detector_without_its_files_is_such_a_case(guard, tmp_path):
+    guard.start(options={'open_detector': LivenessDetector.open}, estimator_model='',
+                model=str(tmp_path / 'gone.yaml'))
+    scene = Scene(1)
+    assert guard.names(scene, **guard.enhanced(scene)) == ['unsure']
+    guard.status(lambda s, v: s.level == DiagnosticStatus.ERROR and 'gone.yaml' in s.message
+                 and v['state'] == 'active')
 
 
 def test_settings_follow_at_run_time_and_minus_one_is_the_models_threshold(guard):
