@@ -41,4 +41,4 @@ def drawn_looks(count: int = 44, seed: int = 0) -> LivenessBank:
     return LivenessBank(
         (relief * face).half(), flags, points.half(), torch.log(size)[:, None].repeat(1, 3),
         species, torch.arange(count), torch.full((count,), 0.7), torch.zeros(count),
-        torch.ones(count))
+        torch.ones(count), torch.where(solid, 0.05, 0.6))

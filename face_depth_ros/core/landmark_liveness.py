@@ -6,7 +6,8 @@ The geometric test of a frontal face by the depth under its 68 landmarks.
 Source: Schlett et al., "Deep Learning-based Single Image Face Depth Data Enhancement", section
 IV.G. A landmark fails that has no depth, that is nearer than the nose tip, or that lies on the
 jawline and is nearer than its neighbour on the way to the chin. A paper bent the right way passes
-many of these, and a face turned away fails some: it is a clue, not a verdict.
+many of these, and a face turned away fails some: it is a clue, not a verdict, and meant for faces
+that are seen from ahead.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ CHIN, JAW_END, NOSE_TIP = 8, 16, 30
 HOLE, NEARER_THAN_NOSE, JAW_COMES_NEARER = 'hole', 'nearer_than_nose', 'jaw_comes_nearer'
 FAILURES = (HOLE, NEARER_THAN_NOSE, JAW_COMES_NEARER)
 """Why a landmark may fail; where several apply the first one is told."""
+
+_FRONTAL = (0.33, 0.67)
+"""Where the nose tip lies between the ends of the jawline of faces within some 20 degrees."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,19 @@ class LandmarkTest:
     def count(self, cause: str) -> int:
         """Return how many landmarks fail for a cause."""
         return self.failures.count(cause)
+
+
+def is_frontal(landmarks: np.ndarray) -> bool:
+    """
+    Tell whether a face is seen from ahead: the nose tip lies in the middle of the jawline's ends.
+
+    :param landmarks: (68, 2) pixels
+    """
+    first, last, nose = (np.asarray(landmarks[i], np.float64) for i in (0, JAW_END, NOSE_TIP))
+    across = last - first
+    length = float(across @ across)
+    share = float((nose - first) @ across) / length if length > 0.0 else float('nan')
+    return _FRONTAL[0] <= share <= _FRONTAL[1]
 
 
 def depth_under(depth: np.ndarray, points: np.ndarray) -> np.ndarray:
@@ -80,19 +97,10 @@ def landmark_test(depth: np.ndarray, landmarks: np.ndarray, tolerance_m: float =
     :param tolerance_m: by how much a landmark may be nearer than it should; 0 = the paper's rule
     :raises InvalidImageError: other shapes, or a tolerance below 0
     """
-    return test_of_depths(depth_under(depth, landmarks), tolerance_m)
-
-
-def test_of_depths(depths: np.ndarray, tolerance_m: float = 0.0) -> LandmarkTest:
-    """
-    Test landmarks whose depth is known already, as `landmark_test` does.
-
-    :param depths: (68,) metres, NaN where there is none; any constant may be added to all
-    :raises InvalidImageError: as `landmark_test`
-    """
-    if depths.shape != (LANDMARK_COUNT,) or not tolerance_m >= 0.0:
+    if len(landmarks) != LANDMARK_COUNT or not tolerance_m >= 0.0:
         raise InvalidImageError(f'the test needs {LANDMARK_COUNT} landmarks and a tolerance of at '
-                                f'least 0, got {len(depths)} and {tolerance_m}')
+                                f'least 0, got {len(landmarks)} and {tolerance_m}')
+    depths = depth_under(depth, landmarks)
     far = np.where(np.isnan(depths), np.inf, depths)
     jaw = np.arange(JAW_END + 1)
     towards_chin = jaw + np.sign(CHIN - jaw)

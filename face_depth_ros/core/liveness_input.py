@@ -64,11 +64,6 @@ class LivenessInput:
     measured_share: float
     size_m: float
 
-    @property
-    def landmark_depths(self) -> np.ndarray:
-        """Return how far behind the median the landmarks lie, (68,) metres, NaN if unknown."""
-        return landmark_depths(self.points)
-
 
 def liveness_input(enhanced: EnhancedDepth, box: FaceBox, mask: np.ndarray, landmarks: np.ndarray,
                    intrinsics: CameraIntrinsics) -> LivenessInput:
@@ -107,16 +102,6 @@ def liveness_input(enhanced: EnhancedDepth, box: FaceBox, mask: np.ndarray, land
     return LivenessInput(planes, _points(landmarks, box, nearer, known, pixel_m),
                          scalars.astype(np.float32), float(known.sum() / count),
                          float(trusted.sum() / count), size_m)
-
-
-def landmark_depths(points: np.ndarray) -> np.ndarray:
-    """
-    Return how far behind the median landmarks lie.
-
-    :param points: (68, 4) as of `LivenessInput`
-    :returns: (68,) float64 metres, NaN where unknown
-    """
-    return np.where(points[:, 3] > 0, -POINT_UNIT_M * points[:, 2].astype(np.float64), np.nan)
 
 
 def _check(mask: np.ndarray, landmarks: np.ndarray) -> None:

@@ -23,7 +23,7 @@ from face_depth_ros.core.frames import (
     FaceEstimate,
     Liveness,
 )
-from face_depth_ros.core.landmark_liveness import test_of_depths
+from face_depth_ros.core.landmark_liveness import is_frontal, landmark_test
 from face_depth_ros.core.live_identities import LIVE, SPOOF, UNSURE
 from face_depth_ros.core.liveness_input import liveness_input, LivenessInput
 from face_depth_ros.engines import Engine
@@ -47,12 +47,21 @@ _CAUSES = {'face_box_outside': 'outside_image'}
 
 @dataclass(frozen=True)
 class _Look:
-    """One frame of a face: what is seen, what the test and the network say of it."""
+    """What is said of one frame of a face."""
 
-    seen: LivenessInput
-    pad_error: float
     said: LivenessSaid
     measured: bool
+    pad_error: float
+    failed: bool
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """One frame of a face; `frontal`: the landmark test is meant for it."""
+
+    inputs: LivenessInput
+    pad_error: float
+    frontal: bool
 
 
 class LivenessDetector:
@@ -175,25 +184,26 @@ class LivenessDetector:
         check_frame('liveness detector', color, enhanced)
         ordered = sorted(detections, key=lambda d: d.box.side, reverse=True)
         chosen = ordered[:self.max_faces]
-        seen: list[LivenessInput | str] = []
+        seen: list[_Seen | str] = []
         for estimate in self._estimates.of(color, chosen, estimated, intrinsics):
             try:
                 seen.append(estimate if isinstance(estimate, str)
                             else _see(estimate, enhanced, intrinsics))
             except FaceDepthError as error:
                 seen.append(_CAUSES.get(error.cause, error.cause))
-        said = iter(self.network.say([s for s in seen if isinstance(s, LivenessInput)]))
+        said = iter(self.network.say([s.inputs for s in seen if isinstance(s, _Seen)]))
         looks = [s if isinstance(s, str) else self._judged(s, next(said)) for s in seen]
         return list(zip(ordered, [*looks, *['max_faces'] * (len(ordered) - len(chosen))],
                         strict=True))
 
-    def _judged(self, seen: LivenessInput, said: LivenessSaid) -> _Look:
-        error = test_of_depths(seen.landmark_depths, self.network.pad_tolerance_m).error
-        return _Look(seen, error, said, seen.measured_share >= self.network.least_measured)
+    def _judged(self, seen: _Seen, said: LivenessSaid) -> _Look:
+        return _Look(said, seen.inputs.measured_share >= self.network.least_measured,
+                     seen.pad_error,
+                     seen.frontal and seen.pad_error > self.network.most_pad_error)
 
     def _evidence(self, look: _Look) -> float:
         """Return the log-odds of one frame; what fails the landmark test is an attack."""
-        if look.pad_error > self.network.most_pad_error:
+        if look.failed:
             return min(look.said.log_odds, _log_odds(self.spoof_threshold) - _UNDER)
         return look.said.log_odds
 
@@ -212,9 +222,8 @@ class LivenessDetector:
     def _verdict(self, detection: Detection, look: _Look, log_odds: float) -> Liveness:
         """Return what is said of a face."""
         probability = _probability(log_odds)
-        failed = look.pad_error > self.network.most_pad_error
         if probability < self.spoof_threshold:
-            label, reason = SPOOF, LANDMARKS if failed else look.said.reason
+            label, reason = SPOOF, LANDMARKS if look.failed else look.said.reason
         elif not look.measured:
             label, reason = UNSURE, NO_DEPTH
         elif probability < self.live_threshold:
@@ -225,7 +234,7 @@ class LivenessDetector:
 
 
 def _see(estimate: FaceEstimate, enhanced: EnhancedDepth | None,
-         intrinsics: CameraIntrinsics | None) -> LivenessInput | str:
+         intrinsics: CameraIntrinsics | None) -> _Seen | str:
     """Make the inputs of a face, or say why it cannot be judged."""
     box, landmarks = estimate.detection.box, estimate.landmarks
     if enhanced is None:
@@ -242,7 +251,8 @@ def _see(estimate: FaceEstimate, enhanced: EnhancedDepth | None,
     inside = ((landmarks >= 0) & (landmarks < (width, height))).all(axis=1)
     if inside.mean() < 1.0 - MOST_OUTSIDE:
         return 'landmarks_outside'
-    return liveness_input(enhanced, box, estimate.mask, landmarks, intrinsics)
+    return _Seen(liveness_input(enhanced, box, estimate.mask, landmarks, intrinsics),
+                 landmark_test(enhanced.depth, landmarks).error, is_frontal(landmarks))
 
 
 def _unseen(detection: Detection, cause: str) -> Liveness:

@@ -57,7 +57,6 @@ class LivenessNetwork:
         self.spoof_threshold = self.spec.number('spoof_threshold')
         self.least_measured = self.spec.number('least_measured')
         self.most_pad_error = self.spec.number('most_pad_error')
-        self.pad_tolerance_m = self.spec.number('pad_tolerance_m')
         self.engine: Engine = open_engine(self.spec, backend, precision)
 
     def say(self, looks: Sequence[LivenessInput]) -> list[LivenessSaid]:

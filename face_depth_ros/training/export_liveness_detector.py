@@ -22,9 +22,7 @@ import platform
 from typing import Any
 
 from face_depth_ros.core.errors import SettingsError
-from face_depth_ros.core.landmark_liveness import test_of_depths
 from face_depth_ros.core.liveness_input import (
-    landmark_depths,
     PLANES,
     POINT_VALUES,
     RELIEF_LIMIT,
@@ -59,7 +57,6 @@ from torch.nn import functional
 NAME = 'liveness_detector'
 OUTPUTS = ('log_odds', 'species')
 SPOOF_BPCER = 0.003
-PAD_TOLERANCE_M = 0.005
 _PATHS = ('bank', 'validation', 'initial')
 
 
@@ -70,7 +67,8 @@ class Calibration:
 
     :param scale, offset: log-odds are scale * logit + offset
     :param live_threshold, spoof_threshold: probabilities
-    :param most_pad_error: share of failing landmarks that no more than 0.3 % of living faces have
+    :param most_pad_error: share of failing landmarks that no more than 0.3 % of the living
+        faces seen from ahead have
     :param faces: living faces that tell it; attacks: the same
     """
 
@@ -154,11 +152,11 @@ def calibrate(network: nn.Module, bank: LivenessBank) -> Calibration:
     accepting = threshold_at_bpcer(odds, MAIN_BPCER)
     refusing = np.quantile(odds, SPOOF_BPCER, method='lower')
     thresholds = [1.0 / (1.0 + np.exp(-x)) for x in (accepting or 0.0, refusing)]
-    errors = np.array([test_of_depths(landmark_depths(points), PAD_TOLERANCE_M).error
-                       for points in bank.points[live].float().numpy()])
+    errors = bank.pad_error[live & bank.pad_error.isfinite()].numpy()
+    most = np.quantile(errors, 1.0 - SPOOF_BPCER, method='higher') if errors.size else 1.0
     return Calibration(scale, offset, round(float(thresholds[0]), 4),
                        round(float(min(thresholds)), 4),
-                       round(float(np.quantile(errors, 1.0 - SPOOF_BPCER, method='higher')), 4),
+                       round(float(most), 4),
                        int(live.sum()), int((~live).sum()))
 
 
@@ -191,7 +189,6 @@ def limits_of(calibration: Calibration) -> dict[str, Any]:
     return {
         'live_threshold': c.live_threshold, 'spoof_threshold': c.spoof_threshold,
         'least_measured': LEAST_MEASURED, 'most_pad_error': c.most_pad_error,
-        'pad_tolerance_m': PAD_TOLERANCE_M,
         'calibration': {'scale': c.scale, 'offset': c.offset, 'faces': c.faces,
                         'attacks': c.attacks}}
 

@@ -16,7 +16,7 @@ import torch
 
 _SHAPES = {'relief': (SIZE, SIZE), 'flags': (SIZE, SIZE), 'points': (68, len(POINT_VALUES)),
            'scalars': (len(SCALARS),), 'species': (), 'person': (), 'distance_m': (),
-           'yaw_deg': (), 'measured_share': ()}
+           'yaw_deg': (), 'measured_share': (), 'pad_error': ()}
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class LivenessBank:
     :param points: (N, 68, 4) float16; scalars: (N, 3) float32
     :param species: (N,) int64 of synthesis.liveness_attacks.SPECIES, 0 = live
     :param person: (N,) int64; distance_m, yaw_deg, measured_share: (N,) float32
+    :param pad_error: (N,) float32 of core.landmark_liveness, NaN of faces that are turned away
     """
 
     relief: torch.Tensor
@@ -40,6 +41,7 @@ class LivenessBank:
     distance_m: torch.Tensor
     yaw_deg: torch.Tensor
     measured_share: torch.Tensor
+    pad_error: torch.Tensor
 
     def __len__(self) -> int:
         return len(self.species)

@@ -89,6 +89,7 @@ class Part:
 
     seen: list[LivenessInput] = field(default_factory=list)
     samples: list[LivenessSample] = field(default_factory=list)
+    pad_errors: list[float] = field(default_factory=list)
     dropped: Counter[str] = field(default_factory=Counter)
 
     def content(self) -> dict[str, np.ndarray]:
@@ -97,7 +98,8 @@ class Part:
             self.seen, species=np.array([SPECIES.index(s.species) for s in self.samples], int),
             person=np.array([s.person for s in self.samples], np.int64),
             distance_m=np.array([s.distance_m for s in self.samples], np.float32),
-            yaw_deg=np.array([s.yaw_deg for s in self.samples], np.float32))
+            yaw_deg=np.array([s.yaw_deg for s in self.samples], np.float32),
+            pad_error=np.array(self.pad_errors, np.float32))
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -140,13 +142,14 @@ def render_part(sampler: LivenessSampler, viewer: LivenessViewer, number: int,
         for camera in range(settings.cameras):
             sample = sampler.measure(scene, (number * scenes + index) * settings.cameras + camera)
             try:
-                seen = viewer.view(sample.depth, sample.box, sample.mask, sample.landmarks,
-                                   sample.intrinsics)
+                seen, pad_error = viewer.view(sample.depth, sample.box, sample.mask,
+                                              sample.landmarks, sample.intrinsics)
             except FaceDepthError as error:
                 part.dropped[f'{sample.species}: {error.cause}'] += 1
                 continue
             part.seen.append(seen)
             part.samples.append(sample)
+            part.pad_errors.append(pad_error)
     return part
 
 

@@ -8,11 +8,11 @@ from face_depth_ros.core.landmark_liveness import (
     CHIN,
     depth_under,
     HOLE,
+    is_frontal,
     JAW_COMES_NEARER,
     landmark_test,
     NEARER_THAN_NOSE,
     NOSE_TIP,
-    test_of_depths as of_depths,
 )
 from face_depth_ros.evaluation.landmark_protocol import pad_error
 import numpy as np
@@ -90,12 +90,15 @@ def test_says_what_the_protocol_of_the_paper_says() -> None:
         assert landmark_test(depth, points).error == pad_error(d, points)
 
 
-def test_known_depths_are_tested_alike_whatever_is_added() -> None:
-    chance = np.random.default_rng(6)
-    depths = face() + chance.normal(0.0, 0.02, SIZE)
-    depths[60] = np.nan
-    assert of_depths(depths - 3.0).failures == of_depths(depths).failures
-    assert of_depths(depths).error > 0.1
+def test_frontal_faces_have_the_nose_in_the_middle_whatever_the_roll() -> None:
+    points = np.zeros((SIZE, 2))
+    points[0], points[16], points[NOSE_TIP] = (10.0, 40.0), (90.0, 44.0), (52.0, 60.0)
+    assert is_frontal(points)
+    turn = np.array([[0.0, -1.0], [1.0, 0.0]])
+    assert is_frontal(points @ turn)
+    points[NOSE_TIP] = (80.0, 60.0)
+    assert not is_frontal(points) and not is_frontal(points @ turn)
+    assert not is_frontal(np.zeros((SIZE, 2)))
 
 
 def test_points_outside_or_unknown_have_no_depth() -> None:
