@@ -231,6 +231,11 @@ class AFNetM(nn.Module):
         :param mask_1: (B, 1, S / 4, S / 4), 0 to 1; mask_2: (B, 1, S / 8, S / 8)
         :returns: (B, 6) logits; with fusion of decisions log probabilities
         """
+        return self.decide(self.maps(texture, depth, mask_1, mask_2))
+
+    def maps(self, texture: torch.Tensor, depth: torch.Tensor, mask_1: torch.Tensor,
+             mask_2: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Return each branch's features of layer 4, (B, 512, S / 32, S / 32), by its name."""
         images = {'texture': texture, 'depth': depth}
         if self.config.modality == '2D+3D' and self.config.fusion == 'data':
             images['texture'] = torch.cat([texture, depth], dim=1)
@@ -242,7 +247,7 @@ class AFNetM(nn.Module):
                     maps[name] = self.attention[f'{name}_{level + 1}'](maps[name], mask)
             if self.config.fuses_layers and level + 1 in self.config.fused:
                 maps['texture'] = self.fuse(maps, level + 1)
-        return self.decide(maps)
+        return maps
 
     def fuse(self, maps: dict[str, torch.Tensor], layer: int) -> torch.Tensor:
         """Equation 3; without importance weights, the sum."""

@@ -10,7 +10,9 @@ from pathlib import Path
 
 from face_depth_ros.core.afnet_input import afnet_planes, AfnetPlanes, MASK_STEPS
 from face_depth_ros.core.errors import SettingsError
-from face_depth_ros.core.expression_labels import NEUTRAL
+from face_depth_ros.core.expression_input import SIZE as PART_PX
+from face_depth_ros.core.expression_labels import ACTION_UNITS, NEUTRAL
+from face_depth_ros.core.face_photo import LANDMARK_COUNT, MIRRORED_68
 from face_depth_ros.training.expression_bank import ExpressionBank, read_part
 import numpy as np
 import torch
@@ -30,6 +32,8 @@ class AfnetData:
     :param label: (N,) int64 of the first six of EXPRESSIONS
     :param level: (N,) int64, 1 to 4
     :param yaw: (N,) float32 degrees
+    :param units: (N, 17) float32 of ACTION_UNITS, NaN where nobody knows
+    :param landmarks: (N, 68, 2) float32 in sides of the image, NaN where nobody knows
     """
 
     texture: torch.Tensor
@@ -38,6 +42,8 @@ class AfnetData:
     label: torch.Tensor
     level: torch.Tensor
     yaw: torch.Tensor
+    units: torch.Tensor
+    landmarks: torch.Tensor
 
     def __len__(self) -> int:
         return len(self.label)
@@ -49,13 +55,15 @@ class AfnetData:
 
 @dataclass(frozen=True)
 class Batch:
-    """Inputs of the network in its order, and the labels, on its device."""
+    """Inputs of the network in its order, and what is true, on its device."""
 
     texture: torch.Tensor
     depth: torch.Tensor
     mask_1: torch.Tensor
     mask_2: torch.Tensor
     label: torch.Tensor
+    units: torch.Tensor
+    landmarks: torch.Tensor
 
     @property
     def images(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -87,17 +95,25 @@ def afnet_data_of(bank: ExpressionBank, size: int) -> AfnetData:
     """Bring the photos of a bank that are not neutral to the network's side."""
     bank = bank.take((bank.label != NEUTRAL).nonzero()[:, 0])
     planes = list(_planes(bank, size))
-    return afnet_data_from(planes, bank.label, bank.level, bank.yaw)
+    return AfnetData(*_images(planes), bank.label, bank.level, bank.yaw, bank.action_units,
+                     bank.landmarks.float() / PART_PX)
 
 
-def afnet_data_from(planes: Sequence[AfnetPlanes], label: torch.Tensor, level: torch.Tensor,
-                    yaw: torch.Tensor) -> AfnetData:
-    """Put the images of faces together; at least one."""
+def afnet_data_from(planes: Sequence[AfnetPlanes], label: torch.Tensor,
+                    level: torch.Tensor) -> AfnetData:
+    """Put frontal faces together, at least one, of which no more is known."""
+    count = len(planes)
+    return AfnetData(*_images(planes), label, level, torch.zeros(count),
+                     torch.full((count, len(ACTION_UNITS)), torch.nan),
+                     torch.full((count, LANDMARK_COUNT, 2), torch.nan))
+
+
+def _images(planes: Sequence[AfnetPlanes]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return texture, depth and salient regions."""
     texture = np.stack([np.rint(p.texture).astype(np.uint8) for p in planes])
-    return AfnetData(
-        torch.from_numpy(texture).permute(0, 3, 1, 2).contiguous(),
-        torch.from_numpy(np.stack([p.depth.astype(np.float16) for p in planes])),
-        torch.from_numpy(np.stack([p.salient for p in planes])), label, level, yaw)
+    return (torch.from_numpy(texture).permute(0, 3, 1, 2).contiguous(),
+            torch.from_numpy(np.stack([p.depth.astype(np.float16) for p in planes])),
+            torch.from_numpy(np.stack([p.salient for p in planes])))
 
 
 def join_data(parts: Sequence[AfnetData]) -> AfnetData:
@@ -125,15 +141,16 @@ def batch_of(data: AfnetData, device: torch.device) -> Batch:
     salient = data.salient.to(device).float()[:, None]
     first, second = ((functional.avg_pool2d(salient, step) >= 0.5).float()
                      for step in MASK_STEPS)
-    return Batch(texture, depth, first, second, data.label.to(device))
+    return Batch(texture, depth, first, second, data.label.to(device), data.units.to(device),
+                 data.landmarks.to(device))
 
 
 def vary(data: AfnetData, generator: torch.Generator, *, without_depth: float = 0.0) -> AfnetData:
     """
     Mirror half of the photos, shift each by up to 2 pixels, take the depth from some.
 
-    Texture, depth and salient regions move together, so no landmark needs another name. Colour
-    varies little: a bank has its own lights.
+    Texture, depth, salient regions and landmarks move together; in a mirrored face a landmark is
+    the one of the other side. Colour stays: a bank has its own lights.
 
     :param generator: on the CPU
     """
@@ -148,5 +165,9 @@ def vary(data: AfnetData, generator: torch.Generator, *, without_depth: float = 
     photo, rows, columns = torch.arange(count)[:, None, None], down[:, :, None], across[:, None]
     texture = data.texture.permute(0, 2, 3, 1)[photo, rows, columns].permute(0, 3, 1, 2)
     depth = data.depth[photo, rows, columns].masked_fill(absent[:, None, None], 0.0)
+    x, y = data.landmarks.unbind(-1)
+    moved = torch.stack([x - shift[:, 1:] / size, y - shift[:, :1] / size], dim=-1)
+    other = torch.stack([1.0 + shift[:, 1:] / size - x, moved[..., 1]], dim=-1)
+    landmarks = torch.where(mirrored[:, None, None], other[:, list(MIRRORED_68)], moved)
     return AfnetData(texture, depth, data.salient[photo, rows, columns], data.label, data.level,
-                     data.yaw)
+                     torch.where(mirrored, -data.yaw, data.yaw), data.units, landmarks)

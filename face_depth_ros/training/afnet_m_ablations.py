@@ -6,12 +6,12 @@ Train all rows of AFNet-M's Tables II and III and Figure 5 under one equal, redu
     python -m face_depth_ros.training.afnet_m_ablations --max-minutes 60 --threads 1
     python -m face_depth_ros.training.afnet_m_ablations --resume
 
-First the two branches are trained alone, 2D and 3D without mask attention. Then each network,
-those two as well, starts from these branches and their classifiers, with attention and importance
-weights drawn anew, and gets the same number of steps on the same photos in the same order. How
-many the time allows is measured and kept in plan.json; results.json has a line for each network as
-soon as it is trained. The budget is time on the clock. With --resume, what is done is not done
-again, and the time counts anew.
+First the two branches are trained alone, 2D and 3D without mask attention, by the lessons of
+training.afnet_lessons. Then each network, those two as well, starts from these branches and their
+classifiers, with attention and importance weights drawn anew, and gets the same number of steps on
+the same photos in the same order. How many the time allows is measured and kept in plan.json;
+results.json has a line for each network as soon as it is trained. The budget is time on the clock.
+With --resume, what is done is not done again, and the time counts anew.
 """
 
 from __future__ import annotations
@@ -180,7 +180,7 @@ def _branch(settings: Settings, fabric: Fabric, data: AfnetData, validation: Afn
             modality: str, name: str, steps: int) -> int:
     """Train a branch alone unless that is done; return how many steps were made."""
     own = _settings(settings, name, f'branch_{modality}', steps, settings.branch_rate)
-    own = replace(own, steps_per_epoch=min(steps, settings.steps_per_epoch))
+    own = replace(own, steps_per_epoch=min(steps, settings.steps_per_epoch), lessons=1)
     path = Path(own.run) / 'last.pt'
     before = 0
     if path.exists():

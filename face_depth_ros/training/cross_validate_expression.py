@@ -100,8 +100,7 @@ def read_faces(settings: Settings) -> tuple[AfnetData, list[str]]:
     items = [item for item, _ in found]
     data = afnet_data_from([planes for _, planes in found],
                            torch.tensor([item.label for item in items]),
-                           torch.tensor([item.level for item in items]),
-                           torch.zeros(len(items)))
+                           torch.tensor([item.level for item in items]))
     return data, [item.recording.subject for item in items]
 
 

@@ -11,8 +11,8 @@ As it stands, the schedule is the paper's: Adam with betas 0.9 and 0.999, rate 0
 epochs, cross entropy, images of 224 pixels; the batch, which the paper does not tell, is 32. The
 paper starts both branches from ImageNet. No such weights are used here: --initial-texture and
 --initial-depth start them from checkpoints of one modality alone that were trained on this
-project's own data (of 2D and 3D, by this script), else they start at random. --schedule reduced is
-for a CPU: images of 112 pixels, a rate that warms up and then falls, an average of the weights,
+project's own data (by this script with --lessons 1), else they start at random. --schedule reduced
+is for a CPU: images of 112 pixels, a rate that warms up and then falls, an average of the weights,
 and the time as the budget. What the command line sets stays as set.
 """
 
@@ -33,6 +33,7 @@ from face_depth_ros.training.afnet_data import (
     read_afnet_data,
     vary,
 )
+from face_depth_ros.training.afnet_lessons import loss_of, network_weights, TaughtBranch
 from face_depth_ros.training.run import (
     fresh_run,
     is_over,
@@ -49,7 +50,6 @@ from face_depth_ros.training.run import (
 from lightning.fabric import Fabric
 import torch
 from torch import nn
-from torch.nn import functional
 
 LOG = logging.getLogger('train_afnet_m')
 SCHEDULES = ('paper', 'reduced')
@@ -75,6 +75,8 @@ class Settings(RunSettings):
     :param size: side of the images
     :param epochs: over the bank, at most
     :param without_depth: share of photos whose depth is missing altogether
+    :param lessons: 1 = a network of one modality also learns landmarks and action units
+        (training.afnet_lessons), to be started from
     """
 
     run: str = 'runs/afnet_m'
@@ -88,6 +90,7 @@ class Settings(RunSettings):
     batch: int = 32
     epochs: int = 70
     without_depth: float = 0.0
+    lessons: int = 0
     max_minutes: float = float(_NO_LIMIT)
     learning_rate: float = 1e-4
     warmup_steps: int = 1
@@ -100,6 +103,8 @@ class Settings(RunSettings):
         found += self.unlike('config', tuple(ABLATIONS)) + self.unlike('schedule', SCHEDULES)
         if self.size % STEP:
             found.append(f'size is {self.size}, expected a multiple of {STEP}')
+        if self.lessons and ABLATIONS.get(self.config, AFNetMConfig()).modality == '2D+3D':
+            found.append(f'lessons are for one modality, but config is {self.config}')
         if self.without_depth > 1:
             found.append(f'without_depth is {self.without_depth}, expected at most 1')
         return found
@@ -124,21 +129,18 @@ def scheduled(settings: Settings) -> Settings:
 
 
 def train(settings: Settings, fabric: Fabric, data: AfnetData, validation: AfnetData | None, *,
-          resume: bool = False, config: AFNetMConfig | None = None,
-          keep: bool = True) -> Run[AFNetM]:
+          resume: bool = False, keep: bool = True) -> Run[Any]:
     """
     Train one network.
 
     :param validation: photos to score on after each epoch, None = score on none
-    :param config: in place of the one that the settings name
     :param keep: whether to write the newest checkpoint
     :raises SettingsError: a checkpoint is missing
     """
     steps = -(-len(data) // settings.batch)
     settings = replace(settings, max_steps=min(settings.max_steps, settings.epochs * steps),
                        steps_per_epoch=min(settings.steps_per_epoch, steps))
-    config = config or ABLATIONS[settings.config]
-    run = fresh_run(lambda: started(config, settings), lambda network: torch.optim.Adam(
+    run: Run[Any] = fresh_run(lambda: started(settings), lambda network: torch.optim.Adam(
         network.parameters(), lr=settings.learning_rate, betas=BETAS,
         weight_decay=settings.weight_decay), settings, fabric)
     if resume:
@@ -153,17 +155,18 @@ def train(settings: Settings, fabric: Fabric, data: AfnetData, validation: Afnet
     return run
 
 
-def started(config: AFNetMConfig, settings: Settings) -> AFNetM:
+def started(settings: Settings) -> AFNetM | TaughtBranch:
     """
     Return the network as the settings begin it; attention and importance weights are drawn.
 
     A classifier begins as that of its branch, a common one as that of the first branch.
     """
+    config = ABLATIONS[settings.config]
     network = AFNetM(config)
     for index, name in enumerate(network.branches):
         path = getattr(settings, f'initial_{name}')
         if path:
-            weights = load_average(Path(path))
+            weights = network_weights(load_average(Path(path)))
             _take(getattr(network, name), weights, name)
             if index < len(network.heads):
                 _take(network.heads[index], weights, 'heads.0')
@@ -172,9 +175,9 @@ def started(config: AFNetMConfig, settings: Settings) -> AFNetM:
         stem = branch.stem[0]
         with torch.no_grad():
             stem.weight.mul_(0.5)
-            stem.weight[:, 3:] = 0.5 * load_average(
-                Path(settings.initial_depth))['depth.stem.0.weight']
-    return network
+            stem.weight[:, 3:] = 0.5 * network_weights(load_average(
+                Path(settings.initial_depth)))['depth.stem.0.weight']
+    return TaughtBranch(network) if settings.lessons else network
 
 
 def _take(module: nn.Module, weights: dict[str, torch.Tensor], prefix: str) -> None:
@@ -194,7 +197,7 @@ def _take(module: nn.Module, weights: dict[str, torch.Tensor], prefix: str) -> N
 
 
 def train_one_epoch(fabric: Fabric, settings: Settings, data: AfnetData,
-                    run: Run[AFNetM]) -> float:
+                    run: Run[Any]) -> float:
     """Run up to `steps_per_epoch` steps; return the mean loss."""
     run.model.train()
     state = run.state
@@ -209,7 +212,7 @@ def train_one_epoch(fabric: Fabric, settings: Settings, data: AfnetData,
         for group in run.optimizer.param_groups:
             group['lr'] = (settings.learning_rate if settings.schedule == 'paper'
                            else learning_rate(settings, state))
-        loss = functional.cross_entropy(run.model(*batch.images).float(), batch.label)
+        loss = loss_of(run.model, batch)
         fabric.backward(loss)
         run.optimizer.step()
         run.optimizer.zero_grad()
@@ -238,7 +241,8 @@ def rows_of_step(count: int, settings: Settings, step: int) -> torch.Tensor:
 def answers(network: nn.Module, data: AfnetData, device: torch.device) -> torch.Tensor:
     """Return the logits of all photos, (N, 6) float32."""
     network.eval()
-    said = [network(*batch_of(data.take(rows), device).images).float().cpu()
+    own = network.network if isinstance(network, TaughtBranch) else network
+    said = [own(*batch_of(data.take(rows), device).images).float().cpu()
             for rows in torch.arange(len(data)).split(_VALIDATED)]
     return torch.cat(said)
 

@@ -14,9 +14,15 @@ from drawn_expression_bank import drawn_expressions
 from face_depth_ros.core.afnet_input import afnet_input, afnet_planes
 from face_depth_ros.core.errors import SettingsError
 from face_depth_ros.core.expression_labels import NEUTRAL
+from face_depth_ros.core.face_photo import MIRRORED_68
 from face_depth_ros.engines import open_engine
 from face_depth_ros.networks import afnet_m as networks
-from face_depth_ros.training import afnet_data, afnet_m_ablations, export_afnet_m
+from face_depth_ros.training import (
+    afnet_data,
+    afnet_lessons,
+    afnet_m_ablations,
+    export_afnet_m,
+)
 from face_depth_ros.training import train_afnet_m as script
 from face_depth_ros.training.expression_bank import save_bank
 import numpy as np
@@ -33,6 +39,7 @@ def banks_in_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
     for name, count in (('bank', 42), ('validation', 21)):
         save_bank(tmp_path / name / 'part_00000.npz', drawn_expressions(count))
     monkeypatch.setattr(networks, 'WIDTHS', WIDTHS)
+    monkeypatch.setattr(afnet_lessons, 'WIDTHS', WIDTHS)
     threads = torch.get_num_threads()
     yield tmp_path
     torch.set_num_threads(threads)
@@ -55,7 +62,8 @@ def test_the_defaults_are_the_papers() -> None:
 def test_it_learns_what_faces_show_and_is_exported(
         folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given = [*options(folders, 'run'), '--schedule', 'reduced', '--learning-rate', '0.01',
-             '--steps-per-epoch', '20', '--warmup-steps', '2', '--ema-decay', '0.8']
+             '--steps-per-epoch', '20', '--warmup-steps', '2', '--ema-decay', '0.8',
+             '--config', 'afnet_m']
     monkeypatch.setattr(sys, 'argv', [*given, '--max-steps', '20'])
     script.main()
     monkeypatch.setattr(sys, 'argv', [*given, '--max-steps', '60', '--resume'])
@@ -143,7 +151,7 @@ def test_branches_and_classifiers_begin_as_they_were_trained(folders: Path) -> N
                       for name in ('2d', '3d'))
     settings = script.Settings(initial_texture=str(folders / '2d.pt'),
                                initial_depth=str(folders / '3d.pt'))
-    weights = {name: script.started(networks.ABLATIONS[name], settings).state_dict()
+    weights = {name: script.started(replace(settings, config=name)).state_dict()
                for name in ('afnet_m', 'afnet_m_s1', 'afnet_m_s2', 'afnet_m_s3', 'afnet_m_3d')}
     stem = 'stem.0.weight'
     own = weights['afnet_m']
@@ -159,7 +167,39 @@ def test_branches_and_classifiers_begin_as_they_were_trained(folders: Path) -> N
     assert not wide[:, WIDTHS[-1]:].any()
     assert torch.equal(weights['afnet_m_3d']['heads.0.0.weight'], depth['heads.0.0.weight'])
     with pytest.raises(SettingsError, match='no checkpoint'):
-        script.started(networks.ABLATIONS['afnet_m'], replace(settings, initial_depth='none.pt'))
+        script.started(replace(settings, initial_depth='none.pt'))
+    taught = script.started(replace(settings, config='afnet_m_2d_no_mask', lessons=1))
+    torch.save({'average': taught.state_dict()}, folders / '2d.pt')
+    again = script.started(settings).state_dict()
+    assert torch.equal(again[f'texture.{stem}'], texture[f'texture.{stem}']), 'lessons left out'
+    with pytest.raises(SettingsError, match='lessons are for one modality'):
+        script.Settings(lessons=1)
+
+
+@pytest.mark.usefixtures('folders')
+def test_lessons_teach_landmarks_and_action_units() -> None:
+    data = afnet_data.afnet_data_of(drawn_expressions(14), SIZE)
+    mean = torch.from_numpy(afnet_lessons.mean_landmarks())
+    assert float(mean[8, 1]) > float(mean[57, 1]) > float(mean[30, 1]) > float(mean[19, 1]) > 0
+    placed = replace(data, landmarks=mean + 0.04 * (data.label - 2.5)[:, None, None])
+    torch.manual_seed(0)
+    network = afnet_lessons.TaughtBranch(
+        networks.AFNetM(networks.ABLATIONS['afnet_m_3d_no_mask']))
+    optimizer = torch.optim.Adam(network.parameters(), 1e-2)
+    batch = afnet_data.batch_of(placed, CPU)
+    losses = []
+    for _ in range(60):
+        losses.append(afnet_lessons.loss_of(network, batch))
+        optimizer.zero_grad()
+        losses[-1].backward()
+        optimizer.step()
+    assert losses[-1].item() < 0.3 * losses[0].item()
+    _, units, landmarks = network(*batch.images)
+    assert float((units - batch.units).abs().mean()) < 0.1
+    error = mean + afnet_lessons.LANDMARK_UNIT * landmarks - batch.landmarks
+    assert float(error.abs().mean()) < 0.02, 'they stray by 0.06'
+    plain = afnet_lessons.loss_of(network.network, batch)
+    assert plain.item() < losses[0].item(), 'the cross entropy alone'
 
 
 def test_the_bank_and_the_run_time_make_the_same_images() -> None:
@@ -199,6 +239,17 @@ def test_variation_moves_texture_depth_and_regions_together() -> None:
     assert 0 < int(mirrored.sum()) < count
     middle = across[:, SIZE // 2, SIZE // 2] - torch.where(mirrored, SIZE / 2 - 1, SIZE / 2)
     assert float(middle.abs().max()) <= afnet_data.SHIFT_PX and middle.unique().numel() > 2
+    points = replace(marked, landmarks=torch.rand(count, 68, 2))
+    there = afnet_data.vary(points, torch.Generator().manual_seed(0)).landmarks
+    for row in range(count):
+        if mirrored[row]:
+            offset = there[row][:, 0] + points.landmarks[row][list(MIRRORED_68), 0] - 1.0
+        else:
+            offset = there[row][:, 0] - points.landmarks[row][:, 0]
+        shown = float(across[row, 0, SIZE // 2]) - (
+            SIZE - 1 - SIZE // 2 if mirrored[row] else SIZE // 2)
+        wanted = shown / SIZE * (1.0 if mirrored[row] else -1.0)
+        torch.testing.assert_close(offset, torch.full((68,), wanted), atol=1e-5, rtol=0)
     gone = afnet_data.vary(marked, torch.Generator().manual_seed(0), without_depth=1.0)
     assert not gone.depth.any() and torch.equal(gone.texture, varied.texture)
 
