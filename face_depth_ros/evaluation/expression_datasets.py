@@ -18,7 +18,7 @@ from face_depth_ros.datasets import bosphorus, bu_3dfe
 from face_depth_ros.datasets.rgbd_faces import FaceDataset, Recording
 from face_depth_ros.datasets.rgbd_faces import NEUTRAL as NEUTRAL_CONDITION
 from face_depth_ros.evaluation.evaluation_result import Evaluation
-from face_depth_ros.evaluation.expression_faces import MOST_LEVEL, record_type
+from face_depth_ros.evaluation.expression_faces import record_type
 from face_depth_ros.evaluation.expression_protocol import collect, judge, time_networks
 from face_depth_ros.evaluation.expression_report import expression_result
 from face_depth_ros.evaluation.expression_rows import ExpressionRows
@@ -30,7 +30,8 @@ from tqdm import tqdm
 DATASETS: dict[str, Callable[[Path], FaceDataset]] = {
     bu_3dfe.DATASET: bu_3dfe.Bu3dfe, bosphorus.DATASET: bosphorus.Bosphorus}
 """Names for --data."""
-_BOSPHORUS = {'happy': 'happiness', 'sad': 'sadness'}
+_EXPRESSION_OF: dict[str, Callable[[Recording], tuple[str, int] | None]] = {
+    bu_3dfe.DATASET: bu_3dfe.expression_of, bosphorus.DATASET: bosphorus.expression_of}
 _PART = 64
 
 
@@ -65,13 +66,8 @@ def shown(recording: Recording) -> tuple[int, int] | None:
     """
     if recording.condition == NEUTRAL_CONDITION:
         return NEUTRAL, 0
-    bosphorus_word = recording.condition.removeprefix('expression_')
-    word, _, level = recording.condition.partition('_')
-    if bosphorus_word != recording.condition:
-        word, level = _BOSPHORUS.get(bosphorus_word, bosphorus_word), str(MOST_LEVEL)
-    if word not in EXPRESSIONS or not level.isdecimal():
-        return None
-    return EXPRESSIONS.index(word), int(level)
+    found = _EXPRESSION_OF[recording.dataset](recording)
+    return None if found is None else (EXPRESSIONS.index(found[0]), found[1])
 
 
 def _parts(dataset: FaceDataset, recordings: Sequence[Recording],

@@ -296,10 +296,12 @@ def test_plots_are_drawn() -> None:
     assert (below_wrong[..., 0] - below_wrong[..., 1]).max() > 60  # red words
 
 
-@pytest.mark.parametrize(('dataset', 'condition', 'expected'), [
-    ('bu_3dfe', 'happiness_3', (3, 3)), ('bu_3dfe', 'neutral', (NEUTRAL, 0)),
-    ('bosphorus', 'expression_happy', (3, 4)), ('bosphorus', 'expression_fear', (2, 4)),
-    ('bosphorus', 'yaw_r10', None), ('bosphorus', 'lower_face_unit_22', None)])
-def test_what_a_recording_shows(dataset: str, condition: str,
+@pytest.mark.parametrize(('dataset', 'name', 'condition', 'expected'), [
+    ('bu_3dfe', 'F0001_HA03WH', 'happiness_3', (3, 3)),
+    ('bu_3dfe', 'F0001_NE00WH', 'neutral', (NEUTRAL, 0)),
+    ('bosphorus', 'bs001_E_HAPPY_0', 'expression_happy', (3, 4)),
+    ('bosphorus', 'bs001_N_N_1', 'neutral', (NEUTRAL, 0)),
+    ('bosphorus', 'bs001_YR_R10_0', 'yaw_r10', None)])
+def test_what_a_recording_shows(dataset: str, name: str, condition: str,
                                 expected: tuple[int, int] | None) -> None:
-    assert shown(Recording(dataset, 's', '', 'n', condition, Path())) == expected
+    assert shown(Recording(dataset, 's', '', name, condition, Path())) == expected
