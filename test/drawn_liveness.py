@@ -1,6 +1,6 @@
 # Copyright 2026 face_depth_ros contributors
 # SPDX-License-Identifier: MIT
-"""Drawn living faces and attacks, and a detector that looks at how much a surface bulges."""
+"""Drawn living faces and attacks, and detectors that look at how much a surface bulges."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from typing import Any
 from face_depth_ros.core.camera import CameraIntrinsics
 from face_depth_ros.core.face_box import FaceBox, transform_points
 from face_depth_ros.core.frames import Detection, EnhancedDepth, EstimatedDepth, Liveness
+from face_depth_ros.core.liveness_input import LivenessInput, SIZE
 from face_depth_ros.evaluation.liveness_faces import LivenessFace
+from face_depth_ros.predictors.liveness_network import LivenessSaid
 import numpy as np
 
 SIDE, FOCAL = 120, 300.0
@@ -62,6 +64,24 @@ def landmarks() -> np.ndarray:
     rest = np.stack([0.5 + 0.2 * np.cos(ring), 0.5 + 0.2 * np.sin(ring)], axis=1)
     rest[30 - 17] = 0.5, 0.575  # the nose tip
     return np.concatenate([jaw, rest])
+
+
+class BulgeNetwork:
+    """Says how much the middle of the relief stands out; closed once it is not needed."""
+
+    engine: Any = SimpleNamespace(backend='drawn', precision='fp32', warm_up=lambda: None)
+    live_threshold, spoof_threshold = 0.6, 0.4
+
+    def __init__(self, *settings: str) -> None:
+        self.closed = False
+
+    def say(self, looks: Sequence[LivenessInput]) -> list[LivenessSaid]:
+        middle = slice(SIZE // 2 - 6, SIZE // 2 + 12)
+        return [LivenessSaid(float(np.clip(12.0 * (np.percentile(
+            look.planes[0, middle, middle], 90) - 0.8), -6.0, 6.0)), 'flat') for look in looks]
+
+    def close(self) -> None:
+        self.closed = True
 
 
 class BulgeDetector:

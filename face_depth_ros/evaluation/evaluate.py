@@ -4,12 +4,12 @@
 Measure the package by its protocols.
 
     evaluate enhancement|roughness|falsification|landmarks|panels|estimation|identity|
-        expression|latency|transport --out DIR [--quick]
+        expression|liveness|latency|transport --out DIR [--quick]
 
 Each writes DIR/<protocol>.json and its section of DIR/report.html; several protocols share a DIR.
 `enhancement` makes all tables on enhancers, the next four one of them each; `estimation` those on
 depth, masks and landmarks estimated from colour; `identity` those on people told apart,
-`expression` those on what faces say.
+`expression` those on what faces say, `liveness` those on attacks told from living faces.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ from face_depth_ros.evaluation.latency_protocol import (
     DETECTOR_WIDTH,
     evaluate_latency,
 )
+from face_depth_ros.evaluation.liveness_commands import add_liveness_options, liveness
 from face_depth_ros.evaluation.origin import command_line
 from face_depth_ros.evaluation.overlay import resized
 from face_depth_ros.evaluation.replay_settings import BACKENDS
@@ -121,6 +122,8 @@ def _parser() -> argparse.ArgumentParser:
                                              help=identity.__doc__))
     add_expression_options(commands.add_parser('expression', parents=[shared],
                                                help=expression.__doc__))
+    add_liveness_options(commands.add_parser('liveness', parents=[shared],
+                                             help=liveness.__doc__))
     command = commands.add_parser('latency', parents=[shared], help=latency.__doc__)
     command.add_argument('--runs', type=int, default=_RUNS, metavar='N')
     command.set_defaults(run=latency)

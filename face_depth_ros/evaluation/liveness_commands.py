@@ -31,6 +31,7 @@ from face_depth_ros.evaluation.liveness_capture import (
 from face_depth_ros.evaluation.liveness_faces import (
     LivenessFace,
     load_liveness_faces,
+    part_file,
     read_liveness_parts,
 )
 from face_depth_ros.evaluation.liveness_pad import pad_errors, PadErrors
@@ -41,7 +42,7 @@ from face_depth_ros.evaluation.liveness_report import (
     highlighted,
     liveness_blocks,
 )
-from face_depth_ros.evaluation.liveness_rows import LivenessRows, ROWS, SHIPPED
+from face_depth_ros.evaluation.liveness_rows import LivenessRows, ROWS
 from face_depth_ros.evaluation.liveness_tables import liveness_tables, pad_tables
 from face_depth_ros.evaluation.liveness_verdict import (
     detector_sentences,
@@ -50,10 +51,11 @@ from face_depth_ros.evaluation.liveness_verdict import (
 )
 from face_depth_ros.predictors.depth_enhancer import DepthEnhancer
 from face_depth_ros.predictors.depth_estimator import DepthEstimator
+from face_depth_ros.predictors.liveness_network import SHIPPED
 from tqdm import tqdm
 
 SYNTHETIC = 'synthetic'
-PEOPLE, PAD_PEOPLE, PAD_ATTACKS = 100, 100, 20
+ROUNDS, PAD_PEOPLE, PAD_ATTACKS = 100, 100, 20
 BANK = Path('runs/liveness_faces/test')
 FIXTURE, PAD_FIXTURE = 'liveness_faces.npz', 'face_samples.npz'
 _RENDERING = {'attacks': 'face_depth_ros.evaluation.synthetic_liveness',
@@ -90,8 +92,9 @@ def liveness(options: argparse.Namespace) -> Iterator[Evaluation]:
 
 def add_liveness_options(command: argparse.ArgumentParser) -> None:
     """Declare what the command takes besides --out, --quick and --backend."""
-    command.add_argument('--people', type=_count, metavar='N',
-                         help=f'people to show (default {PEOPLE}; all of the fixture)')
+    command.add_argument('--rounds', type=_count, metavar='N',
+                         help='rounds to show, each two living people and an attack of each '
+                              f'species (default {ROUNDS}; the fixture has its own)')
     command.add_argument('--bank', type=Path, default=BANK, metavar='DIR',
                          help='rendered faces and attacks; what is missing is rendered into it')
     command.add_argument('--faces', action='append', metavar='synthetic|BAG|DIR',
@@ -144,26 +147,13 @@ def _count(text: str) -> int:
 def _faces(options: argparse.Namespace) -> tuple[str, Iterable[Sequence[LivenessFace]]]:
     """Return what the detectors are shown, and how it is called."""
     if options.quick:
-        faces = load_liveness_faces(checkout_data(FIXTURE))
-        kept = list(dict.fromkeys(face.person for face in faces))[:options.people]
-        return 'rendered fixture', [[face for face in faces if face.person in kept]]
-    people = options.people or PEOPLE
-    if not _holds(options.bank, people):
-        _rendering('attacks').fill_bank(options.bank, people, options.assets)
-    return (f'{people} rendered people of the test split',
-            tqdm(read_liveness_parts(options.bank, people), unit='part'))
-
-
-def _holds(bank: Path, people: int) -> bool:
-    """Whether a folder has so many people already, so that nothing need be rendered."""
-    if not any(bank.glob('part_*.npz')):
-        return False
-    seen: set[int] = set()
-    for faces in read_liveness_parts(bank):
-        seen |= {face.person for face in faces}
-        if len(seen) >= people:
-            return True
-    return False
+        return 'rendered fixture', [load_liveness_faces(checkout_data(FIXTURE))]
+    rounds = options.rounds or ROUNDS
+    if not part_file(options.bank, rounds - 1).exists() or len(
+            list(options.bank.glob('part_*.npz'))) < rounds:
+        _rendering('attacks').fill_bank(options.bank, rounds, options.assets)
+    return (f'{rounds} rendered rounds of the test split',
+            tqdm(read_liveness_parts(options.bank, rounds), unit='part', total=rounds))
 
 
 def _check_paths(options: argparse.Namespace) -> None:

@@ -4,7 +4,8 @@
 Living faces and attacks as a depth camera on a robot shows them: small images around a face box.
 
 A presentation is one person, or one thing held up, before one camera; it has one frame or a few,
-each measured anew. Files are .npz: depth as PNG of 16 bit in steps of 0.2 mm, masks of 8 bit.
+each measured anew. Files are .npz: depth as PNG of 16 bit, in steps that the file tells; masks of
+8 bit.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from face_depth_ros.core.live_identities import LIVE
 from face_depth_ros.evaluation.photo_store import packed, png, unpacked
 import numpy as np
 
-_STEPS_PER_METRE = 5000
+STEPS_PER_METRE = 5000
 _NUMBERS = ('person', 'presentation', 'frame')
 _ARRAYS = ('species', 'sensor', *_NUMBERS, 'distance_m', 'box', 'intrinsics', 'landmarks',
            'size')
@@ -89,10 +90,12 @@ def presentations(faces: Iterable[LivenessFace]) -> Iterator[list[LivenessFace]]
         yield sorted(run, key=lambda face: face.frame)
 
 
-def save_liveness_faces(path: Path, faces: Sequence[LivenessFace]) -> Path:
+def save_liveness_faces(path: Path, faces: Sequence[LivenessFace],
+                        steps_per_metre: int = STEPS_PER_METRE) -> Path:
     """
     Write faces; the file appears whole or not at all.
 
+    :param steps_per_metre: of depth
     :raises DatasetError: there are none
     """
     if not faces:
@@ -100,6 +103,7 @@ def save_liveness_faces(path: Path, faces: Sequence[LivenessFace]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix('.partial')
     arrays: dict[str, Any] = {
+        'steps_per_metre': np.int64(steps_per_metre),
         'species': np.array([f.species for f in faces]),
         'sensor': np.array([f.sensor for f in faces]),
         'distance_m': np.array([f.distance_m for f in faces], np.float32),
@@ -110,7 +114,7 @@ def save_liveness_faces(path: Path, faces: Sequence[LivenessFace]) -> Path:
         'landmarks': np.stack([f.landmarks for f in faces]).astype(np.float32),
         'size': np.array([f.depth.shape for f in faces], np.int32),
         **{name: np.array([getattr(f, name) for f in faces], np.int64) for name in _NUMBERS},
-        **packed('depth', [_encoded(f.depth) for f in faces]),
+        **packed('depth', [_encoded(f.depth, steps_per_metre) for f in faces]),
         **packed('mask', [png(f.mask) for f in faces])}
     with partial.open('wb') as file:
         np.savez_compressed(file, **arrays)
@@ -132,7 +136,8 @@ def load_liveness_faces(path: Path) -> list[LivenessFace]:
             if wrong or not count:
                 raise ValueError(f'{", ".join(wrong) or "species"} have not the entries of '
                                  f'{count} faces')
-            depths = [_decoded(content, tuple(size)) for content, size in zip(
+            steps = int(data['steps_per_metre'])
+            depths = [_decoded(content, tuple(size), steps) for content, size in zip(
                 unpacked(data, 'depth', count), arrays['size'], strict=True)]
             masks = [cv2.imdecode(content, cv2.IMREAD_UNCHANGED)
                      for content in unpacked(data, 'mask', count)]
@@ -149,40 +154,34 @@ def part_file(folder: Path, number: int) -> Path:
     return folder / f'part_{number:05d}.npz'
 
 
-def read_liveness_parts(folder: Path, people: int | None = None,
+def read_liveness_parts(folder: Path, parts: int | None = None,
                         ) -> Iterator[list[LivenessFace]]:
     """
     Read the parts of a folder.
 
-    :param people: stop after so many people, None = all
+    :param parts: only so many, None = all
     :raises DatasetError: there are none, or one is damaged
     """
-    paths = sorted(folder.glob('part_*.npz'))
+    paths = sorted(folder.glob('part_*.npz'))[:parts]
     if not paths:
         raise DatasetError(f'{folder} has no part_*.npz with rendered faces; render them with '
                            'python -m face_depth_ros.evaluation.render_liveness_faces')
-    seen: dict[int, None] = {}
     for path in paths:
-        faces = load_liveness_faces(path)
-        seen |= dict.fromkeys(face.person for face in faces)
-        kept = set(list(seen)[:people])
-        yield [face for face in faces if face.person in kept]
-        if people is not None and len(seen) >= people:
-            return
+        yield load_liveness_faces(path)
 
 
-def _encoded(depth: np.ndarray) -> np.ndarray:
-    codes = np.rint(np.nan_to_num(depth) * _STEPS_PER_METRE)
+def _encoded(depth: np.ndarray, steps_per_metre: int) -> np.ndarray:
+    codes = np.rint(np.nan_to_num(depth) * steps_per_metre)
     kept = np.where((codes > 0) & (codes < 65536), codes, 0).astype(np.uint16)
     return cv2.imencode('.png', kept, [cv2.IMWRITE_PNG_COMPRESSION, 9])[1].ravel()
 
 
-def _decoded(content: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+def _decoded(content: np.ndarray, size: tuple[int, ...], steps_per_metre: int) -> np.ndarray:
     codes = cv2.imdecode(content, cv2.IMREAD_UNCHANGED) if content.size else None
     if codes is None or codes.dtype != np.uint16 or codes.shape != tuple(size):
         found = 'no image' if codes is None else f'{codes.shape} {codes.dtype}'
         raise ValueError(f'depth is {found}, expected {size} of 16 bit')
-    return np.where(codes > 0, codes / np.float32(_STEPS_PER_METRE),
+    return np.where(codes > 0, codes / np.float32(steps_per_metre),
                     np.float32(np.nan)).astype(np.float32)
 
 

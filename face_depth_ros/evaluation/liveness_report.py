@@ -24,7 +24,7 @@ from face_depth_ros.evaluation.liveness_pictures import (
     frames_plot,
 )
 from face_depth_ros.evaluation.liveness_protocol import LivenessScores
-from face_depth_ros.evaluation.liveness_rows import Answer, NETWORK, TEMPORAL
+from face_depth_ros.evaluation.liveness_rows import Answer, BOTH, TEMPORAL
 from face_depth_ros.evaluation.liveness_views import LivenessView
 from face_depth_ros.evaluation.report import cards, figure, folded, paragraph, table
 import numpy as np
@@ -58,7 +58,7 @@ class Examples:
         off = abs(face.distance_m - _SHOWN_AT_M)
         if face.species in self._kept and self._kept[face.species][0] <= off:
             return
-        answer = said.get(NETWORK) or next(iter(said.values()), None)
+        answer = said.get(BOTH) or next(iter(said.values()), None)
         self._kept[face.species] = (
             off, crop_depth(view.raw.depth, face.box, _CROP_PX),
             crop_depth(view.enhanced.depth, face.box, _CROP_PX),
@@ -125,7 +125,8 @@ def capture_blocks(capture: Capture, rows: Rows, row: str) -> list[str]:
 
 def highlighted(scores: LivenessScores) -> str:
     """Return the row that ships, or the first there is."""
-    return NETWORK if NETWORK in scores.rows else next(iter(scores.rows), '')
+    return next((row for row in (BOTH, TEMPORAL, *reversed(scores.rows)) if row in scores.rows),
+                '')
 
 
 def _table(item: Table, ours: str, key: str) -> list[str]:

@@ -1,7 +1,7 @@
 # Copyright 2026 face_depth_ros contributors
 # SPDX-License-Identifier: MIT
 """
-The detectors of attacks that the tables compare, opened: the landmark test, the network, in time.
+The detectors of attacks that the tables compare: the landmark test, the network, both, over time.
 
 Each is asked about a presentation, frame after frame; those without a memory answer to every
 frame, the one over time once, when its frames are over.
@@ -14,24 +14,25 @@ from dataclasses import dataclass
 import time
 from typing import Protocol
 
+from face_depth_ros.core.errors import FaceDepthError
 from face_depth_ros.core.frames import Liveness
 from face_depth_ros.core.landmark_liveness import HOLE, landmark_test
 from face_depth_ros.core.live_identities import LIVE, SPOOF, UNSURE
+from face_depth_ros.core.liveness_input import liveness_input, LivenessInput
 from face_depth_ros.core.liveness_metrics import NO_SCORE
 from face_depth_ros.core.model_spec import find_model
+from face_depth_ros.engines import Engine
 from face_depth_ros.evaluation.compared_rows import ComparedRows
 from face_depth_ros.evaluation.liveness_views import LivenessView
-from face_depth_ros.predictors.liveness_detector import LivenessDetector
+from face_depth_ros.predictors.liveness_detector import LivenessDetector, UNCLEAR
+from face_depth_ros.predictors.liveness_network import LivenessNetwork, SHIPPED
 import numpy as np
 
 RAW_LANDMARKS, LANDMARKS = 'Landmark test, raw depth', 'Landmark test'
-NETWORK, TEMPORAL = 'Network', 'Network over time'
-ROWS = (RAW_LANDMARKS, LANDMARKS, NETWORK, TEMPORAL)
-SHIPPED = 'liveness_detector'
+NETWORK, BOTH, TEMPORAL = 'Network', 'Network and test', 'Over time'
+ROWS = (RAW_LANDMARKS, LANDMARKS, NETWORK, BOTH, TEMPORAL)
 MOST_ERROR = 0.25
-"""Share of the landmarks that may fail in a living face."""
-NOTHING_SEEN = ('no_depth', 'no_estimate', 'no_face', 'too_small', 'outside_image')
-"""Reasons of answers that say nothing about the face."""
+"""Share of the landmarks that may fail in a living face; the paper gives no limit."""
 
 
 @dataclass(frozen=True)
@@ -89,11 +90,19 @@ class LivenessRows(ComparedRows[Row]):
     def _open(self, name: str) -> Row:
         if name in (RAW_LANDMARKS, LANDMARKS):
             return LandmarkRow(raw=name == RAW_LANDMARKS)
+        if name == NETWORK:
+            network = LivenessNetwork(self._model, self._backend, self._precision)
+            self._stack.callback(network.close)
+            self._note(name, network.engine)
+            return NetworkRow(network)
         detector = LivenessDetector.open(self._model, self._backend, self._precision)
         self._stack.callback(detector.close)
-        detector.engine.warm_up()
-        self._describe(name, find_model(self._model), detector.engine)
-        return NetworkRow(detector, over_time=name == TEMPORAL)
+        self._note(name, detector.engine)
+        return DetectorRow(detector, over_time=name == TEMPORAL)
+
+    def _note(self, name: str, engine: Engine) -> None:
+        engine.warm_up()
+        self._describe(name, find_model(self._model), engine)
 
 
 class LandmarkRow:
@@ -131,8 +140,35 @@ class LandmarkRow:
 
 
 class NetworkRow:
+    """The network alone, of one frame: without the landmark test and what else the node asks."""
+
+    over_time = False
+
+    def __init__(self, network: LivenessNetwork) -> None:
+        self._network = network
+
+    def look(self, view: LivenessView) -> Answer:
+        """Judge a frame."""
+        started = time.perf_counter()
+        seen = _seen(view)
+        if isinstance(seen, str):
+            return Answer(NO_SCORE, UNSURE, seen, 1e3 * (time.perf_counter() - started))
+        (said,) = self._network.say([seen])
+        ms = 1e3 * (time.perf_counter() - started)
+        probability = float(1.0 / (1.0 + np.exp(-np.clip(said.log_odds, -30.0, 30.0))))
+        if probability >= self._network.live_threshold:
+            return Answer(probability, LIVE, '', ms)
+        spoof = probability < self._network.spoof_threshold
+        return Answer(probability, SPOOF if spoof else UNSURE, said.reason if spoof else UNCLEAR,
+                      ms)
+
+    def reset(self) -> None:
+        """Forget nothing: frames stand for themselves."""
+
+
+class DetectorRow:
     """
-    The detector that ships.
+    The detector that ships: the network and the landmark test.
 
     :param over_time: let it decide over the frames of a presentation, as on a robot
     """
@@ -150,14 +186,26 @@ class NetworkRow:
         else:
             said = self._detector.look(view.color, (view.detection,), view.estimated,
                                        view.enhanced, intrinsics=view.intrinsics)
-        ms = 1e3 * (time.perf_counter() - started)
-        return _answer(said[0], ms)
+        return _answer(said[0], 1e3 * (time.perf_counter() - started))
 
     def reset(self) -> None:
         """Forget the last presentation."""
         self._detector.reset()
 
 
+def _seen(view: LivenessView) -> LivenessInput | str:
+    """Return what the network sees, or the cause why there is nothing."""
+    estimate = view.estimate
+    if estimate is None or estimate.landmarks is None:
+        return 'no_landmarks'
+    try:
+        return liveness_input(view.enhanced, view.detection.box, estimate.mask,
+                              estimate.landmarks, view.intrinsics)
+    except FaceDepthError as error:
+        return error.cause
+
+
 def _answer(said: Liveness, ms: float) -> Answer:
-    unseen = said.label == UNSURE and said.reason in NOTHING_SEEN
+    """Return an answer; where the detector is unsure because it saw too little, without score."""
+    unseen = said.label == UNSURE and said.reason != UNCLEAR
     return Answer(NO_SCORE if unseen else said.probability, said.label, said.reason, ms)

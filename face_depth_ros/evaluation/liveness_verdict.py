@@ -10,7 +10,7 @@ from face_depth_ros.core.liveness_metrics import PadRates
 from face_depth_ros.evaluation.enhancer_rows import NONE, OURS
 from face_depth_ros.evaluation.liveness_pad import PadErrors
 from face_depth_ros.evaluation.liveness_protocol import LivenessScores, RowScores
-from face_depth_ros.evaluation.liveness_rows import LANDMARKS, NETWORK, TEMPORAL
+from face_depth_ros.evaluation.liveness_rows import BOTH, LANDMARKS, NETWORK, TEMPORAL
 from face_depth_ros.evaluation.liveness_tables import rate_text
 
 MOST_APCER = 0.02
@@ -39,7 +39,7 @@ def pad_sentences(results: Iterable[PadErrors]) -> list[str]:
 
 def detector_sentences(scores: LivenessScores) -> list[str]:
     """Say for each detector whether every species stays below what is asked, and if not, why."""
-    return [row_sentence(name, scores.rows[name]) for name in (NETWORK, TEMPORAL, LANDMARKS)
+    return [row_sentence(name, scores.rows[name]) for name in (TEMPORAL, BOTH, NETWORK, LANDMARKS)
             if name in scores.rows]
 
 

@@ -36,6 +36,9 @@ def test_a_file_gives_back_what_was_written(tmp_path: Path) -> None:
         assert (one.mask == other.mask).all() and (one.landmarks == other.landmarks).all()
         assert other.distance_m == pytest.approx(one.distance_m)
     assert [f.is_live for f in back[:3]] == [True, True, False]
+    coarse = load_liveness_faces(save_liveness_faces(tmp_path / 'coarse.npz', faces[:1], 1000))
+    off = coarse[0].depth * 1000.0 - np.rint(coarse[0].depth * 1000.0)
+    assert np.nanmax(np.abs(off)) < 0.01 and np.isfinite(coarse[0].depth).any()
 
 
 def test_frames_of_a_presentation_come_together_and_in_order() -> None:
@@ -44,13 +47,13 @@ def test_frames_of_a_presentation_come_together_and_in_order() -> None:
         [(4, 0), (4, 1)], [(2, 0)]]
 
 
-def test_parts_are_read_until_there_are_people_enough(tmp_path: Path) -> None:
+def test_parts_are_read_one_after_the_other(tmp_path: Path) -> None:
     for number in range(3):
         save_liveness_faces(part_file(tmp_path, number), [
             draw_face(person=2 * number + i, presentation=10 * number + i) for i in range(2)])
     assert [len(part) for part in read_liveness_parts(tmp_path)] == [2, 2, 2]
-    some = list(read_liveness_parts(tmp_path, 3))
-    assert [[f.person for f in part] for part in some] == [[0, 1], [2]]
+    assert [[f.person for f in part] for part in read_liveness_parts(tmp_path, 2)] == [
+        [0, 1], [2, 3]]
 
 
 def test_what_is_no_such_file_is_said(tmp_path: Path) -> None:
