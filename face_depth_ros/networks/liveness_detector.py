@@ -20,7 +20,10 @@ from torch import nn
 from torch.nn import functional
 
 _BLOCK, _LAST_PX = 2, 6
-_PLANES, _POINTS, _SCALARS = 5, 68 * 4, 3
+_PLANES, _POINTS, _SCALARS = 5, 68 * 4, 3 + 1
+
+_SIZE_GAIN = 4.0
+"""Sizes of heads differ by a few percent, logarithms of the other scalars by far more."""
 
 
 @dataclass(frozen=True)
@@ -82,10 +85,23 @@ class LivenessDetector(nn.Module):
                 x = functional.relu(self.down[index - 1](x))
             x = stage(x)
         x = functional.relu(self.normalize_places(self.places(x)).flatten(1))
-        y = self.point_layers(torch.cat([points.flatten(1), scalars], dim=1))
+        y = self.point_layers(shape_and_size(points, scalars))
         x = functional.relu(self.join(torch.cat([x, y], dim=1)))
         x = functional.dropout(x, self.config.dropout, self.training)
         return self.live(x), self.species(x)
+
+
+def shape_and_size(points: torch.Tensor, scalars: torch.Tensor) -> torch.Tensor:
+    """
+    Part the shape that landmarks have from their size, so that a bust is told by one number.
+
+    :param points: (B, 68, 4); scalars: (B, 3)
+    :returns: (B, 276): the points at a size of 1, the scalars, and the logarithm of the size
+    """
+    square = points[..., :2].square().sum(dim=2).mean(dim=1).clamp(min=1e-4)  # (B,)
+    size = square.sqrt()[:, None]
+    shape = torch.cat([points[..., :3] / size[..., None], points[..., 3:]], dim=2)
+    return torch.cat([shape.flatten(1), scalars, _SIZE_GAIN * size.log()], dim=1)
 
 
 def build_liveness_detector(config: LivenessDetectorConfig | None = None) -> LivenessDetector:
