@@ -29,25 +29,25 @@ def liveness_tables(scores: LivenessScores, dataset: str) -> dict[str, Table]:
     species = [kind for kind in scores.faces if kind != LIVE]
     about = f'{dataset}: {_counts(scores)}'
     tables = {
-        MAIN: Table('Living faces and attacks: errors where at most 1 % of the living are turned '
-                    'away',
+        MAIN: Table('Attacks that pass where at most 1 % of the living are turned away',
                     about, 'percent; APCER by species; ms of one frame',
                     _lines(scores, lambda row: _main_line(row, species))),
         'liveness_decisions': Table(
             'The same as a robot decides it, by the thresholds that ship', about,
             'percent; APCER: attacks called live; BPCER: living faces not called live; APNRR, '
             'BPNRR: called unsure', _lines(scores, lambda row: _decided_line(row, species))),
-        'liveness_eer': Table('Equal error of each species', about, 'percent', _lines(
+        'liveness_eer': Table('Equal error of each species', dataset, 'percent', _lines(
             scores, lambda row: {kind: _PERCENT * row.by_species[kind] if kind in row.by_species
-                                 else None for kind in species})),
-        'liveness_intervals': Table(
-            'What the counts allow to say', about,
+                                 else None for kind in species}))}
+    if any(row.at_threshold for row in scores.rows.values()):
+        tables['liveness_intervals'] = Table(
+            'What the counts allow to say', dataset,
             'percent, 95 % interval of each APCER and of BPCER, frames taken for independent',
-            _lines(scores, lambda row: _interval_line(row, species)))}
+            _lines(scores, lambda row: _interval_line(row, species)))
     by_distance = _lines(scores, _distance_line)
     if any(by_distance.values()):
         tables['liveness_by_distance'] = Table(
-            'By distance', about, 'percent; the threshold of all distances; APCER of the worst '
+            'By distance', dataset, 'percent; the threshold of all distances; APCER of the worst '
             'species', by_distance)
     return tables
 

@@ -19,6 +19,7 @@ from face_depth_ros.evaluation.liveness_rows import (
     LANDMARKS,
     NETWORK,
     RAW_LANDMARKS,
+    ROWS,
     TEMPORAL,
 )
 import pytest
@@ -152,6 +153,19 @@ def test_a_detector_that_is_missing_leaves_its_rows_empty(
     decided = content['tables']['liveness_decisions']['rows']
     assert decided[BOTH]['BPCER'] is None and decided[LANDMARKS]['BPCER'] is not None
     assert content['lead'].count('Network: ') == 1  # what is left speaks
+
+
+def test_quick_with_the_shipped_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Measured: no error of the whole in 72 frames; what ships must not become much worse.
+    monkeypatch.delenv('FACE_DEPTH_MODELS', raising=False)
+    content = run(tmp_path, '--quick', *FEW)
+    assert content['absent'] == {} and list(content['rows']) == list(ROWS)
+    assert content['models'][BOTH]['sha256']
+    equal = {row: cells['EER'] for row, cells in content['rows'].items()}
+    assert equal[TEMPORAL] <= equal[LANDMARKS] and equal[TEMPORAL] < 15.0
+    decided = content['tables']['liveness_decisions']['rows'][TEMPORAL]
+    flat = [decided[kind] for kind in ('flat print', 'screen', 'box')]
+    assert max(flat) == 0.0 and decided['BPCER'] <= 50.0
 
 
 @pytest.mark.parametrize(('arguments', 'complaint'), [

@@ -4,16 +4,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from face_depth_ros.core.depth import DepthRange
 from face_depth_ros.evaluation.enhanced_faces import EnhancedFace
-from face_depth_ros.evaluation.enhancer_rows import Enhanced
-from face_depth_ros.evaluation.liveness_pad import PadErrors, with_landmarks
+from face_depth_ros.evaluation.enhancer_rows import Enhanced, EnhancerRows
+from face_depth_ros.evaluation.face_tables import FaceSource
+from face_depth_ros.evaluation.liveness_pad import pad_errors, PadErrors, with_landmarks
 from face_depth_ros.evaluation.liveness_tables import pad_tables
 from face_depth_ros.evaluation.liveness_verdict import pad_sentences
 from face_depth_ros.evaluation.real_faces import ATTACK, FaceSample
+from kinect_face_files import write_session
 import numpy as np
 import pytest
 
@@ -89,6 +92,27 @@ def test_the_verdict_names_faces_and_attacks() -> None:
     assert 'does not lower the landmark error: 0.000 before, 0.015 after' in pad_sentences(
         [worse])[0]
     assert pad_sentences([PadErrors('nothing', 'nothing')]) == []
+
+
+def test_a_folder_in_the_layout_of_kinect_face_db(tmp_path: Path) -> None:
+    write_session(tmp_path, '0001', 's1')
+
+    class Estimator:
+        size = 256
+
+        def estimate(self, crops: np.ndarray) -> Any:
+            # A detector's landmarks: all on the flat side of the bulge, a nose on its top.
+            points = np.full((1, 68, 2), 0.3, np.float32)
+            points[0, 30] = 0.5
+            return SimpleNamespace(landmarks=points, confidence=np.ones(1))
+
+    source = FaceSource.recorded(tmp_path, None, backend='auto', precision='auto', limit=None)
+    with EnhancerRows(rows=['None', 'De-M8']) as rows:
+        (result,) = pad_errors([source], rows, Estimator())
+    # The neutral face, a smile, an open mouth and another light; three more are covered.
+    assert len(result.names) == 4 and result.dataset.startswith('KinectFaceDB in')
+    assert set(result.faces) == {'None', 'De-M8'} and result.attacks == {}
+    assert result.mean('None') == 0.0
 
 
 def test_landmarks_are_estimated_where_there_are_none() -> None:
