@@ -47,6 +47,7 @@ from face_depth_ros.evaluation.report import (
 
 _HEADINGS = {'expression_fusion': 'fusion', 'expression_mask_attention': 'images',
              'expression_positions': 'fused at', 'expression_units': 'action unit'}
+_LEAST_OF_BIN = 10
 _SHOWN_COLUMNS = (MAIN, 'pose', 'occlusion')
 _NOTES = {
     'expression': 'The likeliest of the six basic expressions is taken, as in the papers; a face '
@@ -168,13 +169,14 @@ def _positions(item: Table) -> str:
 
 
 def _reliability(scores: ExpressionScores, ours: str) -> str:
-    curves = {name: row.curve for name, row in scores.rows.items()
-              if row.curve and (name == ours or name in (FULL, STUDENT)
-                                or scores.network_of[name] == ours)}
+    curves = {name: [bin_ for bin_ in row.curve if bin_[2] >= _LEAST_OF_BIN]
+              for name, row in scores.rows.items()
+              if name in (ours, FULL) or scores.network_of[name] == ours}
+    curves = {name: curve for name, curve in curves.items() if curve}
     if not curves:
         return ''
     return figure(reliability_plot(curves, ours), 'Above the dashed line a network is right more '
-                  'often than it says.')
+                  f'often than it says; bins of fewer than {_LEAST_OF_BIN} faces are left out.')
 
 
 def _cards(scores: ExpressionScores) -> list[tuple[str, str, str]]:

@@ -111,11 +111,12 @@ def _neutral_tables(scores: ExpressionScores, dataset: str) -> dict[str, Table]:
     return {'expression_neutral': Table(
         'Neutral faces, and all seven', dataset,
         f'percent; all seven: levels 3 and 4 and {scores.neutral} neutral faces, from the front; '
-        'false alarms: neutral faces called an expression; missed: expressions called neutral',
+        'false alarms: neutral faces called an expression; missed at 1 to 4: expressions of that '
+        'level called neutral',
         {name: {'all seven': percent(row.seven), MEAN: percent(row.mean),
                 'false alarms': percent(row.false_alarms),
                 'false alarms, speaking': percent(row.speaking),
-                **{f'missed, level {level}': percent(s) for level, s in row.missed.items()}}
+                **{f'missed at {level}': percent(s) for level, s in row.missed.items()}}
          for name, row in rows.items()})}
 
 
