@@ -11,7 +11,11 @@ from itertools import groupby
 from face_depth_ros.core.expression_labels import EXPRESSIONS
 from face_depth_ros.core.live_identities import LIVE, LIVENESS_LABELS, SPOOF
 from face_depth_ros.evaluation.face_labels import LIVENESS_MARKS, LIVENESS_RGB
-from face_depth_ros.evaluation.output_messages import OutputExpression, OutputLiveness
+from face_depth_ros.evaluation.output_messages import (
+    NOT_SEEN,
+    OutputExpression,
+    OutputLiveness,
+)
 from face_depth_ros.evaluation.plots import new_plot
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
@@ -60,9 +64,11 @@ def face_timeline(states: Sequence[FaceState], span: tuple[float, float]) -> str
             _LIVENESS, width)
         axes.set_xlim(*span)
         axes.set_ylim(0.0, _LIVENESS[0] + _LIVENESS[1] + 0.04)
-        axes.set_yticks([0.0, 0.5, 1.0, sum(_SHOWN) - _SHOWN[1] / 2,
-                         sum(_LIVENESS) - _LIVENESS[1] / 2],
-                        ['0', '0.5', '1', 'shown', 'liveness'])
+        told = {'shown': (_SHOWN, any(s.expression is not None for s in states)),
+                'liveness': (_LIVENESS, any(s.liveness is not None for s in states))}
+        bands = {name: bottom + height / 2 for name, ((bottom, height), there) in told.items()
+                 if there}
+        axes.set_yticks([0.0, 0.5, 1.0, *bands.values()], ['0', '0.5', '1', *bands])
         axes.grid(axis='y', visible=False)
         axes.set_xlabel('seconds since the first frame')
         axes.legend(handles=_legend(states), loc='center left', bbox_to_anchor=(1.0, 0.5),
@@ -71,13 +77,14 @@ def face_timeline(states: Sequence[FaceState], span: tuple[float, float]) -> str
 
 
 def _without_gaps(states: Sequence[FaceState]) -> Iterator[list[FaceState]]:
-    """Give the parts in which the face's expression is known from frame to frame."""
+    """Give the parts in which the face's expression was seen from frame to frame."""
     part: list[FaceState] = []
     for state in states:
-        if part and (state.expression is None or state.begin > part[-1].end + 1e-6):
+        seen = state.expression is not None and state.expression.shown != NOT_SEEN
+        if part and (not seen or state.begin > part[-1].end + 1e-6):
             yield part
             part = []
-        if state.expression is not None:
+        if seen:
             part.append(state)
     if part:
         yield part

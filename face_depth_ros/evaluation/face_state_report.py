@@ -96,8 +96,11 @@ def face_state_blocks(summary: Mapping[str, Any], times: Sequence[float],
                                 'longest.', 'note'))
     shown = sorted(tracks[:_MOST_TRACKS])
     blocks.append(table({track: _row(summary, parts, track) for track in shown}, 'track'))
+    words = ' and '.join(filter(None, (
+        'probabilities of the expressions, smoothed over time, with the one that is shown above'
+        if 'expressions' in parts else '', 'liveness' if 'liveness' in parts else '')))
     for track in shown:
-        blocks += _track_blocks(track, times, scores, pictures)
+        blocks += _track_blocks(track, f'{track}: {words}.', times, scores, pictures)
     return blocks
 
 
@@ -114,8 +117,8 @@ def _row(summary: Mapping[str, Any], parts: Sequence[str], track: str) -> dict[s
     return row
 
 
-def _track_blocks(track: str, times: Sequence[float], scores: Sequence[FrameScore],
-                  pictures: FaceThumbnails) -> list[str]:
+def _track_blocks(track: str, caption: str, times: Sequence[float],
+                  scores: Sequence[FrameScore], pictures: FaceThumbnails) -> list[str]:
     """Return time line and pictures of one face."""
     step = float(np.median(np.diff(times))) if len(times) > 1 else 0.1
     ends = [min(later, t + _GAP_STEPS * step)
@@ -124,8 +127,6 @@ def _track_blocks(track: str, times: Sequence[float], scores: Sequence[FrameScor
                         (s.liveness or {}).get(track))
               for begin, end, s in zip(times, ends, scores, strict=True)
               if track in (s.expressions or {}) or track in (s.liveness or {})]
-    return [figure(face_timeline(states, (times[0], times[-1] + step)),
-                   f'{track}: probabilities of the expressions, smoothed over time, the one that '
-                   'is shown, and liveness.'),
+    return [figure(face_timeline(states, (times[0], times[-1] + step)), caption),
             thumbnails([(t.picture, f'frame {t.index + 1}: {t.caption}')
                         for t in pictures.of(track)])]
