@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
-import threading
 from typing import Any, Protocol
 
 from face_depth_ros.core.camera import CameraIntrinsics
@@ -16,11 +15,12 @@ from face_depth_ros.core.face_placement import CONTRADICTION
 from face_depth_ros.core.frames import Detection, EstimatedDepth
 from face_depth_ros.nodes.absent_estimator import AbsentEstimator
 from face_depth_ros.nodes.camera_info_messages import CameraInfoFrame
-from face_depth_ros.nodes.color_join import ColorJoin, ColorSet, LOOK_S
 from face_depth_ros.nodes.depth_estimator_settings import DepthEstimatorSettings, DYNAMIC_CROP
-from face_depth_ros.nodes.diagnostics import PERIOD_S, Problem
+from face_depth_ros.nodes.diagnostics import Problem
 from face_depth_ros.nodes.engine_report import engine_values
 from face_depth_ros.nodes.estimator_checks import usable_depth, usable_intrinsics
+from face_depth_ros.nodes.face_join import FaceSet
+from face_depth_ros.nodes.face_set_node import FaceSetNode
 from face_depth_ros.nodes.image_messages import ImageFrame
 from face_depth_ros.nodes.inside_topics import (
     EstimateFrame,
@@ -28,22 +28,18 @@ from face_depth_ros.nodes.inside_topics import (
     ESTIMATES_TOPIC,
     InsideOutput,
 )
-from face_depth_ros.nodes.landmark_messages import FaceLandmarks
+from face_depth_ros.nodes.landmark_messages import FaceLandmarks, landmarks_of
 from face_depth_ros.nodes.landmark_outputs import LandmarkFrame, LandmarkOutputs
 from face_depth_ros.nodes.mask_messages import color_mask, label_info_message, LATCHED
 from face_depth_ros.nodes.outcome import Outcome, Substitute
 from face_depth_ros.nodes.process import run_node
 from face_depth_ros.nodes.topic_adapters import (
     CAMERA_INFO,
-    COLOR,
     DEPTH,
-    DETECTIONS,
     IMAGE,
     LANDMARKS,
 )
-from face_depth_ros.nodes.topic_input import Arrival, TopicInput
 from face_depth_ros.nodes.topic_output import Output, TopicOutput
-from face_depth_ros.nodes.worker_node import STEADY_CLOCK, WorkerNode
 from face_depth_ros.predictors.depth_estimator import DepthEstimator
 from face_depth_ros.predictors.estimator_methods import ESTIMATORS, find_estimator
 import numpy as np
@@ -66,7 +62,7 @@ class Estimator(Protocol):
         """Release what is held."""
 
 
-class DepthEstimatorNode(WorkerNode[DepthEstimatorSettings, Estimator, ColorSet]):
+class DepthEstimatorNode(FaceSetNode[DepthEstimatorSettings, Estimator]):
     """
     Estimates depth, mask and landmarks of detected faces in colour frames.
 
@@ -79,18 +75,12 @@ class DepthEstimatorNode(WorkerNode[DepthEstimatorSettings, Estimator, ColorSet]
 
     def __init__(self, *, open_estimator: Callable[..., Estimator] = DepthEstimator,
                  **kwargs: Any) -> None:
-        super().__init__(self.default_name, self.settings_type, **kwargs)
+        super().__init__(self.default_name, self.settings_type, optional=('depth',), **kwargs)
         s = self.settings
         self._open_estimator = open_estimator
-        self._intake = threading.Lock()
-        self._join = ColorJoin(s.use_depth, self.health.count)
-        self._looking = False
-        self.add_input('color/image_raw', COLOR[s.color_transport], self._on_color)
-        self.add_input('detections', DETECTIONS, self._on_detections)
-        self._info_input = self.add_input('color/camera_info', CAMERA_INFO, self._on_info,
-                                          required=False)
-        self._depth_input = None if not s.use_depth else self.add_input(
-            'depth/image_raw', DEPTH[s.depth_transport], self._on_depth, required=False)
+        self.add_faces(s.color_transport)
+        self._depth_input = None if not s.use_depth else self.add_optional(
+            'depth', 'depth/image_raw', DEPTH[s.depth_transport])
         self._depth = self.add_output('depth_estimated/image_raw', IMAGE)
         self._info = self.add_output('depth_estimated/camera_info', CAMERA_INFO)
         self._uncertainty = self.add_output('depth_estimated/uncertainty', IMAGE)
@@ -107,9 +97,6 @@ class DepthEstimatorNode(WorkerNode[DepthEstimatorSettings, Estimator, ColorSet]
             self.outputs.append(self._faces)
         self.latched = self.create_publisher(LabelInfo, 'mask/label_info', LATCHED)
         self.latched.publish(label_info_message(self.get_clock().now().nanoseconds))
-        self._overdue = self.create_timer(LOOK_S, self._on_overdue, clock=STEADY_CLOCK)
-        self._overdue.cancel()
-        self.create_timer(PERIOD_S, self._on_look, clock=STEADY_CLOCK)
         self.start()
 
     def open_predictor(self, settings: DepthEstimatorSettings) -> Estimator:
@@ -143,18 +130,12 @@ class DepthEstimatorNode(WorkerNode[DepthEstimatorSettings, Estimator, ColorSet]
         self.exchange_predictor(('model',))
         self.between_frames(lambda estimator: _tune(estimator, new))
 
-    def reset(self) -> None:
-        """Forget what waits to be joined."""
-        with self._intake:
-            self._join.clear()
-            self._join.expect(depth=True, info=True)
-
     def stop_work(self) -> None:
         """Close the topics of landmarks too."""
         super().stop_work()
         self.on_executor(self._landmarks.clear)
 
-    def process(self, predictor: Estimator, job: ColorSet) -> Outcome:
+    def process(self, predictor: Estimator, job: FaceSet) -> Outcome:
         """Estimate one frame."""
         with self.health.stage('decode'):
             color = job.color.decode().array
@@ -175,14 +156,18 @@ class DepthEstimatorNode(WorkerNode[DepthEstimatorSettings, Estimator, ColorSet]
             values = self._values(job, estimated)
         return Outcome(values, problems + _doubts(estimated))
 
+    def look_around(self) -> None:
+        """Look who listens to landmarks."""
+        if self._active:
+            self._landmarks.look()
+
     def report_values(self, predictor: Estimator | None) -> dict[str, object]:
         """Return the model and the engine that run, and what could not be joined."""
-        drops = {f'join.{cause}': n for cause, n in sorted(self._join.drops.items())}
         model = self._running.model if predictor is not None else ''
-        return {'model': model or 'none', 'sensor_depth': self._sensor_depth(), **drops,
-                **engine_values(ESTIMATORS.get(model, model), predictor)}
+        return {'model': model or 'none', 'sensor_depth': self._sensor_depth(),
+                **self.join_values(), **engine_values(ESTIMATORS.get(model, model), predictor)}
 
-    def _values(self, job: ColorSet, estimated: EstimatedDepth) -> list[tuple[Output, Any]]:
+    def _values(self, job: FaceSet, estimated: EstimatedDepth) -> list[tuple[Output, Any]]:
         """Return what is published of one frame."""
         stamp_ns, frame_id = job.color.stamp_ns, job.color.frame_id
         height, width = estimated.mask.shape
@@ -201,11 +186,7 @@ class DepthEstimatorNode(WorkerNode[DepthEstimatorSettings, Estimator, ColorSet]
             (self._mask, frame('mono8', estimated.mask))]
         if self._color_mask.demand:
             values.append((self._color_mask, frame('rgb8', color_mask(estimated.mask))))
-        found: dict[str, FaceLandmarks] = {}
-        for face in reversed(estimated.faces):  # larger boxes first
-            if face.landmarks is not None and face.visibility is not None:
-                found.setdefault(face.detection.track_id, FaceLandmarks(
-                    stamp_ns, frame_id, width, height, face.landmarks, face.visibility))
+        found = landmarks_of(stamp_ns, frame_id, estimated)
         values.append((self._landmarks, LandmarkFrame(stamp_ns, frame_id, found)))
         if self._faces is not None:
             values.append((self._faces, EstimateFrame(stamp_ns, frame_id, estimated)))
@@ -226,7 +207,7 @@ class DepthEstimatorNode(WorkerNode[DepthEstimatorSettings, Estimator, ColorSet]
             return []
         message = (f'no depth of the stamp of a frame has come on {self._depth_input.topic}; it '
                    'went on without')
-        if self._join.awaits_depth:
+        if 'depth' in self._join.awaited:
             return [('depth_missing', message)]
         self.health.count('depth_missing', message, problem=False, published=True)
         return []
@@ -234,61 +215,13 @@ class DepthEstimatorNode(WorkerNode[DepthEstimatorSettings, Estimator, ColorSet]
     def _sensor_depth(self) -> str:
         if self._depth_input is None:
             return 'not used: use_depth is false'
-        if self._join.awaits_depth:
+        if 'depth' in self._join.awaited:
             return 'used'
         return f'not waited for: nothing comes on {self._depth_input.topic}'
 
     def _open_landmarks(self, topic: str) -> TopicOutput[FaceLandmarks]:
         return TopicOutput(self, topic, LANDMARKS, health=self.health, exchange=self._exchange,
                            on_demand=self._reconcile_soon, matched_events=False)
-
-    def _on_color(self, arrival: Arrival[ImageFrame]) -> None:
-        with self._intake:
-            if self.in_order(arrival.stamp_ns):
-                self._submit(self._join.add('color', arrival))
-
-    def _on_detections(self, arrival: Arrival[Any]) -> None:
-        with self._intake:
-            self._submit(self._join.add('detections', arrival))
-
-    def _on_depth(self, arrival: Arrival[ImageFrame]) -> None:
-        with self._intake:
-            self._submit(self._join.add('depth', arrival))
-
-    def _on_info(self, arrival: Arrival[CameraInfoFrame]) -> None:
-        with self._intake:
-            self._submit(self._join.add_info(arrival.decode()))
-
-    def _on_overdue(self) -> None:
-        """Let go on what has waited; the timer runs only while something waits."""
-        with self._intake:
-            self._submit(self._join.take_overdue())
-            if not self._join.waits:
-                self._looking = False
-                self._overdue.cancel()
-
-    def _on_look(self) -> None:
-        """Look who listens to landmarks, and whether optional inputs come at all."""
-        if not self._active:
-            return
-        self._landmarks.look()
-        with self._intake:
-            self._join.expect(depth=self._comes(self._depth_input),
-                              info=self._comes(self._info_input))
-
-    def _comes(self, source: TopicInput[Any] | None) -> bool:
-        if source is None:
-            return False
-        if not source.is_open:  # nobody knows until it is
-            return True
-        return source.publishers > 0 and source.silent_for < self.settings.silence_timeout
-
-    def _submit(self, sets: list[ColorSet]) -> None:
-        for joined in sets:
-            self.submit(joined, joined.color.arrived)
-        if self._join.waits and not self._looking:
-            self._looking = True
-            self.on_executor(self._overdue.reset)
 
 
 def _doubts(estimated: EstimatedDepth) -> list[Problem]:

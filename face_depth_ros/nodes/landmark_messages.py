@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from face_depth_ros.core.errors import InvalidImageError
 from face_depth_ros.core.face_photo import LANDMARK_COUNT
+from face_depth_ros.core.frames import EstimatedDepth
 from face_depth_ros.nodes.headers import header_of, stamp_of
 from hri_msgs.msg import FacialLandmarks, NormalizedPointOfInterest2D
 import numpy as np
@@ -36,6 +37,18 @@ class FaceLandmarks:
     height: int
     points: np.ndarray
     visibility: np.ndarray
+
+
+def landmarks_of(stamp_ns: int, frame_id: str, estimated: EstimatedDepth) -> dict[
+        str, FaceLandmarks]:
+    """Return the landmarks of all faces of a frame that have some, by track, largest first."""
+    height, width = estimated.mask.shape
+    found: dict[str, FaceLandmarks] = {}
+    for face in reversed(estimated.faces):  # larger boxes first
+        if face.landmarks is not None and face.visibility is not None:
+            found.setdefault(face.detection.track_id, FaceLandmarks(
+                stamp_ns, frame_id, width, height, face.landmarks, face.visibility))
+    return found
 
 
 def landmarks_to_message(face: FaceLandmarks) -> FacialLandmarks:

@@ -1,21 +1,13 @@
 # Copyright 2026 face_depth_ros contributors
 # SPDX-License-Identifier: MIT
-"""
-The topics landmarks/<track id>: one for each face in view, closed once it has been away.
-
-Topics come and go only on the executor's thread; frames are published on the worker's.
-"""
+"""The topics landmarks/<track id>: one for each face in view, closed once it has been away."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-import re
-import threading
-import time
+from collections.abc import Callable
 from typing import Any
 
-from face_depth_ros.nodes.health import Health
+from face_depth_ros.nodes.face_outputs import FaceOutputs, FaceValues
 from face_depth_ros.nodes.landmark_messages import FaceLandmarks
 from face_depth_ros.nodes.topic_output import TopicOutput
 from rclpy.node import Node
@@ -23,133 +15,17 @@ from rclpy.node import Node
 PREFIX = 'landmarks'
 AWAY_S = 2.0
 """How long a face may be out of view before its topic is closed."""
-_TRACK_ID = re.compile(r'[A-Za-z][A-Za-z0-9_]{0,63}')
-"""What may stand in the name of a topic."""
+LandmarkFrame = FaceValues[FaceLandmarks]
+"""The landmarks of all faces of one frame."""
 
 
-@dataclass(frozen=True)
-class LandmarkFrame:
+class LandmarkOutputs(FaceOutputs[FaceLandmarks]):
     """
-    The landmarks of all faces of one frame.
+    The outputs of landmarks.
 
-    :param faces: by track id, the most important first
-    """
-
-    stamp_ns: int
-    frame_id: str
-    faces: Mapping[str, FaceLandmarks]
-
-
-class LandmarkOutputs:
-    """
-    Many outputs as one, whose value is a `LandmarkFrame`.
-
-    :param open_output: makes the output of a topic (relative name); on the executor's thread
-    :param on_executor: runs something on the executor's thread soon
-    :param on_demand: called when somebody was seen to listen, or nobody any more
-    :param limit: how many topics there may be now
-    :param clock: seconds, monotonic
+    :param options: of `FaceOutputs`
     """
 
-    def __init__(self, node: Node, open_output: Callable[[str], TopicOutput[FaceLandmarks]], *,
-                 health: Health, on_executor: Callable[[Callable[[], None]], None],
-                 on_demand: Callable[[], None], limit: Callable[[], int],
-                 clock: Callable[[], float] = time.monotonic) -> None:
-        self._prefix = node.resolve_topic_name(PREFIX) + '/'
-        self.topic = f'{self._prefix}<track id>'
-        self._node, self._open, self._health = node, open_output, health
-        self._on_executor, self._on_demand = on_executor, on_demand
-        self._limit, self._clock = limit, clock
-        self._lock = threading.Lock()
-        self._outputs: dict[str, TopicOutput[FaceLandmarks]] = {}
-        self._seen: dict[str, float] = {}
-        self._listeners = 0
-        self._wanted = False
-        self._sent_before = 0
-        self._closed = False
-
-    @property
-    def demand(self) -> int:
-        """How many subscribers there are, also of faces that are not in view yet."""
-        return self._listeners + sum(o.demand for o in self._present().values())
-
-    @property
-    def messages_sent(self) -> int:
-        """ROS messages that were made and sent on all these topics."""
-        return self._sent_before + sum(o.messages_sent for o in self._present().values())
-
-    @property
-    def tracks(self) -> tuple[str, ...]:
-        """The faces that have a topic now."""
-        return tuple(self._present())
-
-    def encode(self, value: LandmarkFrame) -> dict[str, Any]:
-        """Return the messages of those faces that somebody outside the process listens to."""
-        usable = [t for t in value.faces if _TRACK_ID.fullmatch(t)]
-        if len(usable) < len(value.faces):
-            self._health.count('track_id', (
-                f'{len(value.faces) - len(usable)} face(s) have no landmarks topic: their track '
-                'ids are empty or cannot stand in the name of a topic; expected letters, digits '
-                'and _ as of face_detector'), problem=False)
-        now = self._clock()
-        with self._lock:
-            known = set(self._outputs)
-            for track in usable:
-                self._seen[track] = now
-        if not known.issuperset(usable):
-            self._on_executor(self.update)
-        outputs = self._present()
-        return {t: outputs[t].encode(value.faces[t]) for t in usable if t in outputs}
-
-    def send(self, value: LandmarkFrame, message: dict[str, Any]) -> None:
-        """Hand the faces on, and send the messages that `encode` made."""
-        outputs = self._present()
-        for track, encoded in message.items():
-            if track in outputs:
-                outputs[track].send(value.faces[track], encoded)
-
-    def update(self) -> None:
-        """Open topics of faces that came and close those of faces long away; on the executor."""
-        if self._closed:
-            return
-        now, limit = self._clock(), self._limit()
-        with self._lock:
-            self._seen = {t: s for t, s in self._seen.items() if now - s <= AWAY_S}
-            kept = sorted(self._seen, key=self._seen.__getitem__, reverse=True)[:limit]
-            gone = [self._outputs.pop(t) for t in list(self._outputs) if t not in kept]
-            new = [t for t in kept if t not in self._outputs]
-        for output in gone:
-            self._sent_before += output.messages_sent
-            output.close()
-        for track in new:
-            output = self._open(f'{PREFIX}/{track}')
-            with self._lock:
-                self._outputs[track] = output
-
-    def look(self) -> None:
-        """Close what is due, and look who listens to faces that have no topic; on the executor."""
-        if self._closed:
-            return
-        self.update()
-        own = {o.topic for o in self._present().values()}
-        topics = [t for t, _ in self._node.get_topic_names_and_types()
-                  if t.startswith(self._prefix) and t not in own]
-        self._listeners = sum(self._node.count_subscribers(t) for t in topics)
-        before, self._wanted = self._wanted, self.demand > 0
-        if before != self._wanted:
-            self._on_demand()
-
-    def clear(self) -> None:
-        """Close all topics; on the executor."""
-        with self._lock:
-            self._seen.clear()
-        self.update()
-
-    def close(self) -> None:
-        """Close all topics for good."""
-        self.clear()
-        self._closed = True
-
-    def _present(self) -> dict[str, TopicOutput[FaceLandmarks]]:
-        with self._lock:
-            return dict(self._outputs)
+    def __init__(self, node: Node, open_output: Callable[[str], TopicOutput[FaceLandmarks]],
+                 **options: Any) -> None:
+        super().__init__(node, open_output, prefix=PREFIX, away_s=lambda: AWAY_S, **options)

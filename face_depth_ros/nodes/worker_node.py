@@ -127,6 +127,15 @@ class WorkerNode(ManagedNode, Generic[S, P, JobT]):
     def reset(self) -> None:
         """Forget what was remembered of earlier frames; on activation, while nothing works."""
 
+    @property
+    def demanded(self) -> bool:
+        """Whether anybody wants the outputs."""
+        return any(o.demand for o in self.outputs)
+
+    def wants(self, source: TopicInput[Any]) -> bool:
+        """Whether an input is of use now, while somebody wants the outputs."""
+        return True
+
     def add_input(self, topic: str, adapter: Adapter[Any],
                   receive: Callable[[Arrival[Any]], None], required: bool = True,
                   make: type[TopicInput[Any]] = TopicInput) -> TopicInput:
@@ -311,9 +320,10 @@ class WorkerNode(ManagedNode, Generic[S, P, JobT]):
         """Open or close the inputs as demand and state ask for."""
         if self._closed:
             return
-        wanted = self._active and any(o.demand for o in self.outputs)
+        wanted = self._active and self.demanded
+        needed = [i for i in self.inputs if wanted and self.wants(i)]
         for i in self.inputs:
-            if wanted:
+            if i in needed:
                 i.open()
             else:
                 i.close()
@@ -321,7 +331,7 @@ class WorkerNode(ManagedNode, Generic[S, P, JobT]):
             self.work.mailbox.clear()
         self._wanted = wanted
         ready = wanted and all(i.publishers or not (i.required or i.announced)
-                               for i in self.inputs)
+                               for i in needed)
         if ready != self._ready:
             self._ready = ready
             self._publish_diagnostics()

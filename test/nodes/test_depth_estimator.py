@@ -95,7 +95,7 @@ def test_nothing_is_listened_to_while_nobody_wants_anything(graph):
     assert [i.source for i in node.inputs] == ['closed'] * 4
     wait_until(lambda: graph.probe.statuses.pop(graph.topic(NAME), None), 'the next status')
     wait_until(lambda: graph.probe.statuses.get(graph.topic(NAME)), 'the one after it')
-    assert node._join.awaits_depth, 'depth is expected until it is known that none comes'
+    assert 'depth' in node._join.awaited, 'depth is expected until it is known that none comes'
 
 
 def test_whoever_comes_later_still_gets_the_names_of_the_labels(graph):

@@ -287,7 +287,7 @@ def test_depth_that_cannot_be_used_is_done_without(graph, estimator, depth, caus
 def test_a_camera_without_depth_is_no_warning_and_not_waited_for(graph):
     inputs = {k: v for k, v in INPUTS.items() if k != 'depth'}
     node = add_estimator(graph, inputs=inputs)
-    wait_until(lambda: not node._join.awaits_depth, 'look at the inputs')
+    wait_until(lambda: 'depth' not in node._join.awaited, 'look at the inputs')
     send(graph, 5, depth=None)
     depth = answer(graph, 5)['depth_estimated/image_raw']
     assert np.nanmax(depth) == 0.5
@@ -296,7 +296,7 @@ def test_a_camera_without_depth_is_no_warning_and_not_waited_for(graph):
     assert values['sensor_depth'] == (
         f'not waited for: nothing comes on {graph.topic("depth/image_raw")}')
     graph.advertise(depth=Image)
-    wait_until(lambda: node._join.awaits_depth, 'look at the inputs')
+    wait_until(lambda: 'depth' in node._join.awaited, 'look at the inputs')
     send(graph, 6)
     np.testing.assert_allclose(np.nanmax(answer(graph, 6)['depth_estimated/image_raw']), 0.7,
                                rtol=1e-6)

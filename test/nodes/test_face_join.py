@@ -6,21 +6,22 @@ from __future__ import annotations
 
 from face_depth_ros.nodes.camera_info_join import WAIT_S
 from face_depth_ros.nodes.camera_info_messages import camera_info_from_message
-from face_depth_ros.nodes.color_join import ColorJoin, LOOK_S
+from face_depth_ros.nodes.face_join import FaceJoin, LIVENESS_WAIT_S, LOOK_S
 from face_depth_ros.nodes.topic_input import Arrival
 from fake_predictors import info_message
 
 
-class Join(ColorJoin):
-    """Takes letters: c = colour, f = faces, d = depth, i = camera_info."""
+class Join(FaceJoin):
+    """Takes letters: c = colour, f = faces, d = depth, l = liveness, i = camera_info."""
 
-    def __init__(self, use_depth=True):
+    def __init__(self, *optional):
         self.now, self.counted = 0.0, []
-        super().__init__(use_depth, lambda cause, _: self.counted.append(cause),
+        super().__init__(optional or ('depth',), lambda cause, _: self.counted.append(cause),
                          lambda: self.now)
 
     def feed(self, letters, stamp):
-        keys = {'c': 'color', 'f': 'detections', 'd': 'depth'}
+        keys = {'c': 'color', 'f': 'detections', 'd': 'depth',
+                'l': 'liveness', 'e': 'estimate'}
         out = []
         for letter in letters:
             out += (self.add_info(camera_info_from_message(info_message(stamp)))
@@ -80,12 +81,12 @@ def test_later_frames_do_not_cut_the_wait_short():
 
 def test_what_is_not_expected_is_not_waited_for_but_taken():
     join = Join()
-    join.expect(depth=False, info=False)
-    assert not join.awaits_depth
+    join.expect((), info=False)
+    assert not join.awaited
     assert join.feed('cf', 1) == [(1, None, None)]
     assert join.feed('dcf', 2) == [(2, 2, None)]
-    join.expect(depth=True, info=True)
-    assert join.awaits_depth and join.feed('cf', 3) == []
+    join.expect({'depth'}, info=True)
+    assert join.awaited == {'depth'} and join.feed('cf', 3) == []
     join.now = WAIT_S
     assert join.overdue() == [], 'the calibration may still come'
     assert join.feed('i', 3) == [(3, None, 3)]
@@ -105,9 +106,9 @@ def test_the_latest_calibration_serves_where_none_comes_with_every_frame():
 
 
 def test_depth_that_is_not_used_is_not_joined():
-    join = Join(use_depth=False)
-    join.expect(depth=True, info=True)
-    assert join.feed('cfi', 1) == [(1, None, 1)] and not join.awaits_depth
+    join = Join('estimate')
+    join.expect({'depth'}, info=True)
+    assert join.feed('cfi', 1) == [(1, None, 1)] and not join.awaited
 
 
 def test_a_loop_of_a_bag_starts_over():
@@ -117,3 +118,17 @@ def test_a_loop_of_a_bag_starts_over():
     join.feed('cf', 30)
     join.clear()
     assert not join.waits and join.feed('icfd', 5) == [(5, 5, 5)]
+
+
+def test_liveness_is_waited_for_longer_and_never_taken_from_another_stamp():
+    join = Join('liveness', 'estimate')
+    join.expect({'liveness'}, info=False)
+    assert join.feed('cf', 1) == []
+    join.now = 2 * WAIT_S
+    assert join.overdue() == [], 'its node has waited too, and works on the frame'
+    join.feed('cf', 2)
+    assert join.feed('l', 1) == [(1, None, None)]
+    join.now = 2 * WAIT_S + LIVENESS_WAIT_S
+    joined = join.take_overdue()
+    assert [(s.color.stamp_ns, s.liveness) for s in joined] == [(2, None)]
+    assert join.feed('l', 2) == [] and join.drops['late'] == 1
