@@ -20,7 +20,7 @@ from face_depth_ros.nodes.detection_messages import (
     detections_to_message,
 )
 from face_depth_ros.nodes.headers import header_of, stamp_of
-from face_depth_ros.nodes.topic_adapters import Adapter
+from face_depth_ros.nodes.topic_adapters import Adapter, not_read
 from hri_msgs.msg import Expression as ExpressionMessage
 import numpy as np
 from vision_msgs.msg import (
@@ -93,16 +93,6 @@ def face_expression_to_message(face: FaceExpression) -> ExpressionMessage:
         confidence=float(said.probabilities[index]))
 
 
-def face_expression_from_message(message: ExpressionMessage) -> FaceExpression:
-    """
-    Refuse: a name and its confidence are not the probabilities of all expressions.
-
-    :raises ScoreError: always
-    """
-    raise ScoreError(f'{message.expression!r} does not say how probable the others are; read '
-                     'the topic expressions')
-
-
 def _expression(detection: Detection2D) -> Expression:
     found = {r.hypothesis.class_id: r.hypothesis.score for r in detection.results}
     scores = np.array([found.get(name, np.nan) for name in EXPRESSIONS], np.float32)
@@ -122,4 +112,4 @@ def _expression(detection: Detection2D) -> Expression:
 EXPRESSION_FRAMES: Adapter[ExpressionFrame] = Adapter(
     Detection2DArray, expressions_from_message, expressions_to_message)
 FACE_EXPRESSION: Adapter[FaceExpression] = Adapter(
-    ExpressionMessage, face_expression_from_message, face_expression_to_message)
+    ExpressionMessage, not_read, face_expression_to_message)

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, NoReturn, Protocol, TypeVar
 
+from face_depth_ros.core.errors import FaceDepthError
 from face_depth_ros.nodes.camera_info_messages import (
     camera_info_from_message,
     camera_info_to_message,
@@ -73,6 +74,15 @@ class Adapter(Generic[V]):
     def type_name(self) -> str:
         """Name under which ends inside the process must agree."""
         return f'{self.message_type.__module__}.{self.message_type.__name__}'
+
+
+def not_read(message: Any) -> NoReturn:
+    """
+    Stand for the way back of messages that are only written, since they do not tell the value.
+
+    :raises FaceDepthError: always
+    """
+    raise FaceDepthError(f'a {type(message).__name__} is not read here')
 
 
 DETECTIONS: Adapter[DetectionFrame] = Adapter(
