@@ -86,8 +86,10 @@ def liveness_blocks(scores: LivenessScores, pads: Sequence[PadErrors],
     :param verdict: sentences on every source and detector
     """
     ours = highlighted(scores)
-    blocks = [cards(_cards(scores, pads, ours)),
-              *_table(tables['liveness'], ours, 'liveness')]
+    # Where the living are too few for a threshold the decisions come first.
+    told = any(row.at_threshold for row in scores.rows.values())
+    first = 'liveness' if told else 'liveness_decisions'
+    blocks = [cards(_cards(scores, pads, ours)), *_table(tables[first], ours, first)]
     blocks.append(folded('Does enhancement help, and who gets through? One by one',
                          *map(paragraph, verdict)))
     curves = {name: row.curves for name, row in scores.rows.items() if row.curves}
@@ -97,7 +99,7 @@ def liveness_blocks(scores: LivenessScores, pads: Sequence[PadErrors],
                              'thresholds. Dashed: BPCER 1 %.'))
     blocks += ['<h3>What the cameras see</h3>', *examples.blocks()]
     for key, item in tables.items():
-        if key.startswith('liveness_'):
+        if key.startswith('liveness') and key != first and (told or key != 'liveness'):
             blocks += [f'<h3>{escape(item.title)}</h3>', *_table(item, ours, key)]
     for key, item in tables.items():
         if key.startswith('pad_'):
