@@ -6,8 +6,9 @@ Train all rows of AFNet-M's Tables II and III and Figure 5 under one equal, redu
     python -m face_depth_ros.training.afnet_m_ablations --max-minutes 60 --threads 1
     python -m face_depth_ros.training.afnet_m_ablations --resume
 
-First the two branches are trained alone, 2D and 3D without mask attention, by the lessons of
-training.afnet_lessons. Then each network, those two as well, starts from these branches and their
+First the two branches are trained alone, 3D and then 2D without mask attention, by the lessons of
+training.afnet_lessons. Texture is the harder to learn from: it starts from the branch of depth and
+gets twice its steps. Then each network, those two as well, starts from these branches and their
 classifiers, with attention and importance weights drawn anew, and gets the same number of steps on
 the same photos in the same order. How many the time allows is measured and kept in plan.json;
 results.json has a line for each network as soon as it is trained. The budget is time on the clock.
@@ -33,8 +34,8 @@ from lightning.fabric import Fabric
 import torch
 
 LOG = logging.getLogger('afnet_m_ablations')
-BRANCHES = {'texture': 'afnet_m_2d_no_mask', 'depth': 'afnet_m_3d_no_mask'}
-"""What a branch is trained as before all else."""
+BRANCHES = {'depth': ('afnet_m_3d_no_mask', 1), 'texture': ('afnet_m_2d_no_mask', 2)}
+"""What a branch is trained as before all else, in this order, and its share of the steps."""
 TABLES: dict[str, tuple[tuple[str, str, tuple[float, float] | None], ...]] = {
     'Table II, without MA': (
         ('S1, data', 'afnet_m_s1', (86.54, 85.08)), ('S2, decision', 'afnet_m_s2', (86.28, 84.36)),
@@ -68,7 +69,8 @@ class Settings(RunSettings):
         '' = all rows of TABLES, AFNet-M first
     :param limit: of the bank's photos, 0 = all
     :param branch_share: of the time, for the branches alone
-    :param branch_steps, steps: of a branch alone and of a network; 0 = as many as the time allows
+    :param branch_steps, steps: of the branch of depth and of a network; 0 = as many as the time
+        allows
     :param branch_rate, learning_rate: highest rates of both
     """
 
@@ -82,6 +84,7 @@ class Settings(RunSettings):
     batch: int = 32
     branch_share: float = 0.4
     branch_steps: int = 0
+    steps_per_epoch: int = 200
     steps: int = 0
     branch_rate: float = 1e-3
     learning_rate: float = 3e-4
@@ -137,11 +140,13 @@ def train_all(settings: Settings, fabric: Fabric, data: AfnetData, validation: A
     if 'branch_steps' not in plan:
         seconds = seconds_of_a_step(settings, fabric, data)
         plan['branch_steps'] = settings.branch_steps or max(
-            1, int(settings.branch_share * left() / (2.0 * seconds)))
+            1, int(settings.branch_share * left() / (seconds * sum(
+                share for _, share in BRANCHES.values()))))
         _write(folder / 'plan.json', plan)
     since, done = time.monotonic(), 0
-    for modality, name in BRANCHES.items():
-        done += _branch(settings, fabric, data, validation, modality, name, plan['branch_steps'])
+    for modality, (name, share) in BRANCHES.items():
+        done += _branch(settings, fabric, data, validation, modality, name,
+                        share * plan['branch_steps'])
     if 'steps' not in plan:
         seconds = ((time.monotonic() - since) / done if done
                    else seconds_of_a_step(settings, fabric, data))
@@ -168,7 +173,7 @@ def cost(names: tuple[str, ...]) -> float:
 
 def seconds_of_a_step(settings: Settings, fabric: Fabric, data: AfnetData) -> float:
     """Measure a step of a branch alone, on the clock, with a network that is thrown away."""
-    own = _settings(settings, BRANCHES['texture'], 'timing', _FIRST_STEPS, settings.branch_rate)
+    own = _settings(settings, BRANCHES['texture'][0], 'timing', _FIRST_STEPS, settings.branch_rate)
     began = time.monotonic()
     train_afnet_m.train(own, fabric, data, None)
     (Path(own.run) / 'last.pt').unlink()
@@ -181,6 +186,8 @@ def _branch(settings: Settings, fabric: Fabric, data: AfnetData, validation: Afn
     """Train a branch alone unless that is done; return how many steps were made."""
     own = _settings(settings, name, f'branch_{modality}', steps, settings.branch_rate)
     own = replace(own, steps_per_epoch=min(steps, settings.steps_per_epoch), lessons=1)
+    if modality == 'texture':
+        own = replace(own, initial_texture=str(Path(settings.run) / 'branch_depth' / 'last.pt'))
     path = Path(own.run) / 'last.pt'
     before = 0
     if path.exists():

@@ -10,10 +10,10 @@ Train AFNet-M or one of its ablations.
 As it stands, the schedule is the paper's: Adam with betas 0.9 and 0.999, rate 0.0001 for all of 70
 epochs, cross entropy, images of 224 pixels; the batch, which the paper does not tell, is 32. The
 paper starts both branches from ImageNet. No such weights are used here: --initial-texture and
---initial-depth start them from checkpoints of one modality alone that were trained on this
-project's own data (by this script with --lessons 1), else they start at random. --schedule reduced
-is for a CPU: images of 112 pixels, a rate that warms up and then falls, an average of the weights,
-and the time as the budget. What the command line sets stays as set.
+--initial-depth start them from checkpoints of one modality alone, be it the other one, that were
+trained on this project's own data (by this script with --lessons 1); else they start at random.
+--schedule reduced is for a CPU: images of 112 pixels, a rate that warms up and then falls, an
+average of the weights, and the time as the budget. What the command line sets stays as set.
 """
 
 from __future__ import annotations
@@ -167,7 +167,7 @@ def started(settings: Settings) -> AFNetM | TaughtBranch:
         path = getattr(settings, f'initial_{name}')
         if path:
             weights = network_weights(load_average(Path(path)))
-            _take(getattr(network, name), weights, name)
+            _take(getattr(network, name), weights, modality_of(weights, name))
             if index < len(network.heads):
                 _take(network.heads[index], weights, 'heads.0')
     if config.modality == '2D+3D' and config.fusion == 'data' and settings.initial_depth:
@@ -178,6 +178,12 @@ def started(settings: Settings) -> AFNetM | TaughtBranch:
             stem.weight[:, 3:] = 0.5 * network_weights(load_average(
                 Path(settings.initial_depth)))['depth.stem.0.weight']
     return TaughtBranch(network) if settings.lessons else network
+
+
+def modality_of(weights: dict[str, torch.Tensor], name: str) -> str:
+    """Return whose branch there is to start a branch from: its own, else the other's."""
+    own = any(key.startswith(f'{name}.') for key in weights)
+    return name if own else {'texture': 'depth', 'depth': 'texture'}[name]
 
 
 def _take(module: nn.Module, weights: dict[str, torch.Tensor], prefix: str) -> None:

@@ -121,6 +121,9 @@ def test_all_rows_start_from_the_same_branches_get_as_many_steps_and_are_resumed
     assert (folders / 'rows' / 'afnet_m' / 'last.pt').stat().st_mtime_ns == kept
     assert {(row['steps'], row['samples']) for row in results.values()} == {(2, 24)}
     assert json.loads((folders / 'rows' / 'plan.json').read_text())['steps'] == 2
+    steps = [torch.load(folders / 'rows' / f'branch_{name}' / 'last.pt', weights_only=True)[
+        'state']['step'] for name in ('depth', 'texture')]
+    assert steps == [4, 8], 'texture is the harder'
     text = afnet_m_ablations.tables_text(results, len(validation))
     assert f'| S2, decision | {results["afnet_m_s2"]["six"]:.1f} |' in text
     assert text.count('not trained') > 0
@@ -170,6 +173,9 @@ def test_branches_and_classifiers_begin_as_they_were_trained(folders: Path) -> N
         script.started(replace(settings, initial_depth='none.pt'))
     taught = script.started(replace(settings, config='afnet_m_2d_no_mask', lessons=1))
     torch.save({'average': taught.state_dict()}, folders / '2d.pt')
+    other = script.started(replace(settings, config='afnet_m_2d',
+                                   initial_texture=str(folders / '3d.pt'))).state_dict()
+    assert torch.equal(other[f'texture.{stem}'], depth[f'depth.{stem}']), 'the other modality'
     again = script.started(settings).state_dict()
     assert torch.equal(again[f'texture.{stem}'], texture[f'texture.{stem}']), 'lessons left out'
     with pytest.raises(SettingsError, match='lessons are for one modality'):
