@@ -13,6 +13,8 @@ from typing import Any
 
 from face_depth_ros.core.camera import CameraIntrinsics
 from face_depth_ros.core.errors import BackendUnavailableError
+from face_depth_ros.core.expression_input import part_box
+from face_depth_ros.core.expression_input import SIZE as EXPRESSION_PX
 from face_depth_ros.core.face_box import crop_color, FaceBox
 from face_depth_ros.core.frames import Detection
 from face_depth_ros.core.metrics import percentiles
@@ -27,6 +29,7 @@ from face_depth_ros.evaluation.evaluation_result import Evaluation, Rows, Table
 from face_depth_ros.evaluation.report import cards, figure, table
 from face_depth_ros.predictors.depth_enhancer import DepthEnhancer
 from face_depth_ros.predictors.depth_estimator import DepthEstimator
+from face_depth_ros.predictors.expression_network import ExpressionNetwork, ExpressionView, Said
 from face_depth_ros.predictors.face_detector import FaceDetector
 from face_depth_ros.predictors.face_embedder import Embedding, FaceEmbedder, FaceView
 import numpy as np
@@ -66,10 +69,10 @@ class _Subject:
 def evaluate_latency(runs: int, pair: DepthPair, color: np.ndarray, *,
                      backend: str = 'auto') -> Evaluation:
     """
-    Time detector, enhancer, estimator and recogniser, the best precision and fp32 in turn.
+    Time detector, enhancer, estimator and recognisers, the best precision and fp32 in turn.
 
     :param pair: a face for the enhancer
-    :param color: (240, 320, 3) uint8 RGB for detector, estimator and recogniser
+    :param color: (240, 320, 3) uint8 RGB for detector, estimator and recognisers
     """
     with ExitStack() as stack:
         subjects = _open(stack, pair, color, backend)
@@ -110,6 +113,8 @@ def _open(stack: ExitStack, pair: DepthPair, color: np.ndarray,
             stack.callback(estimator.close)
             embedder = FaceEmbedder(backend=backend, precision=precision)
             stack.callback(embedder.close)
+            expressions = ExpressionNetwork(backend=backend, precision=precision)
+            stack.callback(expressions.close)
         except BackendUnavailableError:
             if precision == 'auto':
                 raise
@@ -124,6 +129,8 @@ def _open(stack: ExitStack, pair: DepthPair, color: np.ndarray,
                  for faces in (1, _MANY_FACES)]
         runs += [(embedder.engine, partial(_recognise, embedder, color, seen.box, faces), faces)
                  for faces in (1, _MANY_FACES)]
+        runs += [(expressions.engine, partial(_read, expressions, color, seen.box, faces), faces)
+                 for faces in (1, _MANY_FACES)]
         for engine, whole, faces in runs:
             if engine is not None:
                 label = 'fp32' if precision == 'fp32' else f'best ({engine.precision})'
@@ -135,12 +142,24 @@ def _open(stack: ExitStack, pair: DepthPair, color: np.ndarray,
 def _recognise(embedder: FaceEmbedder, color: np.ndarray, box: FaceBox,
                faces: int) -> list[Embedding]:
     """Embed a face some times in one inference, from image, relief and mask."""
+    relief, mask = _dome()
+    return embedder.embed([FaceView(recognition_input(
+        crop_color(color, box, RECOGNITION_PX), relief, mask)) for _ in range(faces)])
+
+
+def _read(network: ExpressionNetwork, color: np.ndarray, box: FaceBox, faces: int) -> list[Said]:
+    """Tell the expression of a face some times in one inference, from image, relief and mask."""
+    relief, mask = _dome()
+    return network.say([ExpressionView(crop_color(color, part_box(box), EXPRESSION_PX), relief,
+                                       mask, None) for _ in range(faces)])
+
+
+def _dome() -> tuple[np.ndarray, np.ndarray]:
+    """Return relief and mask of a face that is a dome."""
     axis = np.linspace(-1.0, 1.0, _ESTIMATED_PX, dtype=np.float32)
     radius = axis[:, None] ** 2 + axis ** 2
     mask = (radius < _OVAL).astype(np.uint8)
-    relief = np.where(mask > 0, np.float32(_DOME_M) * radius, np.float32(np.nan))
-    return embedder.embed([FaceView(recognition_input(
-        crop_color(color, box, RECOGNITION_PX), relief, mask)) for _ in range(faces)])
+    return np.where(mask > 0, np.float32(_DOME_M) * radius, np.float32(np.nan)), mask
 
 
 def _row(subject: _Subject, times: dict[str, _Times]) -> dict[str, Any]:
@@ -162,8 +181,8 @@ def _evaluation(rows: Rows, times: dict[str, _Times], runs: int) -> Evaluation:
     result = Evaluation(
         'latency',
         f'The detector on a {DETECTOR_WIDTH} x {DETECTOR_HEIGHT} image, the enhancer on one face, '
-        f'estimator and recogniser on one and on {_MANY_FACES} faces of such an image in one '
-        'inference (the recogniser from image, relief and mask to embeddings); '
+        f'estimator and recognisers on one and on {_MANY_FACES} faces of such an image in one '
+        'inference (recognisers from image, relief and mask to embeddings or expressions); '
         f'{runs} runs of each after warm-up, in turn. "engine" is the network alone, "predictor" '
         'all from image to result.',
         {'latency': Table(title, f'one image, {runs} runs', 'ms', rows)})

@@ -82,7 +82,7 @@ def test_protocols_share_a_report(tmp_path: Path) -> None:
     assert content['rows_left_out'] == [row for row in ROWS if row not in (NONE, 'Hf-L', OURS)]
     assert content['rows']['De-M2']['rmse_mean'] is None
     rows = result(tmp_path, 'latency')['rows']
-    assert len(rows) == 12
+    assert len(rows) == 16
     for name, row in rows.items():
         assert 0 < row['engine_p50_ms'] <= row['engine_p95_ms']
         assert 0 < row['predictor_p50_ms'] <= row['predictor_p95_ms']

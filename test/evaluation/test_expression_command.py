@@ -18,7 +18,6 @@ from face_depth_ros.evaluation.expression_rows import FULL, MODELS, STUDENT, tex
 import pytest
 from scan_files import write_bu_3dfe
 
-ROOT = Path(__file__).parents[2]
 COLUMNS = ['levels 3-4', 'levels 1-4', 'speech', 'pose', 'occlusion', 'light', 'ms']
 
 
@@ -142,11 +141,16 @@ def test_what_is_missing_is_named(tmp_path: Path, models: Path,
     assert 'remove it to render it anew' in capsys.readouterr().err
 
 
-@pytest.mark.skipif(not (ROOT / 'models' / 'expression_recognizer.onnx').exists(),
-                    reason='models/expression_recognizer.onnx is not there yet')
 def test_quick_with_the_shipped_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Measured: 97.2 and 90.3 % of 72 faces; what ships must not become worse by more than chance.
     monkeypatch.delenv('FACE_DEPTH_MODELS', raising=False)
     content = run(tmp_path, '--quick', '--rows', 'Student')
     row = content['rows'][STUDENT]
-    assert row['levels 3-4'] > 75.0
-    assert content['rows'][texture_row(STUDENT)]['levels 3-4'] > 60.0
+    assert row['levels 3-4'] > 90.0 and row['pose'] > 60.0
+    texture = content['rows'][texture_row(STUDENT)]['levels 3-4']
+    assert 80.0 < texture <= row['levels 3-4']
+    assert content['tables']['expression_neutral']['rows'][STUDENT]['all seven'] > 85.0
+    assert not any(content['faces_not_found'].values())
+    assert content['faces_without_depth'][STUDENT] == 0
+    units = content['tables']['expression_units']['rows']['AU12 mouthSmile']
+    assert units['Student, error'] < 0.5 * units['error of the mean']

@@ -15,6 +15,7 @@ from face_depth_ros.engines import TensorInfo
 from face_depth_ros.evaluation import latency_protocol
 from face_depth_ros.evaluation.depth_pairs import DepthPair, SIZE
 from face_depth_ros.evaluation.latency_protocol import evaluate_latency
+from face_depth_ros.predictors.expression_network import ExpressionView
 from face_depth_ros.predictors.face_embedder import FaceView
 import numpy as np
 import pytest
@@ -41,7 +42,7 @@ class FakeEngine:
 
 
 class FakePredictor:
-    """Stands in for all four; notes what it was asked."""
+    """Stands in for all five; notes what it was asked."""
 
     made: list[FakePredictor] = []
     refuses: tuple[str, ...] = ()
@@ -70,6 +71,10 @@ class FakePredictor:
         assert faces[0].inputs.color.shape == (3, 112, 112)
         self.asked.append(len(faces))
 
+    def say(self, faces: list[ExpressionView]) -> None:
+        assert faces[0].color.shape == (128, 128, 3) and faces[0].relief is not None
+        self.asked.append(len(faces))
+
     def close(self) -> None:
         self.closed = True
 
@@ -81,7 +86,8 @@ def predictors(monkeypatch: pytest.MonkeyPatch) -> type[FakePredictor]:
     shapes = {'FaceDetector': ('face_detector', (-1, 3, 24, 32)),
               'DepthEnhancer': ('depth_enhancer', (-1, 1, 8, 8)),
               'DepthEstimator': ('face_estimator', (-1, 3, 8, 8)),
-              'FaceEmbedder': ('face_recognizer', (-1, 3, 8, 8))}
+              'FaceEmbedder': ('face_recognizer', (-1, 3, 8, 8)),
+              'ExpressionNetwork': ('expression_recognizer', (-1, 3, 8, 8))}
     for attribute, (name, shape) in shapes.items():
         monkeypatch.setattr(
             latency_protocol, attribute,
@@ -107,9 +113,11 @@ def test_a_row_for_each_network_precision_and_batch() -> None:
     assert list(found) == [
         'face_detector, best (bf16)', 'depth_enhancer, best (bf16)', 'face_estimator, best (bf16)',
         'face_estimator 4 faces, best (bf16)', 'face_recognizer, best (bf16)',
-        'face_recognizer 4 faces, best (bf16)', 'face_detector, fp32', 'depth_enhancer, fp32',
-        'face_estimator, fp32', 'face_estimator 4 faces, fp32', 'face_recognizer, fp32',
-        'face_recognizer 4 faces, fp32']
+        'face_recognizer 4 faces, best (bf16)', 'expression_recognizer, best (bf16)',
+        'expression_recognizer 4 faces, best (bf16)', 'face_detector, fp32',
+        'depth_enhancer, fp32', 'face_estimator, fp32', 'face_estimator 4 faces, fp32',
+        'face_recognizer, fp32', 'face_recognizer 4 faces, fp32', 'expression_recognizer, fp32',
+        'expression_recognizer 4 faces, fp32']
     many = found['face_estimator 4 faces, best (bf16)']
     assert (many['faces'], many['macs'], many['parameters']) == (4, 4000, 10)
     assert many['predictor_p50_ms_per_face'] == pytest.approx(many['predictor_p50_ms'] / 4)
@@ -121,10 +129,11 @@ def test_a_row_for_each_network_precision_and_batch() -> None:
 def test_four_faces_are_one_inference_and_everything_is_closed(
         predictors: type[FakePredictor]) -> None:
     rows()
-    detector, enhancer, estimator, embedder = predictors.made[:4]
+    detector, enhancer, estimator, embedder, expressions = predictors.made[:5]
     runs = RUNS + latency_protocol._WARM_UP
-    assert estimator.engine.batches == embedder.engine.batches == {1: runs, 4: runs}
-    assert Counter(embedder.asked) == {1: runs, 4: runs}
+    for predictor in (estimator, embedder, expressions):
+        assert predictor.engine.batches == {1: runs, 4: runs}
+    assert Counter(embedder.asked) == Counter(expressions.asked) == {1: runs, 4: runs}
     assert detector.engine.batches == enhancer.engine.batches == {1: runs}
     # The largest face that the detector found, alone and four times.
     assert Counter(len(faces) for faces in estimator.asked) == {1: runs, 4: runs}
@@ -135,7 +144,7 @@ def test_four_faces_are_one_inference_and_everything_is_closed(
 def test_without_fp32_there_is_no_ratio(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(FakePredictor, 'refuses', ('fp32',))
     found = rows()
-    assert len(found) == 6
+    assert len(found) == 8
     assert all(row['ratio_to_fp32'] is None for row in found.values())
 
 
