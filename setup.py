@@ -18,6 +18,7 @@ COMPONENTS = {
         'face_depth_ros.nodes.expression_recognizer:ExpressionRecognizerNode',
     'face_depth_ros::LivenessDetector':
         'face_depth_ros.nodes.liveness_detector:LivenessDetectorNode',
+    'face_depth_ros::HriPublisher': 'face_depth_ros.nodes.hri_publisher:HriPublisherNode',
 }
 COMMANDS = {
     'replay': 'face_depth_ros.evaluation.replay:main',
@@ -31,6 +32,7 @@ COMMANDS = {
     'face_recognizer': 'face_depth_ros.nodes.face_recognizer:main',
     'expression_recognizer': 'face_depth_ros.nodes.expression_recognizer:main',
     'liveness_detector': 'face_depth_ros.nodes.liveness_detector:main',
+    'hri_publisher': 'face_depth_ros.nodes.hri_publisher:main',
 }
 
 

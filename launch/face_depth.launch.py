@@ -30,25 +30,29 @@ PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES
 PLUGINS = {'face_detector': 'FaceDetector', 'depth_enhancer': 'DepthEnhancer',
            'depth_estimator': 'DepthEstimator', 'face_recognizer': 'FaceRecognizer',
            'expression_recognizer': 'ExpressionRecognizer',
-           'liveness_detector': 'LivenessDetector'}
+           'liveness_detector': 'LivenessDetector', 'hri_publisher': 'HriPublisher'}
 REMAPPINGS = {
     'face_detector': ('color/image_raw',),
     'depth_enhancer': ('color/camera_info', 'depth/image_raw', 'depth/camera_info'),
     'depth_estimator': ('color/image_raw', 'color/camera_info', 'depth/image_raw'),
     'face_recognizer': ('color/image_raw', 'color/camera_info'),
     'expression_recognizer': ('color/image_raw', 'color/camera_info'),
-    'liveness_detector': ('color/image_raw', 'color/camera_info')}
+    'liveness_detector': ('color/image_raw', 'color/camera_info'),
+    'hri_publisher': ('color/camera_info',)}
 SWITCHES = {'estimator': 'depth_estimator', 'recognizer': 'face_recognizer',
-            'expressions': 'expression_recognizer', 'liveness': 'liveness_detector'}
+            'expressions': 'expression_recognizer', 'liveness': 'liveness_detector',
+            'hri': 'hri_publisher'}
 """Launch arguments that leave out a node."""
-OVERRIDES = {'backend': ('backend', tuple(PLUGINS)), 'precision': ('precision', tuple(PLUGINS)),
+_NETWORKS = tuple(name for name in PLUGINS if name != 'hri_publisher')
+OVERRIDES = {'backend': ('backend', _NETWORKS), 'precision': ('precision', _NETWORKS),
              'method': ('method', ('depth_enhancer',)),
              'estimator_model': ('model', ('depth_estimator',)),
              'recognizer_model': ('model', ('face_recognizer',)),
              'gallery': ('gallery', ('face_recognizer',)),
              'key_file': ('key_file', ('face_recognizer',)),
              'expression_model': ('model', ('expression_recognizer',)),
-             'liveness_model': ('model', ('liveness_detector',))}
+             'liveness_model': ('model', ('liveness_detector',)),
+             'hri_prefix': ('prefix', ('hri_publisher',))}
 """Launch arguments that are parameters of nodes: of what name, and of which nodes."""
 
 ARGUMENTS = (
@@ -79,6 +83,10 @@ ARGUMENTS = (
     ('expression_model', '', 'of expression_recognizer: a ModelSpec; empty = as in params_file'),
     ('liveness', 'true', 'false = load no liveness_detector, whatever components says'),
     ('liveness_model', '', 'of liveness_detector: a ModelSpec; empty = as in params_file'),
+    ('require_live', '', 'of face_recognizer, true or false: whom liveness_detector does not call '
+     'live is unknown; empty = as in params_file'),
+    ('hri', 'true', 'false = load no hri_publisher, whatever components says'),
+    ('hri_prefix', '', 'of the topics of hri_publisher; empty = as in params_file'),
     ('hand_off', 'true', 'pass frames inside the container by reference'),
     ('rviz', 'false', 'start rviz2 too'),
 )
@@ -125,8 +133,11 @@ def _component(name: str, values: dict[str, str]) -> ComposableNode:
               'color/camera_info': values['color_info_topic'],
               'depth/image_raw': values['depth_topic'],
               'depth/camera_info': values['depth_info_topic']}
-    overrides = {parameter: values[argument] for argument, (parameter, of) in OVERRIDES.items()
-                 if name in of and values[argument]}
+    overrides: dict[str, Any] = {
+        parameter: values[argument] for argument, (parameter, of) in OVERRIDES.items()
+        if name in of and values[argument]}
+    if name == 'face_recognizer' and values['require_live']:
+        overrides['require_live'] = _is_true(values['require_live'])
     return ComposableNode(
         package=PACKAGE, plugin=f'{PACKAGE}::{PLUGINS[name]}', name=name,
         namespace=values['namespace'],

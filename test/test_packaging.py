@@ -18,10 +18,11 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 COMMANDS = ('replay', 'evaluate', 'gallery', 'build_engines', 'component_container',
             'face_detector', 'depth_enhancer', 'depth_estimator', 'face_recognizer',
-            'expression_recognizer', 'liveness_detector')
+            'expression_recognizer', 'liveness_detector', 'hri_publisher')
 COMPONENTS = ('face_depth_ros::FaceDetector', 'face_depth_ros::DepthEnhancer',
               'face_depth_ros::DepthEstimator', 'face_depth_ros::FaceRecognizer',
-              'face_depth_ros::ExpressionRecognizer', 'face_depth_ros::LivenessDetector')
+              'face_depth_ros::ExpressionRecognizer', 'face_depth_ros::LivenessDetector',
+              'face_depth_ros::HriPublisher')
 # Not in the run time; nothing that a robot or `make demo` starts may need them.
 DEVELOPMENT_ONLY = ('torch', 'lightning', 'numba', 'onnx', 'onnxruntime', 'scipy', 'ray')
 

@@ -18,10 +18,11 @@ from face_depth_ros.nodes.depth_estimator import DepthEstimatorNode
 from face_depth_ros.nodes.expression_recognizer import ExpressionRecognizerNode
 from face_depth_ros.nodes.face_detector import FaceDetectorNode
 from face_depth_ros.nodes.face_recognizer import FaceRecognizerNode
+from face_depth_ros.nodes.hri_publisher import HriPublisherNode
 from face_depth_ros.nodes.liveness_detector import LivenessDetectorNode
 
 NODES = (FaceDetectorNode, DepthEnhancerNode, DepthEstimatorNode, FaceRecognizerNode,
-         ExpressionRecognizerNode, LivenessDetectorNode)
+         ExpressionRecognizerNode, LivenessDetectorNode, HriPublisherNode)
 
 TOPICS = (
     ('color/image_raw', 'sensor_msgs/Image', 'in', 'face_detector',
@@ -129,6 +130,25 @@ TOPICS = (
     ('liveness', 'vision_msgs/Detection2DArray', 'out', 'liveness_detector',
      'id and bbox of the detections, results[0] = ("live" or "spoof", probability) or ("unsure", '
      '0); why stands in diagnostics; empty when nobody is there'),
+    ('detections', 'vision_msgs/Detection2DArray', 'in', 'hri_publisher', 'as of face_detector'),
+    ('color/camera_info', 'sensor_msgs/CameraInfo', 'in, optional', 'hri_publisher',
+     'only for the size of the image; without it the size that landmarks tell'),
+    ('expressions', 'vision_msgs/Detection2DArray', 'in, optional', 'hri_publisher',
+     'as of expression_recognizer; listened to while somebody wants an `expression`'),
+    ('depth_estimated/faces', '- (inside the container alone)', 'in, optional', 'hri_publisher',
+     'landmarks of all faces; taken while somebody wants `landmarks`'),
+    ('landmarks/<track id>', 'hri_msgs/FacialLandmarks', 'in, optional', 'hri_publisher',
+     'as of depth_estimator, where that is in another process'),
+    ('/humans/faces/tracked', 'hri_msgs/IdsList', 'out', 'hri_publisher',
+     'the track ids of each frame of `detections`, largest first, empty when nobody is there; '
+     'these topics are global, `prefix` takes the place of /humans'),
+    ('/humans/faces/<track id>/roi', 'hri_msgs/NormalizedRegionOfInterest2D', 'out',
+     'hri_publisher', 'the upright rectangle around the box, in shares of width and height'),
+    ('/humans/faces/<track id>/landmarks', 'hri_msgs/FacialLandmarks', 'out', 'hri_publisher',
+     'as landmarks/<track id>'),
+    ('/humans/faces/<track id>/expression', 'hri_msgs/Expression', 'out', 'hri_publisher',
+     'name in the words of hri_msgs (fear is scared), valence, arousal, probability as '
+     'confidence; nothing where nothing could be seen'),
     ('/diagnostics', 'diagnostic_msgs/DiagnosticArray', 'out', 'all', '1 Hz, and when readiness '
      'changes'),
 )

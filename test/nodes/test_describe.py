@@ -16,6 +16,7 @@ from face_depth_ros.nodes.depth_estimator import DepthEstimatorNode
 from face_depth_ros.nodes.expression_recognizer import ExpressionRecognizerNode
 from face_depth_ros.nodes.face_detector import FaceDetectorNode
 from face_depth_ros.nodes.face_recognizer import FaceRecognizerNode
+from face_depth_ros.nodes.hri_publisher import HriPublisherNode
 from face_depth_ros.nodes.liveness_detector import LivenessDetectorNode
 from fake_predictors import FakeDetector, FakeEnhancer, FakeEstimator
 import pytest
@@ -51,7 +52,8 @@ def test_the_table_of_topics_names_what_the_nodes_have(graph):
                  ExpressionRecognizerNode,
                  open_recognizer=lambda **_: AbsentExpressionRecognizer()),
              'liveness_detector': graph.add(
-                 LivenessDetectorNode, open_detector=lambda **_: AbsentLivenessDetector())}
+                 LivenessDetectorNode, open_detector=lambda **_: AbsentLivenessDetector()),
+             'hri_publisher': graph.add(HriPublisherNode)}
     assert set(nodes) == {node.default_name for node in describe.NODES}
     for name, node in nodes.items():
         has = {(i.topic, 'in' if i.required else 'in, optional') for i in node.inputs}
@@ -60,8 +62,10 @@ def test_the_table_of_topics_names_what_the_nodes_have(graph):
             has.add((node.latched.topic_name, 'out, latched'))
         if name == 'face_recognizer':
             has.add((node._enrollment._subscription.topic_name, 'in'))
-        assert has == {(graph.topic(t), direction) for t, _, direction, of, _ in describe.TOPICS
-                       if of == name}
+        if name == 'hri_publisher':
+            has.add((node.landmark_inputs.topic, 'in, optional'))
+        assert has == {(t if t.startswith('/') else graph.topic(t), direction)
+                       for t, _, direction, of, _ in describe.TOPICS if of == name}
 
 
 @pytest.mark.parametrize('what,line', [
