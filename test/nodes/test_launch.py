@@ -14,8 +14,10 @@ import sys
 
 from composition_interfaces.srv import ListNodes
 from drawn_estimators import write_estimators
+from expression_graph import write_expression_model
 from face_depth_ros.nodes.image_messages import depth_from_message
 from fake_predictors import color_message, depth_message, info_message
+from hri_msgs.msg import IdsList
 import pytest
 from rcl_interfaces.srv import GetParameters
 from recognizer_graph import write_recognizer
@@ -28,6 +30,8 @@ launch_ros = pytest.importorskip(
     'its sources on PYTHONPATH')
 pytestmark = pytest.mark.ros
 
+NODES = ('face_detector', 'depth_enhancer', 'depth_estimator', 'face_recognizer',
+         'expression_recognizer', 'liveness_detector', 'hri_publisher')
 FILE = Path(__file__).resolve().parents[2] / 'launch' / 'face_depth.launch.py'
 RUNNER = """
 import sys
@@ -80,18 +84,23 @@ def test_all_components_come_up_and_a_frame_goes_through(graph, tmp_path, monkey
     write_estimators(tmp_path, ['cgan'])
     monkeypatch.setenv('FACE_DEPTH_MODELS', str(tmp_path))
     recognizer, gallery = str(write_recognizer(tmp_path, 'small')), str(tmp_path / 'g.db')
+    expressions = str(write_expression_model(tmp_path, 'small_expressions'))
     with launched(graph, precision='fp32', method='De-M2', estimator_model='cgan',
-                  recognizer_model=recognizer, gallery=gallery) as process:
+                  recognizer_model=recognizer, gallery=gallery, expression_model=expressions,
+                  liveness_model='none_here', require_live='true',
+                  hri_prefix=graph.topic('humans')) as process:
         for name, kind in (('color/image_raw', Image), ('color/camera_info', CameraInfo),
                            ('depth/image_raw', Image), ('depth/camera_info', CameraInfo)):
             graph.probe.publisher(kind, graph.topic(f'camera/{name}'))
         graph.subscribe(Image, 'depth_enhanced/image_raw')
         graph.subscribe(Image, 'depth_estimated/image_raw')
-        graph.subscribe(Detection2DArray, 'identities')
-        graph.wait_ready('face_detector', 'depth_enhancer', 'depth_estimator', 'face_recognizer')
-        assert nodes_of(graph, 'face_depth_container') == [
-            graph.topic('face_detector'), graph.topic('depth_enhancer'),
-            graph.topic('depth_estimator'), graph.topic('face_recognizer')]
+        for topic in ('identities', 'expressions', 'liveness'):
+            graph.subscribe(Detection2DArray, topic)
+        graph.subscribe(IdsList, 'humans/faces/tracked')
+        graph.wait_ready(*NODES)
+        assert nodes_of(graph, 'face_depth_container') == [graph.topic(n) for n in NODES]
+        assert parameters_of(graph, 'expression_recognizer', 'model') == [expressions]
+        assert parameters_of(graph, 'hri_publisher', 'prefix') == [graph.topic('humans')]
         assert parameters_of(graph, 'face_recognizer', 'model', 'gallery') == [
             recognizer, gallery]
         assert parameters_of(graph, 'face_detector', 'precision', 'backend', 'model') == [
@@ -103,7 +112,7 @@ def test_all_components_come_up_and_a_frame_goes_through(graph, tmp_path, monkey
             check=True).stdout.split()[0])
         assert f'{FILE.parents[1]}/config/fastdds.xml' in Path(
             f'/proc/{container}/environ').read_text(encoding='utf-8')
-        for node in ('depth_enhancer', 'depth_estimator', 'face_recognizer'):
+        for node in NODES[1:]:
             status = graph.wait_status(node, lambda _, v: True)
             assert status[f'input.{graph.topic("detections")}'].startswith('hand-off')
         for topic, message in (('color/camera_info', info_message(5)),
@@ -115,18 +124,25 @@ def test_all_components_come_up_and_a_frame_goes_through(graph, tmp_path, monkey
         assert depth_from_message(answer).array.shape == (48, 64)
         answer = graph.wait_stamp('depth_estimated/image_raw', 5)
         assert (answer.encoding, answer.width, answer.height) == ('32FC1', 64, 48)
-        assert graph.wait_stamp('identities', 5).header == answer.header
-        status = graph.wait_status('face_recognizer', lambda _, v: v['frames.processed'] != '0')
-        assert status[f'input.{graph.topic("depth_estimated/faces")}'].startswith(
-            'hand-off, 1 publisher(s)')
+        for topic in ('identities', 'expressions', 'liveness'):
+            assert graph.wait_stamp(topic, 5).header == answer.header
+        assert graph.wait_stamp('humans/faces/tracked', 5).ids == []
+        graph.wait_status('liveness_detector', lambda status, _: (
+            'model none_here cannot run' in status.message))
+        for node in ('face_recognizer', 'expression_recognizer', 'liveness_detector'):
+            status = graph.wait_status(node, lambda _, v: v['frames.processed'] != '0')
+            assert status[f'input.{graph.topic("depth_estimated/faces")}'].startswith(
+                'hand-off, 1 publisher(s)')
+        status = graph.wait_status('face_recognizer', lambda _, v: True)
+        assert status[f'input.{graph.topic("liveness")}'].startswith('hand-off')
 
 
 def test_one_component_in_a_container_of_another_name_without_hand_off(graph, tmp_path):
     own = tmp_path / 'own.yaml'
     own.write_text('/**:\n  ros__parameters: {silence_timeout: 7.0}\n'
                    '/**/depth_enhancer:\n  ros__parameters: {method: Hf-L}\n', encoding='utf-8')
-    with launched(graph, components='depth_enhancer,depth_estimator,face_recognizer',
-                  estimator='false', recognizer='false',
+    with launched(graph, components=','.join(NODES[1:]), estimator='false', recognizer='false',
+                  expressions='false', liveness='false', hri='false',
                   container_name='box', hand_off='false', params_file=str(own)):
         graph.wait_status('depth_enhancer', lambda _, v: v['state'] == 'active')
         assert nodes_of(graph, 'box') == [graph.topic('depth_enhancer')]
@@ -159,5 +175,7 @@ def test_every_argument_is_documented():
     assert {e.name for e in declared} >= {'color_topic', 'depth_topic', 'namespace', 'backend',
                                           'container_name', 'components', 'params_file', 'rviz',
                                           'estimator', 'estimator_model', 'recognizer',
-                                          'recognizer_model', 'gallery', 'key_file'}
+                                          'recognizer_model', 'gallery', 'key_file',
+                                          'expressions', 'expression_model', 'liveness',
+                                          'liveness_model', 'require_live', 'hri', 'hri_prefix'}
     assert all(e.description and e.default_value is not None for e in declared)
