@@ -19,6 +19,14 @@ _LEAST_FALL = 0.02
 """A change of the error of attacks below this is none."""
 
 
+_WHY = {
+    'cut-out': 'the face behind it shows through its holes',
+    'half mask': 'half of what is seen is a living face',
+    'small bust': 'a face in all but its size, which the box and the distance tell roughly',
+    'large bust': 'a face in all but its size, which the box and the distance tell roughly'}
+"""What makes a species hard, by its making."""
+
+
 def pad_sentences(results: Iterable[PadErrors]) -> list[str]:
     """Say whether enhancement lowers the landmark error of faces, and not that of attacks."""
     said = []
@@ -60,7 +68,8 @@ def row_sentence(name: str, row: RowScores) -> str:
                 f'{100 * rates.worst_apcer:.1f} %.')
     causes = '; '.join(f'{kind} {100 * rates.apcer[kind]:.1f} % (95 %: '
                        f'{rate_text(rates.apcer[kind], rates.attacks[kind])} %)'
-                       f'{_where(kind, row.by_distance)}' for kind in over)
+                       f'{_where(kind, row.by_distance)}'
+                       + (f': {_WHY[kind]}' if kind in _WHY else '') for kind in over)
     return (f'{name}: at BPCER {100 * rates.bpcer:.1f} % more than {goal} get through of '
             f'{len(over)} of {len(rates.apcer)} species: {causes}.')
 

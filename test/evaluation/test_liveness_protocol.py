@@ -146,6 +146,9 @@ def test_the_verdict_says_where_a_species_gets_through() -> None:
     said.distances = [0.5, 1.4] * 100 + [0.5] * 40 + [1.4] * 10
     row = judge({NETWORK: said}, LivenessScores()).rows[NETWORK]
     assert 'most 1.2 to 1.6 m (100.0 %), least below 0.6 m (0.0 %)' in row_sentence(NETWORK, row)
+    half = judge({NETWORK: answers(live=[0.9] * 100, half_mask=[0.95] * 9)}, LivenessScores())
+    assert row_sentence(NETWORK, half.rows[NETWORK]).endswith(
+        '(95 %: 70.1 to 100.0 %): half of what is seen is a living face.')
     low = judge({NETWORK: answers(live=[0.9] * 100, mask=[0.1] * 9)}, LivenessScores())
     assert 'no species gets through more often than 2 %' in row_sentence(
         NETWORK, low.rows[NETWORK])
