@@ -12,7 +12,7 @@ from face_depth_ros.core.face_box import crop_color
 from face_depth_ros.evaluation.face_labels import expression_label, liveness_label
 from face_depth_ros.evaluation.face_state_plots import face_timeline, FaceState
 from face_depth_ros.evaluation.replay_analysis import FrameScore, ViewedFrame
-from face_depth_ros.evaluation.replay_face_states import counted, coverage, warnings_of
+from face_depth_ros.evaluation.replay_face_states import coverage, warnings_of
 from face_depth_ros.evaluation.report import figure, paragraph, table, thumbnails
 import numpy as np
 
@@ -111,10 +111,13 @@ def _advice(summary: Mapping[str, Any]) -> str:
 
 
 def _row(summary: Mapping[str, Any], parts: Sequence[str], track: str) -> dict[str, str]:
-    row = {part: counted(summary[part]['tracks'].get(track, {})) for part in parts}
+    """Return in how many frames what was said of a track."""
+    told = {f'frames by {"expression" if part == "expressions" else part}': summary[part]
+            for part in parts}
     if 'identities' in summary:
-        row['as whom'] = counted(summary['identities']['tracks'].get(track, {}))
-    return row
+        told['frames as whom'] = summary['identities']
+    return {heading: ', '.join(f'{label} {n}' for label, n in found['tracks'].get(
+        track, {}).items()) for heading, found in told.items()}
 
 
 def _track_blocks(track: str, caption: str, times: Sequence[float],

@@ -85,7 +85,7 @@ _IMAGES_OF = {'face_detector': ('color',), 'depth_enhancer': ('depth',),
 """The camera's images that each node takes."""
 _GO_ON_WITHOUT = (_ESTIMATOR, _EXPRESSIONS, _LIVENESS)
 _PATIENT = (_LIVENESS, _RECOGNIZER, _EXPRESSIONS)
-_LONGEST_WAIT_S = 5.0
+_LONGEST_WAIT_S, _LONGEST_SILENCE_S = 5.0, 60.0
 _WAIT_SHARE = 0.25
 """
 Of the deadline these nodes wait so long for what they can do without: frame by frame no answer
@@ -276,8 +276,12 @@ class RosPlayer:
                        'key_file': access.key_file, 'plain': access.plain}
             for window in self._settings.enroll[:1]:
                 values['enroll_seconds'] = window.end_s - window.start_s
-        if name in _PATIENT and not self._settings.realtime:
-            values['wait_s'] = min(_LONGEST_WAIT_S, _WAIT_SHARE * self._settings.deadline_s)
+        if not self._settings.realtime:
+            # A topic that is called silent is not waited for; here the frames come as slowly as
+            # the nodes work.
+            values['silence_timeout'] = _LONGEST_SILENCE_S
+            if name in _PATIENT:
+                values['wait_s'] = min(_LONGEST_WAIT_S, _WAIT_SHARE * self._settings.deadline_s)
         topics = ['color/image_raw'] if name == 'face_detector' else _INPUTS.values()
         # Frame by frame nothing may be lost on the way; sensor data QoS allows it.
         values |= {f'qos_overrides.{NAMESPACE}/{topic}.subscription.reliability': 'reliable'
@@ -320,7 +324,8 @@ class RosPlayer:
             self._asked = due[0]
             self._enroll_publisher.publish(String(data=due[0].name))
             self._spin_until(lambda: self._status[_RECOGNIZER].get('enrolling') == due[0].name
-                             or self._asked is None, _DIAGNOSTICS_PERIOD_S)
+                             or self._asked is None, _DIAGNOSTICS_PERIOD_S
+                             if self._settings.realtime else _STATUS_S)
 
     def _on_enroll_status(self, message: String) -> None:
         if self._asked is not None:

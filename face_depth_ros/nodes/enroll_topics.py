@@ -50,6 +50,11 @@ class EnrollTopics:
         """Note that views are collected for so long."""
         self._deadline = time.monotonic() + seconds + PATIENCE_S
 
+    def note_frame(self) -> None:
+        """Have patience again: frames come, if slowly; they say themselves when time is up."""
+        if self._deadline is not None:
+            self._deadline = max(self._deadline, time.monotonic() + PATIENCE_S)
+
     def tell(self, line: str, *, over: bool) -> None:
         """
         Publish one line; on the executor.

@@ -137,6 +137,7 @@ class FaceRecognizerNode(FaceJudgeNode[FaceRecognizerSettings, Recognizer]):
             identities = only_live(identities, self._labels(job, problems))
             if any(i.cause == NOT_LIVE for i in identities):
                 predictor.refuse_enrollment(NOT_LIVE_REFUSAL)
+        self._enrollment.note_frame()
         enroller = predictor.take_enrollment()
         if enroller is not None:
             self.in_background(lambda: self._finish(enroller))
