@@ -87,25 +87,27 @@ def _lines(scores: LivenessScores, line: Callable[[RowScores], Line]) -> Rows:
 
 
 def _main_line(row: RowScores, species: list[str]) -> Line:
-    rates = row.at_threshold
-    return {**_rates_line(rates, species), EER: _PERCENT * row.equal_error,
-            'threshold': row.threshold, 'ms': row.ms}
+    return {**_summary(row.at_threshold), EER: _PERCENT * row.equal_error, 'ms': row.ms,
+            **_by_species(row.at_threshold, species), 'threshold': row.threshold}
 
 
 def _decided_line(row: RowScores, species: list[str]) -> Line:
     rates = row.as_decided
     total = sum(rates.attacks.values())
     unsure = sum(rates.apnrr[kind] * rates.attacks[kind] for kind in rates.apnrr)
-    return {**_rates_line(rates, species), 'APNRR': _PERCENT * unsure / total,
-            'BPNRR': _PERCENT * rates.bpnrr}
+    return {**_summary(rates), 'APNRR': _PERCENT * unsure / total,
+            'BPNRR': _PERCENT * rates.bpnrr, **_by_species(rates, species)}
 
 
-def _rates_line(rates: PadRates | None, species: list[str]) -> Line:
+def _summary(rates: PadRates | None) -> Line:
     if rates is None:
-        return dict.fromkeys((*species, WORST, BPCER, ACER))
-    return {**{kind: _PERCENT * rates.apcer[kind] for kind in species},
-            WORST: _PERCENT * rates.worst_apcer, BPCER: _PERCENT * rates.bpcer,
+        return dict.fromkeys((WORST, BPCER, ACER))
+    return {WORST: _PERCENT * rates.worst_apcer, BPCER: _PERCENT * rates.bpcer,
             ACER: _PERCENT * rates.acer}
+
+
+def _by_species(rates: PadRates | None, species: list[str]) -> Line:
+    return {kind: None if rates is None else _PERCENT * rates.apcer[kind] for kind in species}
 
 
 def _interval_line(row: RowScores, species: list[str]) -> Line:
