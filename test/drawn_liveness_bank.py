@@ -9,25 +9,25 @@ from face_depth_ros.synthesis.liveness_attacks import SPECIES
 from face_depth_ros.training.liveness_bank import LivenessBank
 import torch
 
-_SPECIES = len(SPECIES)
+_BUSTS = [SPECIES.index('small bust'), SPECIES.index('large bust')]
+_ATTACKS = torch.tensor([*range(1, len(SPECIES)), *_BUSTS, *_BUSTS])
 
 
 def drawn_looks(count: int = 44, seed: int = 0) -> LivenessBank:
     """
-    Draw looks: every second one a living face, a dome with a nose; attacks are slopes and busts.
+    Draw looks: every second one a living face, a dome with a nose; attacks are slopes and, the most, busts.
 
     Attacks go round; the busts are domes with landmarks of another size.
     """
     generator = torch.Generator().manual_seed(seed)
-    attack = 1 + torch.arange(count) // 2 % (_SPECIES - 1)
+    attack = _ATTACKS[torch.arange(count) // 2 % len(_ATTACKS)]
     species = torch.where(torch.arange(count) % 2 == 0, 0, attack)
     axis = torch.linspace(-1.0, 1.0, SIZE)
     x, y = axis[None, :], axis[:, None]
     face = (x / 0.7) ** 2 + (y / 0.9) ** 2 < 1.0
     dome = 0.5 - x ** 2 - 0.5 * y ** 2 + 0.9 * torch.exp(-40.0 * (x ** 2 + (y - 0.1) ** 2))
     size = torch.ones(count)
-    size[species == SPECIES.index('small bust')] = 0.5
-    size[species == SPECIES.index('large bust')] = 1.7
+    size[species == _BUSTS[0]], size[species == _BUSTS[1]] = 0.5, 1.7
     solid = (species == 0) | (size != 1.0)
     slope = torch.rand(count, 1, 1, generator=generator) * 2.0 - 1.0
     relief = torch.where(solid[:, None, None], dome, slope * x.expand(SIZE, SIZE))

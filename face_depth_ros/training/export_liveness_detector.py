@@ -180,7 +180,8 @@ def fit_log_odds(logits: torch.Tensor, live: torch.Tensor) -> tuple[float, float
         return total
 
     optimizer.step(loss)
-    return round(float(values[0].exp()), 4), round(float(values[1]), 4)
+    found = values.detach()
+    return round(float(found[0].exp()), 4), round(float(found[1]), 4)
 
 
 def limits_of(calibration: Calibration) -> dict[str, Any]:

@@ -25,7 +25,7 @@ import pytest
 import torch
 
 CPU = torch.device('cpu')
-TINY = networks.LivenessDetectorConfig((6, 8, 8, 12), (0, 0, 1, 0), 16, 24, len(SPECIES), 0.0)
+TINY = networks.LivenessDetectorConfig((6, 8, 8, 12), (0, 0, 1, 0), 64, 32, len(SPECIES), 0.0)
 
 
 def write(folder: Path, bank: LivenessBank, number: int = 0) -> None:
