@@ -16,12 +16,13 @@ from collections.abc import Sequence
 from face_depth_ros.core.depth import FACE_DEPTH_RANGE_M
 from face_depth_ros.core.depth_guard import surface_shape
 from face_depth_ros.core.errors import InvalidImageError
+from face_depth_ros.core.landmark_liveness import landmark_test
 from face_depth_ros.core.metrics import Distribution
 from face_depth_ros.evaluation import plots
 from face_depth_ros.evaluation.enhanced_faces import EnhancedFace
 from face_depth_ros.evaluation.enhancer_rows import NONE, OURS
 from face_depth_ros.evaluation.evaluation_result import Rows, Table
-from face_depth_ros.evaluation.real_faces import ATTACK, LANDMARKS, MOUTH, PAPER
+from face_depth_ros.evaluation.real_faces import ATTACK, MOUTH, PAPER
 from face_depth_ros.evaluation.report import figure, paragraph, table
 from face_depth_ros.evaluation.spread import mean_std_cells
 import numpy as np
@@ -42,8 +43,6 @@ _ATTACKS_NOTE = (
     f'{NONE} means that the enhancement helps the attacker. worst fall: the largest such '
     'difference of one image. relief gain: how much more the surface stands off from the smooth '
     'one that fits it best.')
-_CHIN, _NOSE_TIP, _JAW_END = 8, 30, 16
-"""From 0; the paper counts from 1: chin 9, nose tip 31, jawline 1 to 17."""
 _MM = 1e3
 
 
@@ -82,14 +81,7 @@ def pad_error(d: np.ndarray, points: np.ndarray) -> float:
     :param points: pixels, (68, 2), the usual order
     :returns: 0 to 1
     """
-    if len(points) != LANDMARKS:
-        raise InvalidImageError(f'the check needs {LANDMARKS} landmarks, got {len(points)}')
-    depths = np.minimum(landmark_depths(d, points), 1.0)
-    invalid = (depths >= 1.0) | (depths < depths[_NOSE_TIP])
-    jaw = np.arange(_JAW_END + 1)
-    towards_chin = jaw + np.sign(_CHIN - jaw)
-    invalid[jaw] |= depths[jaw] < depths[towards_chin]
-    return float(invalid.mean())
+    return landmark_test(np.where(d < 1.0, d, np.nan), points).error
 
 
 class LandmarkScores:
