@@ -15,9 +15,9 @@ _ATTACKS = torch.tensor([*range(1, len(SPECIES)), *_BUSTS, *_BUSTS])
 
 def drawn_looks(count: int = 44, seed: int = 0) -> LivenessBank:
     """
-    Draw looks: every second one a living face, a dome with a nose; attacks are slopes and, the most, busts.
+    Draw looks: every second one a living face, a dome with a nose; attacks are slopes and busts.
 
-    Attacks go round; the busts are domes with landmarks of another size.
+    Attacks go round, busts most often; these are domes with landmarks of another size.
     """
     generator = torch.Generator().manual_seed(seed)
     attack = _ATTACKS[torch.arange(count) // 2 % len(_ATTACKS)]
