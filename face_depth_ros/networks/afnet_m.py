@@ -16,9 +16,10 @@ What the paper leaves open:
   modality, four at a level.
 - Mask attention: the mask is repeated to the C channels of the features ("we first reshape"), then
   two groups of two 1 x 1 convolutions of C channels, a ReLU within a group. Drawn as the paper
-  draws them (mean 0, deviation 0.02, bias 0) they begin near 0, and equation 1 as printed would
-  blank the features of a branch that has learned something. So 1 is added to gamma; with
-  `gamma_around_one=False` the equation is taken as printed.
+  draws them (mean 0, deviation 0.02, bias 0) they begin near 0, so that equation 1 as printed
+  begins by scaling away, and beside the mask by blanking, what a branch has learned. So 1 is added
+  to gamma; with `gamma_around_one=False` the equation is taken as printed (models/TRAINING.md has
+  both).
 - The fully connected layers have 256, 128 and 6 outputs, with which the sizes of Table IV with and
   without importance weights are met to the last digit; with fusion at feature level the first
   takes 1024 features, at decision level each branch has its own three and the probabilities are
