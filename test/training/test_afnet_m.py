@@ -200,7 +200,8 @@ def test_lessons_teach_landmarks_and_action_units() -> None:
         losses[-1].backward()
         optimizer.step()
     assert losses[-1].item() < 0.3 * losses[0].item()
-    _, units, landmarks = network(*batch.images)
+    with torch.no_grad():
+        _, units, landmarks = network(*batch.images)
     assert float((units - batch.units).abs().mean()) < 0.1
     error = mean + afnet_lessons.LANDMARK_UNIT * landmarks - batch.landmarks
     assert float(error.abs().mean()) < 0.02, 'they stray by 0.06'
