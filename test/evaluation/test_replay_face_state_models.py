@@ -10,7 +10,7 @@ from pathlib import Path
 import tempfile
 from typing import Any
 
-from face_depth_ros.core.model_spec import find_model, known_models
+from face_depth_ros.core.model_spec import find_model
 from face_depth_ros.evaluation.bags import Bag
 from face_depth_ros.evaluation.output_messages import (
     EXPRESSIONS_TOPIC,
@@ -29,10 +29,7 @@ SMILE, SURPRISE = range(8, 15), range(16, 23)
 PRINT_KNOWN = range(58, 60)
 """The print is there from frame 53 on; half a second later it must be known to be one."""
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not set(MODELS) <= set(known_models()),
-                       reason='the models of expressions and liveness are not there yet')]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope='module')
