@@ -117,6 +117,7 @@ class ExpressionScores:
     :param columns: faces of each column; neutral: neutral faces of the first condition
     :param unseen: faces in which no row sees one, by row
     :param by_texture: faces too little measured, so that depth was not looked at, by row
+    :param trained: by network, how many faces it was trained on, where its spec tells
     :param ms: of one face, median, by row; ratio: to the student's, face by face
     """
 
@@ -129,6 +130,7 @@ class ExpressionScores:
     unseen: dict[str, int] = field(default_factory=dict)
     by_texture: dict[str, int] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)
+    trained: dict[str, int] = field(default_factory=dict)
     ms: dict[str, float] = field(default_factory=dict)
     ratio: dict[str, float] = field(default_factory=dict)
     costs: dict[str, GraphCost | None] = field(default_factory=dict)
@@ -184,8 +186,8 @@ def judge(faces: Collected, rows: ExpressionRows, *, affect_known: bool = True,
     scores = ExpressionScores(
         network_of=faces.network_of, people=len(np.unique(truth['person'])), photos=len(truth),
         neutral=int(((truth['label'] == NEUTRAL) & (truth['condition'] == 0)).sum()),
-        absent=dict(rows.absent), costs=dict(rows.costs), models=dict(rows.models),
-        examples=faces.examples)
+        absent=dict(rows.absent), trained=rows.trained(), costs=dict(rows.costs),
+        models=dict(rows.models), examples=faces.examples)
     for line, said in faces.answers.items():
         own = truth[said.photo]
         scores.rows[line] = judge_row(

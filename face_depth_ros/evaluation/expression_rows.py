@@ -61,6 +61,11 @@ class ExpressionRows(ComparedRows[ExpressionRecognizer]):
             return {name: True}
         return {name: True, texture_row(name): False}
 
+    def trained(self) -> dict[str, int]:
+        """Return on how many faces each network was trained, repeats counted, where it is told."""
+        samples = {name: r.network.spec.trained.get('samples') for name, r in self.methods.items()}
+        return {name: count for name, count in samples.items() if isinstance(count, int)}
+
     def _open(self, name: str) -> ExpressionRecognizer:
         spec = find_expression_model(MODELS.get(name, name))
         recognizer = ExpressionRecognizer.open(str(spec.path), self._backend, self._precision)

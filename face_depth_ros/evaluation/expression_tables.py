@@ -151,7 +151,7 @@ def _paper_tables(scores: ExpressionScores, dataset: str, unit: str) -> dict[str
         'What the networks cost (Table IV of the paper)',
         'one face whose estimate is there, cropping included',
         'parameters at 4 bytes, MiB; MACs of the ONNX file; ms: median on this machine; ratio: to '
-        'the time of the student in the same turn',
+        'the time of the student in the same turn; trained on: faces, repeats counted',
         {name: _cost_line(scores, name) for name in listed_networks(scores)})
     return tables
 
@@ -198,12 +198,13 @@ def _main_line(scores: ExpressionScores, name: str, row: RowScores) -> Line:
 def _cost_line(scores: ExpressionScores, name: str) -> Line:
     cost, model = scores.costs.get(name), scores.models.get(name)
     filled: Line = dict.fromkeys(('MiB', 'paper, MB', 'parameters', 'macs', 'ms', 'ratio',
-                                  'precision', 'backend', 'model', 'sha256'))
+                                  'trained on', 'precision', 'backend', 'model', 'sha256'))
     filled['paper, MB'] = _PAPER_MB.get(name)
     if cost is None or model is None:
         return filled
     return filled | {
         'MiB': cost.parameters * _MIB_PER_PARAMETER, 'parameters': cost.parameters,
         'macs': cost.macs, 'ms': scores.ms.get(name), 'ratio': scores.ratio.get(name),
+        'trained on': scores.trained.get(name),
         'precision': model.precision, 'backend': model.backend, 'model': model.name,
         'sha256': model.sha256[:_HASH_DIGITS]}

@@ -123,8 +123,12 @@ def student_sentence(scores: ExpressionScores) -> str:
     verb = 'loses' if lost > 0 else 'gains'
     at = ' and takes the time of AFNet-M divided by '
     speed = f'{at}{scores.ratio[FULL]:.1f}' if FULL in scores.ratio else ''
+    budget = ''
+    if STUDENT in scores.trained and FULL in scores.trained:
+        budget = (f' AFNet-M was trained on {scores.trained[FULL]} faces here, the student on '
+                  f'{scores.trained[STUDENT]}.')
     return (f'The student {verb} {abs(lost):.2f} points against AFNet-M, {held} '
-            f'({_points(found)}){speed}.')
+            f'({_points(found)}){speed}.{budget}')
 
 
 def _points(found: Difference) -> str:

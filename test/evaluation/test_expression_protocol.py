@@ -182,10 +182,12 @@ def test_whether_a_claim_holds_is_said() -> None:
 
 
 def test_what_the_student_loses_is_said() -> None:
-    scores = scored({STUDENT: 88, FULL: 91}, ratio={FULL: 20.0})
+    scores = scored({STUDENT: 88, FULL: 91}, ratio={FULL: 20.0}, trained={STUDENT: 9, FULL: 5})
     assert student_sentence(scores).startswith(
         'The student loses 3.00 points against AFNet-M, more than the 2 allowed (-3.00 points')
-    assert student_sentence(scores).endswith('takes the time of AFNet-M divided by 20.0.')
+    assert student_sentence(scores).endswith(
+        'takes the time of AFNet-M divided by 20.0. AFNet-M was trained on 5 faces here, the '
+        'student on 9.')
     assert 'gains 1.00 points against AFNet-M, as asked' in student_sentence(
         scored({STUDENT: 92, FULL: 91}))
     assert student_sentence(scored({STUDENT: 92})) == ''
@@ -227,7 +229,7 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_drawn_faces_go_the_way_of_a_robot(models: Path) -> None:
-    write_small_afnet(models, 'afnet_m_s1')
+    write_small_afnet(models, 'afnet_m_s1', trained={'samples': 320})
     photos = draw_expressions(2)
     estimator = DepthEstimator()
     with ExpressionRows(rows=(STUDENT, FULL, 'S1')) as rows:
@@ -238,6 +240,7 @@ def test_drawn_faces_go_the_way_of_a_robot(models: Path) -> None:
         ms, ratio = time_networks(rows, 2)
     estimator.close()
     assert list(scores.rows) == [STUDENT, texture_row(STUDENT), 'S1'] == list(ms)
+    assert scores.trained == {'S1': 320}
     # Anger, happiness and surprise are as drawn; nothing is ever called neutral.
     for name in (STUDENT, texture_row(STUDENT)):
         assert scores.rows[name].six == dict.fromkeys(
