@@ -77,7 +77,7 @@ class Example:
 
     :param color: (S, S, 3) uint8 RGB
     :param label, said: of EXPRESSIONS
-    :param probability: of `said`
+    :param probability: of `said` among the six
     """
 
     color: np.ndarray
@@ -243,5 +243,6 @@ class _Examples:
         count = self._counts.get(key, 0)
         if count < _EXAMPLES:
             self._counts[key] = count + 1
+            six = said.probabilities[:NEUTRAL]
             self.kept.append(Example(photo['color'].copy(), label, best,
-                                     float(said.probabilities[best])))
+                                     float(six[best] / max(float(six.sum()), 1e-9))))

@@ -22,6 +22,7 @@ from face_depth_ros.evaluation.expression_protocol import Example, ExpressionSco
 from face_depth_ros.evaluation.expression_rows import FULL, STUDENT
 from face_depth_ros.evaluation.expression_scores import MAIN
 from face_depth_ros.evaluation.expression_tables import (
+    complete_rows,
     expression_tables,
     highlighted,
     percent,
@@ -125,7 +126,7 @@ def expression_blocks(scores: ExpressionScores, tables: Mapping[str, Table],
 def _bars(scores: ExpressionScores, ours: str) -> str:
     shown = [c for c in _SHOWN_COLUMNS if c in scores.columns]
     wrong = {name: {column: None if column not in row.six else 100.0 - 100.0 * row.six[column]
-                    for column in shown} for name, row in scores.rows.items()}
+                    for column in shown} for name, row in complete_rows(scores).items()}
     if not wrong or not shown:
         return ''
     return figure(grouped_bars(wrong, shown, 'wrong, %', ours),
@@ -156,7 +157,7 @@ def _faces(scores: ExpressionScores) -> str:
             chosen = [brightest[label] for label in sorted(brightest)]
             strips.append(figure(image(example_strip(chosen), words),
                                  f'{words} at levels 3 and 4, by {highlighted(scores)}, with '
-                                 'the probability of what it says.'))
+                                 'its probability among the six.'))
     return ''.join(strips)
 
 

@@ -158,14 +158,16 @@ def _paper_tables(scores: ExpressionScores, dataset: str, unit: str) -> dict[str
 
 def _affect_tables(scores: ExpressionScores, dataset: str) -> dict[str, Table]:
     tables = {}
-    if any(row.affect is not None for row in scores.rows.values()):
+    affect = {name: row.affect for name, row in complete_rows(scores).items()
+              if row.affect is not None}
+    if affect:
         tables['expression_affect'] = Table(
             'Valence and arousal', dataset,
             'CCC: concordance, at most 1; error: mean, of -1 to 1; all faces from the front',
-            {name: {f'{what} {kind}': values[what] for what in row.affect.concordance
-                    for kind, values in (('CCC', row.affect.concordance),
-                                         ('error', row.affect.mean_error))}
-             for name, row in scores.rows.items() if row.affect is not None})
+            {name: {f'{what} {kind}': values[what] for what in found.concordance
+                    for kind, values in (('CCC', found.concordance),
+                                         ('error', found.mean_error))}
+             for name, found in affect.items()})
     units = {name: row.units for name, row in scores.rows.items() if row.units is not None}
     if units:
         first = next(iter(units.values()))
@@ -183,11 +185,16 @@ def _affect_tables(scores: ExpressionScores, dataset: str) -> dict[str, Table]:
 def _lines(scores: ExpressionScores, line: Callable[[str, RowScores], Line], *,
            wide: bool = False) -> Rows:
     """Fill every line with the same columns; wide: leave out rows that saw the main faces only."""
-    rows = {name: row for name, row in scores.rows.items() if not wide or len(row.six) > 1 or (
-        len(scores.columns) == 1)}
+    rows = complete_rows(scores) if wide else scores.rows
     lines = {name: line(name, row) for name, row in rows.items()}
     empty: Line = dict.fromkeys(column for filled in lines.values() for column in filled)
     return {name: empty | lines.get(name, {}) for name in (rows if wide else table_rows(scores))}
+
+
+def complete_rows(scores: ExpressionScores) -> dict[str, RowScores]:
+    """Return the rows that saw all faces that there are."""
+    return {name: row for name, row in scores.rows.items()
+            if len(row.six) > 1 or len(scores.columns) == 1}
 
 
 def _main_line(scores: ExpressionScores, name: str, row: RowScores) -> Line:

@@ -254,7 +254,9 @@ def test_drawn_faces_go_the_way_of_a_robot(models: Path) -> None:
     assert ratio[STUDENT] == 1.0 and ratio['S1'] > 0 and min(ms.values()) > 0
     kinds = [(e.label, e.said) for e in scores.examples]
     assert sorted(kinds) == sorted(4 * [(0, 0), (1, 0), (2, 5), (3, 3), (4, 0), (5, 5)])
-    html = ''.join(expression_result(scores, 'drawn', 'about').blocks)
+    result = expression_result(scores, 'drawn', 'about')
+    assert list(result.tables['expression_affect'].rows) == [STUDENT, texture_row(STUDENT)]
+    html = ''.join(result.blocks)
     for words in ('Student, all seven', 'Right calls', 'Wrong calls', 'Empty rows: AFNet-M'):
         assert words in html
 
