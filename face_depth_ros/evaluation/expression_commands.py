@@ -14,6 +14,12 @@ from typing import Any
 from face_depth_ros.core.errors import SettingsError
 from face_depth_ros.core.model_spec import PRECISIONS
 from face_depth_ros.evaluation.checkout_data import checkout_data
+from face_depth_ros.evaluation.command_types import (
+    count,
+    data_source,
+    row_names,
+    SYNTHETIC,
+)
 from face_depth_ros.evaluation.evaluation_result import Evaluation
 from face_depth_ros.evaluation.expression_datasets import DATASETS, evaluate_dataset
 from face_depth_ros.evaluation.expression_faces import (
@@ -26,12 +32,10 @@ from face_depth_ros.evaluation.expression_protocol import collect, judge, time_n
 from face_depth_ros.evaluation.expression_report import expression_result
 from face_depth_ros.evaluation.expression_rows import ExpressionRows, ROWS
 from face_depth_ros.evaluation.expression_views import FaceViewer
-from face_depth_ros.evaluation.identity_rows import is_path
 from face_depth_ros.predictors.depth_estimator import DepthEstimator
 import numpy as np
 from tqdm import tqdm
 
-SYNTHETIC = 'synthetic'
 PEOPLE = 100
 BANK = Path('runs/expression_faces')
 FIXTURE = 'expression_faces.npz'
@@ -66,15 +70,15 @@ def expression(options: argparse.Namespace) -> Iterator[Evaluation]:
 
 def add_expression_options(command: argparse.ArgumentParser) -> None:
     """Declare what the command takes besides --out, --quick and --backend."""
-    command.add_argument('--data', type=data_source, default=SYNTHETIC,
+    command.add_argument('--data', type=data_source(DATASETS), default=SYNTHETIC,
                          metavar='synthetic|NAME:ROOT',
                          help='rendered people (the default), or a dataset and its folder: '
                               f'{", ".join(DATASETS)}')
-    command.add_argument('--people', type=_count, metavar='N',
+    command.add_argument('--people', type=count(1), metavar='N',
                          help=f'people to look at (default {PEOPLE}; all of fixture and dataset)')
     command.add_argument('--bank', type=Path, default=BANK, metavar='DIR',
                          help='rendered people; what is missing is rendered into it')
-    command.add_argument('--rows', type=row_names, default=ROWS, metavar='A,B,C',
+    command.add_argument('--rows', type=row_names(ROWS), default=ROWS, metavar='A,B,C',
                          help=f'compare these alone, of {", ".join(ROWS)}, or paths of specs of '
                               'networks that you bring')
     command.add_argument('--all-faces', action='store_true',
@@ -84,35 +88,6 @@ def add_expression_options(command: argparse.ArgumentParser) -> None:
                          help='head assets; default: FACE_DEPTH_ASSETS or the known places')
     command.add_argument('--precision', choices=('auto', *PRECISIONS), default='auto')
     command.set_defaults(run=expression)
-
-
-def row_names(text: str) -> tuple[str, ...]:
-    """Return the networks named on the command line, by commas."""
-    names = tuple(name.strip() for name in text.split(',') if name.strip())
-    unknown = [name for name in names if name not in ROWS and not is_path(name)]
-    if unknown or not names:
-        raise argparse.ArgumentTypeError(
-            f'{", ".join(unknown) or "nothing"} is no row, expected some of {", ".join(ROWS)}, or '
-            'the path of a ModelSpec (name.yaml)')
-    return names
-
-
-def data_source(text: str) -> str | tuple[str, Path]:
-    """Return what --data names: `SYNTHETIC`, or a dataset and its folder."""
-    name, colon, root = text.partition(':')
-    if text == SYNTHETIC:
-        return SYNTHETIC
-    if name not in DATASETS or not colon or not root:
-        raise argparse.ArgumentTypeError(
-            f'{text!r} is no data, expected synthetic or NAME:ROOT with a name of '
-            f'{", ".join(DATASETS)}')
-    return name, Path(root)
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f'{text} is no number of at least 1')
-    return int(text)
 
 
 def _on_rendered(options: argparse.Namespace, rows: ExpressionRows,

@@ -14,6 +14,12 @@ from typing import Any
 from face_depth_ros.core.errors import SettingsError
 from face_depth_ros.core.model_spec import PRECISIONS
 from face_depth_ros.evaluation.checkout_data import checkout_data
+from face_depth_ros.evaluation.command_types import (
+    count,
+    data_source,
+    row_names,
+    SYNTHETIC,
+)
 from face_depth_ros.evaluation.evaluation_result import Evaluation
 from face_depth_ros.evaluation.identity_datasets import DATASETS, evaluate_dataset
 from face_depth_ros.evaluation.identity_faces import CONDITIONS, load_faces, read_parts
@@ -25,13 +31,12 @@ from face_depth_ros.evaluation.identity_protocol import (
     time_networks,
 )
 from face_depth_ros.evaluation.identity_result import identity_result
-from face_depth_ros.evaluation.identity_rows import blank_view, IdentityRows, is_path, ROWS
+from face_depth_ros.evaluation.identity_rows import blank_view, IdentityRows, ROWS
 from face_depth_ros.evaluation.identity_views import FaceLooker
 from face_depth_ros.predictors.estimator_methods import open_estimator, OURS
 import numpy as np
 from tqdm import tqdm
 
-SYNTHETIC = 'synthetic'
 PEOPLE = 500
 BANK = Path('runs/identity_faces/test')
 FIXTURE = 'identity_faces.npz'
@@ -66,50 +71,21 @@ def identity(options: argparse.Namespace) -> Iterator[Evaluation]:
 
 def add_identity_options(command: argparse.ArgumentParser) -> None:
     """Declare what the command takes besides --out, --quick and --backend."""
-    command.add_argument('--data', type=data_source, default=SYNTHETIC,
+    command.add_argument('--data', type=data_source(DATASETS), default=SYNTHETIC,
                          metavar='synthetic|NAME:ROOT',
                          help='rendered people (the default), or a dataset and its folder: '
                               f'{", ".join(DATASETS)}')
-    command.add_argument('--people', type=_count, metavar='N',
+    command.add_argument('--people', type=count(2), metavar='N',
                          help=f'people to tell apart (default {PEOPLE}; all of the fixture)')
     command.add_argument('--bank', type=Path, default=BANK, metavar='DIR',
                          help='rendered people; what is missing is rendered into it')
-    command.add_argument('--rows', type=row_names, default=ROWS, metavar='A,B,C',
+    command.add_argument('--rows', type=row_names(ROWS), default=ROWS, metavar='A,B,C',
                          help=f'compare these alone, of {", ".join(ROWS)}, or paths of specs of '
                               'networks that you bring')
     command.add_argument('--assets', default='', metavar='DIR',
                          help='head assets; default: FACE_DEPTH_ASSETS or the known places')
     command.add_argument('--precision', choices=('auto', *PRECISIONS), default='auto')
     command.set_defaults(run=identity)
-
-
-def row_names(text: str) -> tuple[str, ...]:
-    """Return the networks named on the command line, by commas."""
-    names = tuple(name.strip() for name in text.split(',') if name.strip())
-    unknown = [name for name in names if name not in ROWS and not is_path(name)]
-    if unknown or not names:
-        raise argparse.ArgumentTypeError(
-            f'{", ".join(unknown) or "nothing"} is no row, expected some of {", ".join(ROWS)}, or '
-            'the path of a ModelSpec (name.yaml)')
-    return names
-
-
-def data_source(text: str) -> str | tuple[str, Path]:
-    """Return what --data names: `SYNTHETIC`, or a dataset and its folder."""
-    name, colon, root = text.partition(':')
-    if text == SYNTHETIC:
-        return SYNTHETIC
-    if name not in DATASETS or not colon or not root:
-        raise argparse.ArgumentTypeError(
-            f'{text!r} is no data, expected synthetic or NAME:ROOT with a name of '
-            f'{", ".join(DATASETS)}')
-    return name, Path(root)
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 2:
-        raise argparse.ArgumentTypeError(f'{text} is no number of at least 2')
-    return int(text)
 
 
 def _on_rendered(options: argparse.Namespace, rows: IdentityRows,
