@@ -129,9 +129,9 @@ def test_things_before_the_face_and_turned_heads_are_seen(one: IdentityPhotograp
 
 def test_crops_are_those_of_a_detector(one: IdentityPhotographer) -> None:
     """Middle and size of the box are off by a few percent, and by nothing where asked."""
-    exact = one._crops(5, replace(TRAINING, shift=0.0, scale=0.0, roll_sigma=0.0))
+    exact = one.crops(5, replace(TRAINING, shift=0.0, scale=0.0, roll_sigma=0.0))
     torch.testing.assert_close(exact, torch.tensor([[1.0, 0, 0], [0, 1.0, 0]]).expand(5, 2, 3))
-    drawn = one._crops(500, TRAINING)
+    drawn = one.crops(500, TRAINING)
     middle = drawn[:, :, :2] @ torch.full((2,), 96.0) + drawn[:, :, 2] - 96.0
     assert 4.0 < float(middle.std()) < 8.0
     scale = torch.linalg.det(drawn[:, :, :2]).rsqrt()
