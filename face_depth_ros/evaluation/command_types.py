@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
+from face_depth_ros.core.model_spec import PRECISIONS
 from face_depth_ros.evaluation.identity_rows import is_path
 
 SYNTHETIC = 'synthetic'
@@ -51,3 +52,20 @@ def count(least: int) -> Callable[[str], int]:
             raise argparse.ArgumentTypeError(f'{text} is no number of at least {least}')
         return int(text)
     return parse
+
+
+def add_people_options(command: argparse.ArgumentParser, rows: Sequence[str],
+                       datasets: Collection[str], bank: Path) -> None:
+    """Declare the options of the protocols on rendered people or on a dataset of people."""
+    command.add_argument('--data', type=data_source(datasets), default=SYNTHETIC,
+                         metavar='synthetic|NAME:ROOT',
+                         help='rendered people (the default), or a dataset and its folder: '
+                              f'{", ".join(datasets)}')
+    command.add_argument('--bank', type=Path, default=bank, metavar='DIR',
+                         help='rendered people; what is missing is rendered into it')
+    command.add_argument('--rows', type=row_names(rows), default=rows, metavar='A,B,C',
+                         help=f'compare these alone, of {", ".join(rows)}, or paths of specs of '
+                              'networks that you bring')
+    command.add_argument('--assets', default='', metavar='DIR',
+                         help='head assets; default: FACE_DEPTH_ASSETS or the known places')
+    command.add_argument('--precision', choices=('auto', *PRECISIONS), default='auto')

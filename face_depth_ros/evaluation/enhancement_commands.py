@@ -9,13 +9,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
 import importlib
-import importlib.util
 import logging
 import os
 from pathlib import Path
 from typing import Any
 
-from face_depth_ros.core.errors import BagError, DatasetError, SettingsError
+from face_depth_ros.core.errors import BagError, DatasetError
 from face_depth_ros.evaluation.bag_pairs import bag_frames, published_rows
 from face_depth_ros.evaluation.bags import Bag
 from face_depth_ros.evaluation.checkout_data import checkout_data
@@ -27,6 +26,7 @@ from face_depth_ros.evaluation.enhancer_rows import EnhancerRows, ROWS
 from face_depth_ros.evaluation.evaluation_result import Evaluation, Table
 from face_depth_ros.evaluation.face_tables import FACE_PROTOCOLS, FaceSource, score_faces
 from face_depth_ros.evaluation.reference_depth import ReferenceScore
+from face_depth_ros.evaluation.rendering import check_rendering
 from face_depth_ros.evaluation.report import table
 from tqdm import tqdm
 
@@ -201,10 +201,6 @@ def _rendered(synthesis: Any, people: int, assets: str) -> Iterator[Any]:
 
 
 def _synthesis(what: str) -> Any:
-    """Return the module of rendered pairs or faces, which needs the packages of training."""
-    missing = [p for p in ('torch', 'numba') if importlib.util.find_spec(p) is None]
-    if missing:
-        raise SettingsError(
-            f'synthetic {what} and damage need {" and ".join(missing)}, which the run time does '
-            'not have; install requirements/ for development (`make test` does), or use --quick')
+    check_rendering(f'synthetic {what} and damage')
     return importlib.import_module(_SYNTHESIS[what])
+

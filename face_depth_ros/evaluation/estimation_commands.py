@@ -8,13 +8,12 @@ import argparse
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 import importlib
-import importlib.util
 import logging
 import os
 from pathlib import Path
 from typing import Any
 
-from face_depth_ros.core.errors import FaceDepthError, SettingsError
+from face_depth_ros.core.errors import FaceDepthError
 from face_depth_ros.core.model_spec import PRECISIONS
 from face_depth_ros.evaluation.checkout_data import checkout_data
 from face_depth_ros.evaluation.estimation_bag import estimation_of_bag
@@ -29,6 +28,7 @@ from face_depth_ros.evaluation.estimation_verdict import orders, verdict
 from face_depth_ros.evaluation.estimator_rows import EstimatorRows, ROWS
 from face_depth_ros.evaluation.evaluation_result import Evaluation, Table
 from face_depth_ros.evaluation.face_photo_samples import FaceSample, load_faces
+from face_depth_ros.evaluation.rendering import check_rendering
 from face_depth_ros.evaluation.verification_protocol import TRUE_DEPTH, verification_tables
 import numpy as np
 from tqdm import tqdm
@@ -152,10 +152,6 @@ def _details(scores: EstimationScores, options: argparse.Namespace) -> dict[str,
 
 
 def _synthesis() -> Any:
-    """Return the module of rendered faces, which needs the packages of training."""
-    missing = [p for p in ('torch', 'numba') if importlib.util.find_spec(p) is None]
-    if missing:
-        raise SettingsError(
-            f'rendered faces need {" and ".join(missing)}, which the run time does not have; '
-            'install requirements/ for development (`make test` does), or use --quick')
+    check_rendering('rendered faces')
     return importlib.import_module(_SYNTHESIS)
+

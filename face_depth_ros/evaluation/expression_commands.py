@@ -7,24 +7,14 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable, Iterator
 import importlib
-import importlib.util
 from pathlib import Path
 from typing import Any
 
-from face_depth_ros.core.errors import SettingsError
-from face_depth_ros.core.model_spec import PRECISIONS
 from face_depth_ros.evaluation.checkout_data import checkout_data
-from face_depth_ros.evaluation.command_types import (
-    count,
-    data_source,
-    row_names,
-    SYNTHETIC,
-)
+from face_depth_ros.evaluation.command_types import add_people_options, count, SYNTHETIC
 from face_depth_ros.evaluation.evaluation_result import Evaluation
 from face_depth_ros.evaluation.expression_datasets import DATASETS, evaluate_dataset
 from face_depth_ros.evaluation.expression_faces import (
-    first_people,
-    holds_people,
     load_faces,
     read_parts,
 )
@@ -32,6 +22,8 @@ from face_depth_ros.evaluation.expression_protocol import collect, judge, time_n
 from face_depth_ros.evaluation.expression_report import expression_result
 from face_depth_ros.evaluation.expression_rows import ExpressionRows, ROWS
 from face_depth_ros.evaluation.expression_views import FaceViewer
+from face_depth_ros.evaluation.photo_store import first_people, holds_people
+from face_depth_ros.evaluation.rendering import check_rendering
 from face_depth_ros.predictors.depth_estimator import DepthEstimator
 import numpy as np
 from tqdm import tqdm
@@ -70,23 +62,12 @@ def expression(options: argparse.Namespace) -> Iterator[Evaluation]:
 
 def add_expression_options(command: argparse.ArgumentParser) -> None:
     """Declare what the command takes besides --out, --quick and --backend."""
-    command.add_argument('--data', type=data_source(DATASETS), default=SYNTHETIC,
-                         metavar='synthetic|NAME:ROOT',
-                         help='rendered people (the default), or a dataset and its folder: '
-                              f'{", ".join(DATASETS)}')
+    add_people_options(command, ROWS, DATASETS, BANK)
     command.add_argument('--people', type=count(1), metavar='N',
                          help=f'people to look at (default {PEOPLE}; all of fixture and dataset)')
-    command.add_argument('--bank', type=Path, default=BANK, metavar='DIR',
-                         help='rendered people; what is missing is rendered into it')
-    command.add_argument('--rows', type=row_names(ROWS), default=ROWS, metavar='A,B,C',
-                         help=f'compare these alone, of {", ".join(ROWS)}, or paths of specs of '
-                              'networks that you bring')
     command.add_argument('--all-faces', action='store_true',
                          help='let networks of ablations look at all faces too, not only at those '
                               'of the first column')
-    command.add_argument('--assets', default='', metavar='DIR',
-                         help='head assets; default: FACE_DEPTH_ASSETS or the known places')
-    command.add_argument('--precision', choices=('auto', *PRECISIONS), default='auto')
     command.set_defaults(run=expression)
 
 
@@ -109,10 +90,6 @@ def _on_photos(parts: Iterable[np.ndarray], dataset: str, options: argparse.Name
 
 
 def _rendering() -> Any:
-    """Return the module that renders people, which needs the packages of training."""
-    missing = [p for p in ('torch', 'numba') if importlib.util.find_spec(p) is None]
-    if missing:
-        raise SettingsError(
-            f'rendered faces need {" and ".join(missing)}, which the run time does not have; '
-            'install requirements/ for development (`make test` does), or use --quick')
+    check_rendering('rendered faces')
     return importlib.import_module(_RENDERING)
+

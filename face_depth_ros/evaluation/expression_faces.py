@@ -15,6 +15,7 @@ import zipfile
 
 from face_depth_ros.core.errors import DatasetError
 from face_depth_ros.core.expression_labels import ACTION_UNITS, EXPRESSIONS, NEUTRAL
+from face_depth_ros.evaluation import photo_store
 from face_depth_ros.evaluation.photo_store import (
     decoded_color,
     decoded_relief,
@@ -22,7 +23,6 @@ from face_depth_ros.evaluation.photo_store import (
     jpeg,
     packed,
     part_path,
-    read_records,
     unpacked,
     write_records,
 )
@@ -70,45 +70,7 @@ def read_parts(folder: Path, people: int | None = None) -> Iterator[np.ndarray]:
     :returns: arrays of `record_type()`
     :raises DatasetError: no parts, fewer people than asked for, or a file that holds no photos
     """
-    paths = sorted(folder.glob('part_*.npy'))
-    if not paths:
-        raise DatasetError(f'{folder} holds no part_00000.npy; render people into it: python -m '
-                           'face_depth_ros.evaluation.render_expression_faces, or let `evaluate '
-                           'expression` do so')
-    seen = 0
-    for path in paths:
-        photos = read_records(path)
-        check_photos(str(path), photos)
-        found = first_people(photos, None if people is None else people - seen)
-        seen += len(np.unique(found['person']))
-        yield found
-        if people is not None and seen >= people:
-            return
-    if people is not None:
-        raise DatasetError(f'{folder} holds {seen} people, expected {people}; render more, or ask '
-                           'for fewer by --people')
-
-
-def holds_people(folder: Path, people: int) -> bool:
-    """
-    Whether a folder has so many people already, so that nothing need be rendered.
-
-    :raises DatasetError: a part is damaged
-    """
-    seen: set[int] = set()
-    for path in sorted(folder.glob('part_*.npy')):
-        records = read_records(path, mapped=True)
-        if records.dtype.names and 'person' in records.dtype.names:
-            seen |= set(records['person'].tolist())
-        if len(seen) >= people:
-            return True
-    return False
-
-
-def first_people(photos: np.ndarray, people: int | None) -> np.ndarray:
-    """Return the photos of the first so many people; None: of all."""
-    persons = list(dict.fromkeys(photos['person'].tolist()))[:people]
-    return photos[np.isin(photos['person'], persons)]
+    return photo_store.read_parts(folder, check_photos, 'expression', people)
 
 
 def check_photos(where: str, photos: np.ndarray) -> None:

@@ -7,19 +7,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable, Iterator
 import importlib
-import importlib.util
 from pathlib import Path
 from typing import Any
 
-from face_depth_ros.core.errors import SettingsError
-from face_depth_ros.core.model_spec import PRECISIONS
 from face_depth_ros.evaluation.checkout_data import checkout_data
-from face_depth_ros.evaluation.command_types import (
-    count,
-    data_source,
-    row_names,
-    SYNTHETIC,
-)
+from face_depth_ros.evaluation.command_types import add_people_options, count, SYNTHETIC
 from face_depth_ros.evaluation.evaluation_result import Evaluation
 from face_depth_ros.evaluation.identity_datasets import DATASETS, evaluate_dataset
 from face_depth_ros.evaluation.identity_faces import CONDITIONS, load_faces, read_parts
@@ -33,6 +25,8 @@ from face_depth_ros.evaluation.identity_protocol import (
 from face_depth_ros.evaluation.identity_result import identity_result
 from face_depth_ros.evaluation.identity_rows import blank_view, IdentityRows, ROWS
 from face_depth_ros.evaluation.identity_views import FaceLooker
+from face_depth_ros.evaluation.photo_store import first_people, holds_people
+from face_depth_ros.evaluation.rendering import check_rendering
 from face_depth_ros.predictors.estimator_methods import open_estimator, OURS
 import numpy as np
 from tqdm import tqdm
@@ -58,7 +52,7 @@ def identity(options: argparse.Namespace) -> Iterator[Evaluation]:
         try:
             looker = FaceLooker(estimator, any(n.five_points for n in rows.methods.values()))
             if options.quick:
-                photos = _first_people(load_faces(checkout_data(FIXTURE)), options.people)
+                photos = first_people(load_faces(checkout_data(FIXTURE)), options.people)
                 yield _on_photos([photos], 'rendered fixture', options, rows, looker)
             elif options.data == SYNTHETIC:
                 yield _on_rendered(options, rows, looker)
@@ -71,41 +65,20 @@ def identity(options: argparse.Namespace) -> Iterator[Evaluation]:
 
 def add_identity_options(command: argparse.ArgumentParser) -> None:
     """Declare what the command takes besides --out, --quick and --backend."""
-    command.add_argument('--data', type=data_source(DATASETS), default=SYNTHETIC,
-                         metavar='synthetic|NAME:ROOT',
-                         help='rendered people (the default), or a dataset and its folder: '
-                              f'{", ".join(DATASETS)}')
+    add_people_options(command, ROWS, DATASETS, BANK)
     command.add_argument('--people', type=count(2), metavar='N',
                          help=f'people to tell apart (default {PEOPLE}; all of the fixture)')
-    command.add_argument('--bank', type=Path, default=BANK, metavar='DIR',
-                         help='rendered people; what is missing is rendered into it')
-    command.add_argument('--rows', type=row_names(ROWS), default=ROWS, metavar='A,B,C',
-                         help=f'compare these alone, of {", ".join(ROWS)}, or paths of specs of '
-                              'networks that you bring')
-    command.add_argument('--assets', default='', metavar='DIR',
-                         help='head assets; default: FACE_DEPTH_ASSETS or the known places')
-    command.add_argument('--precision', choices=('auto', *PRECISIONS), default='auto')
     command.set_defaults(run=identity)
 
 
 def _on_rendered(options: argparse.Namespace, rows: IdentityRows,
                  looker: FaceLooker) -> Evaluation:
     people = options.people or PEOPLE
-    if not _holds(options.bank, people):
+    if not holds_people(options.bank, people):
         _rendering().fill_bank(options.bank, people, options.assets)
     parts = read_parts(options.bank, people)
     return _on_photos(tqdm(parts, unit='part'), f'{people} rendered people of the test split',
                       options, rows, looker)
-
-
-def _holds(bank: Path, people: int) -> bool:
-    """Whether a folder has so many people already, so that nothing need be rendered."""
-    seen: set[int] = set()
-    for path in sorted(bank.glob('part_*.npy')):
-        seen |= set(np.load(path, mmap_mode='r')['person'].tolist())
-        if len(seen) >= people:
-            return True
-    return False
 
 
 def _on_photos(parts: Iterable[np.ndarray], dataset: str, options: argparse.Namespace,
@@ -125,16 +98,7 @@ def _batches(parts: Iterable[np.ndarray], looker: FaceLooker) -> Iterator[FaceBa
                             some['yaw'].tolist())
 
 
-def _first_people(photos: np.ndarray, people: int | None) -> np.ndarray:
-    persons = list(dict.fromkeys(photos['person'].tolist()))[:people]
-    return photos[np.isin(photos['person'], persons)]
-
-
 def _rendering() -> Any:
-    """Return the module that renders people, which needs the packages of training."""
-    missing = [p for p in ('torch', 'numba') if importlib.util.find_spec(p) is None]
-    if missing:
-        raise SettingsError(
-            f'rendered faces need {" and ".join(missing)}, which the run time does not have; '
-            'install requirements/ for development (`make test` does), or use --quick')
+    check_rendering('rendered faces')
     return importlib.import_module(_RENDERING)
+

@@ -16,6 +16,7 @@ import zipfile
 
 from face_depth_ros.core.errors import DatasetError
 from face_depth_ros.core.face_photo import MASK_LABELS
+from face_depth_ros.evaluation import photo_store
 from face_depth_ros.evaluation.photo_store import (
     decoded_color,
     decoded_plane,
@@ -25,7 +26,6 @@ from face_depth_ros.evaluation.photo_store import (
     packed,
     part_path,
     png,
-    read_records,
     unpacked,
     write_records,
 )
@@ -71,24 +71,7 @@ def read_parts(folder: Path, people: int | None = None) -> Iterator[np.ndarray]:
     :returns: arrays of `record_type()`
     :raises DatasetError: no parts, fewer people than asked for, or a file that holds no photos
     """
-    paths = sorted(folder.glob('part_*.npy'))
-    if not paths:
-        raise DatasetError(f'{folder} holds no part_00000.npy; render people into it: python -m '
-                           'face_depth_ros.evaluation.render_identity_faces, or let `evaluate '
-                           'identity` do so')
-    seen: set[int] = set()
-    for path in paths:
-        photos = _read_part(path)
-        persons = list(dict.fromkeys(photos['person'].tolist()))
-        if people is not None:
-            persons = persons[:people - len(seen)]
-        yield photos[np.isin(photos['person'], persons)]
-        seen.update(persons)
-        if people is not None and len(seen) >= people:
-            return
-    if people is not None:
-        raise DatasetError(f'{folder} holds {len(seen)} people, expected {people}; render more, '
-                           'or ask for fewer by --people')
+    return photo_store.read_parts(folder, check_photos, 'identity', people)
 
 
 def check_photos(where: str, photos: np.ndarray) -> None:
@@ -141,12 +124,6 @@ def load_faces(path: Path) -> np.ndarray:
         raise DatasetError(f'cannot read the faces in {path}: {error}; expected an .npz of '
                            '`python -m face_depth_ros.evaluation.render_identity_faces`'
                            ) from error
-    check_photos(str(path), photos)
-    return photos
-
-
-def _read_part(path: Path) -> np.ndarray:
-    photos = read_records(path)
     check_photos(str(path), photos)
     return photos
 

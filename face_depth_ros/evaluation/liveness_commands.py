@@ -10,7 +10,6 @@ from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
 import importlib
-import importlib.util
 import os
 from pathlib import Path
 from typing import Any
@@ -49,6 +48,7 @@ from face_depth_ros.evaluation.liveness_verdict import (
     pad_sentences,
     row_sentence,
 )
+from face_depth_ros.evaluation.rendering import check_rendering
 from face_depth_ros.predictors.depth_enhancer import DepthEnhancer
 from face_depth_ros.predictors.depth_estimator import DepthEstimator
 from face_depth_ros.predictors.liveness_network import SHIPPED
@@ -224,10 +224,6 @@ def _lead(scores: LivenessScores, pads: Sequence[PadErrors]) -> list[str]:
 
 
 def _rendering(what: str) -> Any:
-    """Return the module that renders, which needs the packages of training."""
-    missing = [p for p in ('torch', 'numba') if importlib.util.find_spec(p) is None]
-    if missing:
-        raise SettingsError(
-            f'rendered {what} need {" and ".join(missing)}, which the run time does not have; '
-            'install requirements/ for development (`make test` does), or use --quick')
+    check_rendering(f'rendered {what}')
     return importlib.import_module(_RENDERING[what])
+

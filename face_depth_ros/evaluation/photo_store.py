@@ -9,7 +9,7 @@ for labels and for relief, which is shrunk to half and rounded to 1 mm, as a dep
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -48,6 +48,57 @@ def read_records(path: Path, *, mapped: bool = False) -> np.ndarray:
 def part_path(folder: Path, number: int) -> Path:
     """Return where a part of a folder lies."""
     return folder / f'part_{number:05d}.npy'
+
+
+def read_parts(folder: Path, check: Callable[[str, np.ndarray], None], command: str,
+               people: int | None = None) -> Iterator[np.ndarray]:
+    """
+    Read photos of people, one part after the other.
+
+    :param check: called with where they are from and the photos; raises DatasetError
+    :param command: of `evaluate`, for the message
+    :param people: stop after so many people; None: all
+    :raises DatasetError: no parts, fewer people than asked for, or what `check` raises
+    """
+    paths = sorted(folder.glob('part_*.npy'))
+    if not paths:
+        raise DatasetError(f'{folder} holds no part_00000.npy; render people into it: python -m '
+                           f'face_depth_ros.evaluation.render_{command}_faces, or let `evaluate '
+                           f'{command}` do so')
+    seen = 0
+    for path in paths:
+        photos = read_records(path)
+        check(str(path), photos)
+        found = first_people(photos, None if people is None else people - seen)
+        seen += len(np.unique(found['person']))
+        yield found
+        if people is not None and seen >= people:
+            return
+    if people is not None:
+        raise DatasetError(f'{folder} holds {seen} people, expected {people}; render more, or ask '
+                           'for fewer by --people')
+
+
+def holds_people(folder: Path, people: int) -> bool:
+    """
+    Whether a folder has so many people already, so that nothing need be rendered.
+
+    :raises DatasetError: a part is damaged
+    """
+    seen: set[int] = set()
+    for path in sorted(folder.glob('part_*.npy')):
+        records = read_records(path, mapped=True)
+        if records.dtype.names and 'person' in records.dtype.names:
+            seen |= set(records['person'].tolist())
+        if len(seen) >= people:
+            return True
+    return False
+
+
+def first_people(photos: np.ndarray, people: int | None) -> np.ndarray:
+    """Return the photos of the first so many people; None: of all."""
+    persons = list(dict.fromkeys(photos['person'].tolist()))[:people]
+    return photos[np.isin(photos['person'], persons)]
 
 
 def packed(name: str, encoded: Sequence[np.ndarray]) -> dict[str, np.ndarray]:

@@ -4,10 +4,9 @@
 The expression recogniser of a robot: compact, one branch, with or without depth.
 
 Source: our own, in place of AFNet-M (networks.afnet_m) where a frame must take milliseconds.
-Colour, depth and face enter together as blocks of 2 x 2 pixels. Depth enters twice: as it is, and
-as the difference to its own neighbourhood, since brows and lips move by millimetres on a face of
-centimetres. The last map is weighed place by place instead of averaged, for a face's parts have
-their places. Besides the expression it tells valence and arousal and the action units, which are
+Colour, depth and face enter one compact trunk together. Depth enters twice: as it is, and as the
+difference to its own neighbourhood, since brows and lips move by millimetres on a face of
+centimetres. Besides the expression it tells valence and arousal and the action units, which are
 also what teaches it to look at the parts of a face.
 """
 
@@ -16,12 +15,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from face_depth_ros.core.expression_labels import ACTION_UNITS, EXPRESSIONS
-from face_depth_ros.networks.face_recognizer import convolution, ResidualBlock
+from face_depth_ros.networks.compact_trunk import CompactTrunk
 import torch
 from torch import nn
 from torch.nn import functional
 
-_BLOCK = 2
 _LAST_PX = 8
 _COARSE, _NEIGHBOURHOOD = 4, 5
 """The mean is taken over so many blocks of so many pixels, 20 pixels or 28 mm in all."""
@@ -46,22 +44,13 @@ class ExpressionRecognizerConfig:
     dropout: float = 0.2
 
 
-class ExpressionRecognizer(nn.Module):
+class ExpressionRecognizer(CompactTrunk):
     """Inputs as core.expression_input makes them."""
 
     def __init__(self, config: ExpressionRecognizerConfig | None = None) -> None:
-        super().__init__()
-        self.config = config or ExpressionRecognizerConfig()
-        c = self.config
-        self.stem = convolution(_PLANES * _BLOCK * _BLOCK, c.widths[0])
-        self.down = nn.ModuleList(convolution(a, b, stride=2)
-                                  for a, b in zip(c.widths[:-1], c.widths[1:], strict=True))
-        self.stages = nn.ModuleList(
-            nn.Sequential(*(ResidualBlock(width) for _ in range(count)))
-            for width, count in zip(c.widths, c.blocks, strict=True))
-        self.places = nn.Conv2d(c.widths[-1], 2 * c.widths[-1], _LAST_PX, groups=c.widths[-1],
-                                bias=False)
-        self.normalize_places = nn.BatchNorm2d(2 * c.widths[-1])
+        c = config or ExpressionRecognizerConfig()
+        super().__init__(_PLANES, c.widths, c.blocks, _LAST_PX)
+        self.config = c
         self.linear = nn.Linear(2 * c.widths[-1], c.features, bias=False)
         self.normalize = nn.BatchNorm1d(c.features)
         self.expression = nn.Linear(c.features, len(EXPRESSIONS))
@@ -86,12 +75,7 @@ class ExpressionRecognizer(nn.Module):
                  face: torch.Tensor) -> torch.Tensor:
         """Describe faces by a vector, (B, F)."""
         planes = torch.cat([color / 127.5 - 1.0, depth, fine_relief(depth), face], dim=1)
-        x = functional.relu(self.stem(functional.pixel_unshuffle(planes, _BLOCK)))
-        for index, stage in enumerate(self.stages):
-            if index:
-                x = functional.relu(self.down[index - 1](x))
-            x = stage(x)
-        x = functional.relu(self.normalize_places(self.places(x)).flatten(1))
+        x = functional.relu(self.weigh(planes))
         x = functional.relu(self.normalize(self.linear(x)))
         return functional.dropout(x, self.config.dropout, self.training)
 

@@ -4,10 +4,8 @@
 The face recogniser of a robot: a compact student of the mask-guided recogniser.
 
 Source: our own. The layout is that of the mask-guided recogniser (networks.mask_guided_recognizer)
-with a fraction of its size: images enter as blocks of 2 x 2 pixels, so that nothing is computed at
-112 x 112; residual blocks without squeeze-and-excitation, which breaks up the work of a CPU; the
-mask branch is three convolutions; the last map is weighed place by place (a depthwise
-convolution over all of it) instead of averaged, since a face's parts have their places.
+with a fraction of its size: branches are compact trunks (networks.compact_trunk), the mask branch
+is three convolutions.
 """
 
 from __future__ import annotations
@@ -15,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from face_depth_ros.core.face_photo import MASK_LABELS
+from face_depth_ros.networks.compact_trunk import CompactTrunk, convolution
 from face_depth_ros.networks.mask_guided_recognizer import (
     face_only,
     one_hot,
@@ -45,20 +44,7 @@ class FaceRecognizerConfig:
     dimensions: int = 128
 
 
-class ResidualBlock(nn.Module):
-    """Two 3 x 3 convolutions with batch normalisation around a skip."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.first = convolution(width, width)
-        self.second = convolution(width, width)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Keep the shape (B, C, H, W)."""
-        return functional.relu(x + self.second(functional.relu(self.first(x))))
-
-
-class CompactBranch(nn.Module):
+class CompactBranch(CompactTrunk):
     """
     The stages of one modality and its embedding.
 
@@ -66,31 +52,13 @@ class CompactBranch(nn.Module):
     """
 
     def __init__(self, inputs: int, config: FaceRecognizerConfig) -> None:
-        super().__init__()
-        widths = config.widths
-        self.stem = convolution(inputs * _BLOCK * _BLOCK, widths[0])
-        self.down = nn.ModuleList(convolution(a, b, stride=2)
-                                  for a, b in zip(widths[:-1], widths[1:], strict=True))
-        self.stages = nn.ModuleList(
-            nn.Sequential(*(ResidualBlock(width) for _ in range(count)))
-            for width, count in zip(widths, config.blocks, strict=True))
-        self.places = nn.Conv2d(widths[-1], 2 * widths[-1], _LAST_PX, groups=widths[-1],
-                                bias=False)
-        self.normalize_places = nn.BatchNorm2d(2 * widths[-1])
-        self.linear = nn.Linear(2 * widths[-1], config.dimensions, bias=False)
+        super().__init__(inputs, config.widths, config.blocks, _LAST_PX)
+        self.linear = nn.Linear(2 * config.widths[-1], config.dimensions, bias=False)
         self.normalize = nn.BatchNorm1d(config.dimensions)
 
     def forward(self, image: torch.Tensor, maps: dict[int, torch.Tensor]) -> torch.Tensor:
         """(B, I, 112, 112) -> (B, D), not yet of unit length."""
-        x = functional.relu(self.stem(functional.pixel_unshuffle(image, _BLOCK)))
-        for index, stage in enumerate(self.stages):
-            if index:
-                x = functional.relu(self.down[index - 1](x))
-            x = stage(x)
-            if index in maps:
-                x = x * maps[index]
-        x = self.normalize_places(self.places(x)).flatten(1)
-        described: torch.Tensor = self.normalize(self.linear(x))
+        described: torch.Tensor = self.normalize(self.linear(self.weigh(image, maps)))
         return described
 
 
@@ -149,12 +117,6 @@ class FaceRecognizer(nn.Module):
             if index in self.ATTENDED:
                 maps[index] = self.attention[self.ATTENDED.index(index)](x)
         return maps
-
-
-def convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
-    """3 x 3, then batch normalisation."""
-    return nn.Sequential(nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False),
-                         nn.BatchNorm2d(outputs))
 
 
 def build_face_recognizer(config: FaceRecognizerConfig | None = None) -> FaceRecognizer:

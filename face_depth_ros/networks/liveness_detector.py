@@ -13,13 +13,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from face_depth_ros.networks.compact_trunk import CompactTrunk
 from face_depth_ros.networks.expression_recognizer import fine_relief
-from face_depth_ros.networks.face_recognizer import convolution, ResidualBlock
 import torch
 from torch import nn
 from torch.nn import functional
 
-_BLOCK, _LAST_PX = 2, 6
+_LAST_PX = 6
 _PLANES, _POINTS, _SCALARS = 5, 68 * 4, 3 + 1
 
 _SIZE_GAIN = 4.0
@@ -47,22 +47,13 @@ class LivenessDetectorConfig:
     dropout: float = 0.2
 
 
-class LivenessDetector(nn.Module):
+class LivenessDetector(CompactTrunk):
     """Inputs as core.liveness_input makes them."""
 
     def __init__(self, config: LivenessDetectorConfig | None = None) -> None:
-        super().__init__()
-        self.config = config or LivenessDetectorConfig()
-        c = self.config
-        self.stem = convolution(_PLANES * _BLOCK * _BLOCK, c.widths[0])
-        self.down = nn.ModuleList(convolution(a, b, stride=2)
-                                  for a, b in zip(c.widths[:-1], c.widths[1:], strict=True))
-        self.stages = nn.ModuleList(
-            nn.Sequential(*(ResidualBlock(width) for _ in range(count)))
-            for width, count in zip(c.widths, c.blocks, strict=True))
-        self.places = nn.Conv2d(c.widths[-1], 2 * c.widths[-1], _LAST_PX, groups=c.widths[-1],
-                                bias=False)
-        self.normalize_places = nn.BatchNorm2d(2 * c.widths[-1])
+        c = config or LivenessDetectorConfig()
+        super().__init__(_PLANES, c.widths, c.blocks, _LAST_PX)
+        self.config = c
         self.point_layers = nn.Sequential(
             nn.Linear(_POINTS + _SCALARS, c.points), nn.ReLU(), nn.Linear(c.points, c.points),
             nn.ReLU())
@@ -79,12 +70,7 @@ class LivenessDetector(nn.Module):
         :returns: logit of living (B, 1); logits of the species (B, K), the living first
         """
         x = torch.cat([planes, fine_relief(planes[:, :2])], dim=1)
-        x = functional.relu(self.stem(functional.pixel_unshuffle(x, _BLOCK)))
-        for index, stage in enumerate(self.stages):
-            if index:
-                x = functional.relu(self.down[index - 1](x))
-            x = stage(x)
-        x = functional.relu(self.normalize_places(self.places(x)).flatten(1))
+        x = functional.relu(self.weigh(x))
         y = self.point_layers(shape_and_size(points, scalars))
         x = functional.relu(self.join(torch.cat([x, y], dim=1)))
         x = functional.dropout(x, self.config.dropout, self.training)

@@ -6,12 +6,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from pathlib import Path
-import zipfile
 
 from face_depth_ros.core.errors import SettingsError
 from face_depth_ros.core.expression_input import DEPTH_LIMIT, RELIEF_UNIT_M
 from face_depth_ros.synthesis.expressive_photos import ExpressivePhotos
-import numpy as np
+from face_depth_ros.training.bank_files import read_arrays, write_part
 import torch
 
 
@@ -80,11 +79,7 @@ def join_banks(parts: list[ExpressionBank]) -> ExpressionBank:
 
 def save_bank(path: Path, bank: ExpressionBank) -> None:
     """Write a bank, complete or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix('.partial')
-    with partial.open('wb') as file:
-        np.savez(file, **{f.name: getattr(bank, f.name).numpy() for f in fields(bank)})
-    partial.replace(path)
+    write_part(path, {f.name: getattr(bank, f.name).numpy() for f in fields(bank)})
 
 
 def read_expression_bank(folder: Path, limit: int | None = None) -> ExpressionBank:
@@ -112,9 +107,5 @@ def read_part(path: Path) -> ExpressionBank:
 
     :raises SettingsError: it is damaged
     """
-    try:
-        with np.load(path) as data:
-            return ExpressionBank(*(torch.from_numpy(data[f.name])
-                                    for f in fields(ExpressionBank)))
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise SettingsError(f'{path} is damaged ({error}); delete it and render again') from error
+    arrays = read_arrays(path, [f.name for f in fields(ExpressionBank)])
+    return ExpressionBank(*(torch.from_numpy(values) for values in arrays.values()))

@@ -17,7 +17,6 @@ import logging
 from pathlib import Path
 import time
 from typing import Any
-import zipfile
 
 from face_depth_ros.core.errors import SettingsError
 from face_depth_ros.core.face_photo import BOX_SIDE_M
@@ -36,8 +35,8 @@ from face_depth_ros.synthesis.identity_photos import (
     Moments,
     People,
 )
+from face_depth_ros.training.bank_files import read_arrays
 from face_depth_ros.training.export_face_estimator import folded
-import numpy as np
 import onnx
 from onnx import numpy_helper
 import torch
@@ -205,12 +204,8 @@ def read_bank(folder: Path) -> IdentityBank:
     parts: list[dict[str, torch.Tensor]] = []
     people = 0
     for path in sorted(folder.glob('part_*.npz')):
-        try:
-            with np.load(path) as data:
-                part = {f.name: torch.from_numpy(data[f.name]) for f in fields(IdentityBank)}
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise SettingsError(f'{path} is damaged ({error}); delete it and render again'
-                                ) from error
+        arrays = read_arrays(path, [f.name for f in fields(IdentityBank)])
+        part = {name: torch.from_numpy(values) for name, values in arrays.items()}
         part['person'] = part['person'] + people
         people += len(part['identity'])
         parts.append(part)

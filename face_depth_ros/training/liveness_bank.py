@@ -7,10 +7,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-import zipfile
 
 from face_depth_ros.core.errors import SettingsError
 from face_depth_ros.core.liveness_input import LivenessInput, PLANES, POINT_VALUES, SCALARS, SIZE
+from face_depth_ros.training.bank_files import damaged, read_arrays, write_part
 import numpy as np
 import torch
 
@@ -78,11 +78,7 @@ def pack(seen: Sequence[LivenessInput], **others: np.ndarray) -> dict[str, np.nd
 
 def save_part(path: Path, content: dict[str, np.ndarray]) -> None:
     """Write a part; it appears whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix('.partial')
-    with partial.open('wb') as file:
-        np.savez_compressed(file, **content)  # type: ignore[arg-type]
-    partial.replace(path)
+    write_part(path, content, compressed=True)
 
 
 def read_part(path: Path) -> LivenessBank:
@@ -91,15 +87,11 @@ def read_part(path: Path) -> LivenessBank:
 
     :raises SettingsError: it is damaged, or none
     """
-    try:
-        with np.load(path) as data:
-            arrays = {name: data[name] for name in _SHAPES}
-        wrong = [name for name, shape in _SHAPES.items()
-                 if arrays[name].shape != (len(arrays['species']), *shape)]
-        if wrong:
-            raise ValueError(f'{", ".join(wrong)} of other shapes')
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise SettingsError(f'{path} is damaged ({error}); delete it and render again') from error
+    arrays = read_arrays(path, _SHAPES)
+    wrong = [name for name, shape in _SHAPES.items()
+             if arrays[name].shape != (len(arrays['species']), *shape)]
+    if wrong:
+        raise damaged(path, f'{", ".join(wrong)} of other shapes')
     return LivenessBank(**{name: torch.from_numpy(values) for name, values in arrays.items()})
 
 

@@ -22,9 +22,9 @@ import time
 from face_depth_ros.core.errors import SettingsError
 from face_depth_ros.synthesis.assets import find_assets
 from face_depth_ros.synthesis.identity_photos import IdentityPhotographer
+from face_depth_ros.training.bank_files import write_part
 from face_depth_ros.training.identity_bank import BankBuilder, IdentityBank
 from face_depth_ros.training.train_face_recognizer import GALLERY, PROBES
-import numpy as np
 import torch
 
 LOG = logging.getLogger('render_identity_bank')
@@ -100,11 +100,7 @@ def part_path(folder: Path, number: int) -> Path:
 
 def save_part(path: Path, bank: IdentityBank) -> None:
     """Write a part, complete or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix('.partial')
-    with partial.open('wb') as file:
-        np.savez(file, **{f.name: getattr(bank, f.name).cpu().numpy() for f in fields(bank)})
-    partial.replace(path)
+    write_part(path, {f.name: getattr(bank, f.name).cpu().numpy() for f in fields(bank)})
 
 
 if __name__ == '__main__':

@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 from face_depth_ros.core.errors import BagError
-from face_depth_ros.evaluation import bag_pairs, enhancement_commands, evaluate
+from face_depth_ros.evaluation import bag_pairs, evaluate
 from face_depth_ros.evaluation.bag_pairs import bag_frames, published_rows
 from face_depth_ros.evaluation.enhancement_protocol import COLUMNS
 from face_depth_ros.evaluation.enhancer_rows import NONE, OURS, ROWS
@@ -205,6 +205,6 @@ def test_published_rows() -> None:
 
 def test_missing_training_packages_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
                                              capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(enhancement_commands.importlib.util, 'find_spec', lambda name: None)
+    monkeypatch.setattr('importlib.util.find_spec', lambda name: None)
     assert evaluate.main(['enhancement', '--out', str(tmp_path)]) == 1
     assert 'need torch and numba, which the run time does not have' in capsys.readouterr().err
