@@ -12,8 +12,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from face_depth_ros.core.errors import AlignmentError, DatasetError
+from face_depth_ros.core.face_box import FaceBox
+from face_depth_ros.core.face_frame import frame_of, framed_input
 from face_depth_ros.core.identity_calibration import COLOR, DEPTH
-from face_depth_ros.core.recognition_input import area_weights, recognition_input, SIZE
+from face_depth_ros.core.recognition_input import (
+    area_weights,
+    recognition_input,
+    RecognitionInput,
+    SIZE,
+)
 from face_depth_ros.evaluation.estimator_rows import resampled_color
 from face_depth_ros.predictors.estimator_methods import CropEstimator
 from face_depth_ros.predictors.face_embedder import (
@@ -77,11 +84,16 @@ class FaceLooker:
         masks = _on_grid(said.mask, color.shape[1])
         aligned = [self._aligned(color[i], masks[i], None if said.landmarks is None else
                                  said.landmarks[i]) for i in range(len(color))]
+        frames = [None] * len(color) if said.landmarks is None else said.landmarks
         estimated = [FaceView(recognition_input(small[i], said.relief[i], said.mask[i]),
-                              aligned=aligned[i]) for i in range(len(color))]
+                              aligned=aligned[i],
+                              framed=_framed(color[i], said.relief[i], said.mask[i], frames[i]))
+                     for i in range(len(color))]
         measured = None if relief is None else [
             FaceView(recognition_input(small[i], np.asarray(relief[i], np.float32), masks[i]),
-                     _present(relief[i]), aligned[i]) for i in range(len(color))]
+                     _present(relief[i]), aligned[i],
+                     _framed(color[i], np.asarray(relief[i], np.float32), masks[i], frames[i]))
+            for i in range(len(color))]
         faceless = int(((said.mask > 0).mean(axis=(1, 2)) < LEAST_FACE).sum())
         return SeenFaces(estimated, measured, faceless)
 
@@ -95,6 +107,21 @@ class FaceLooker:
                     crop_by_five_points(mask, points, nearest=True))
         except AlignmentError:  # landmarks all in one place: the whole crop instead
             return (resampled_color(color, SIZE), _on_grid(mask[None], SIZE)[0])
+
+
+def _framed(color: np.ndarray, relief: np.ndarray, mask: np.ndarray,
+            landmarks: np.ndarray | None) -> RecognitionInput | None:
+    """
+    Return a face in the frame of its landmarks.
+
+    :param landmarks: (68, 2) in shares of the crop's side
+    """
+    if landmarks is None:
+        return None
+    frame, within = (frame_of(side * landmarks.astype(np.float64),
+                              FaceBox(side / 2, side / 2, side))
+                     for side in (len(color), len(mask)))
+    return framed_input(color, frame, relief, mask, within)
 
 
 def small_colors(color: np.ndarray) -> np.ndarray:

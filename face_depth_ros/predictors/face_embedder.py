@@ -28,6 +28,8 @@ from face_depth_ros.engines import Engine, open_engine
 import numpy as np
 
 SHIPPED = 'face_recognizer'
+LANDMARKS = 'landmarks'
+"""What `normalisation: crop` says of networks of ours that see faces in frames."""
 MOST_DIMENSIONS = 512
 FIVE_POINTS = ((38.7946, 52.1963), (74.0318, 52.0014), (56.5252, 72.2366), (42.0493, 92.8655),
                (71.2299, 92.7041))
@@ -43,6 +45,8 @@ class FaceView:
 
     :param inputs: colour, depth and mask of the canonical crop
     :param has: what of it there really is, some of `MODALITIES`
+    :param framed: the same in the frame of the landmarks (core.face_frame); for networks that
+        ask for it, which else take `inputs`
     :param aligned: (112, 112, 3) uint8 RGB and (112, 112) uint8 mask, cut by five points; for
         networks that ask for it
     """
@@ -50,6 +54,7 @@ class FaceView:
     inputs: RecognitionInput
     has: frozenset[str] = frozenset(MODALITIES)
     aligned: tuple[np.ndarray, np.ndarray] | None = None
+    framed: RecognitionInput | None = None
 
 
 @dataclass(frozen=True)
@@ -114,6 +119,11 @@ class FaceEmbedder:
         return self._brought is not None and self._brought.crop == 'five_points'
 
     @property
+    def wants_frames(self) -> bool:
+        """Whether faces are to come with `FaceView.framed`."""
+        return self._brought is None and self.spec.normalisation.get('crop') == LANDMARKS
+
+    @property
     def looks_at_depth(self) -> bool:
         """Whether depth matters to it."""
         return DEPTH in self.parts
@@ -129,7 +139,8 @@ class FaceEmbedder:
         if not faces:
             return []
         feeds = self._foreign_feed(faces) if self._brought is not None else {
-            t.name: np.stack([getattr(f.inputs, t.name) for f in faces]) for t in self.spec.inputs}
+            t.name: np.stack([getattr(seen, t.name) for seen in self._seen(faces)])
+            for t in self.spec.inputs}
         outputs = self.engine(feeds)
         if self._brought is not None:
             outputs = {'embedding_color': outputs[self.spec.outputs[0].name]}
@@ -145,6 +156,11 @@ class FaceEmbedder:
                     held[i].add(modality)
         return [Embedding(vector, frozenset(h), self.model_hash)
                 for vector, h in zip(joined, held, strict=True)]
+
+    def _seen(self, faces: Sequence[FaceView]) -> list[RecognitionInput]:
+        """Return the faces in their frames or boxes, as the network was trained."""
+        return [face.framed if self.wants_frames and face.framed is not None else face.inputs
+                for face in faces]
 
     def close(self) -> None:
         """Release the engine; closing twice is allowed."""

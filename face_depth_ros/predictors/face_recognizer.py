@@ -208,7 +208,8 @@ class FaceRecognizer:
             try:
                 seen = seen_face(color, estimate, enhanced, intrinsics,
                                  use_depth=self.use_depth and self.embedder.looks_at_depth,
-                                 five_points=self.embedder.wants_five_points)
+                                 five_points=self.embedder.wants_five_points,
+                                 framed=self.embedder.wants_frames)
                 looked.append(_Looked(d, seen, None))
             except FaceDepthError as error:
                 looked.append(_Looked(d, None, None, error.cause))

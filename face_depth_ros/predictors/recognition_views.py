@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from face_depth_ros.core.camera import CameraIntrinsics
 from face_depth_ros.core.errors import FaceDepthError
 from face_depth_ros.core.face_box import crop_color, crop_depth, FaceBox, transform_points
+from face_depth_ros.core.face_frame import frame_of, framed_input
 from face_depth_ros.core.face_placement import along_ray
 from face_depth_ros.core.face_quality import face_quality, FaceQuality
 from face_depth_ros.core.frames import EnhancedDepth, FaceEstimate, Provenance
 from face_depth_ros.core.identity_calibration import COLOR, DEPTH
-from face_depth_ros.core.recognition_input import recognition_input, SIZE
+from face_depth_ros.core.recognition_input import recognition_input, RecognitionInput, SIZE
 from face_depth_ros.predictors.face_embedder import (
     crop_by_five_points,
     FaceView,
@@ -49,7 +50,7 @@ class SeenFace:
 
 def seen_face(color: np.ndarray, estimate: FaceEstimate, enhanced: EnhancedDepth | None,
               intrinsics: CameraIntrinsics | None, *, use_depth: bool = True,
-              five_points: bool = False) -> SeenFace:
+              five_points: bool = False, framed: bool = False) -> SeenFace:
     """
     Cut a face out of a frame.
 
@@ -58,6 +59,7 @@ def seen_face(color: np.ndarray, estimate: FaceEstimate, enhanced: EnhancedDepth
     :param intrinsics: None = the face is taken to stand in the middle of the image
     :param use_depth: whether depth is looked at at all
     :param five_points: cut it by five points too
+    :param framed: cut it by the frame of its landmarks too
     :raises FaceDepthError: the face lies outside the image, or its landmarks fix no crop
     """
     box, mask = estimate.detection.box, estimate.mask
@@ -73,7 +75,9 @@ def seen_face(color: np.ndarray, estimate: FaceEstimate, enhanced: EnhancedDepth
     landmarks = estimate.landmarks
     upright = None if landmarks is None else transform_points(box.crop_from_image(SIZE), landmarks)
     aligned = _aligned(color, estimate) if five_points else None
-    return SeenFace(FaceView(recognition_input(crop, relief, mask), has, aligned),
+    inputs = recognition_input(crop, relief, mask)
+    within = _framed(color, estimate, relief) if framed else None
+    return SeenFace(FaceView(inputs, has, aligned, within),
                     face_quality(crop, mask, box.side, upright, estimate.visibility), depth)
 
 
@@ -110,6 +114,18 @@ def measured_relief(enhanced: EnhancedDepth, box: FaceBox, mask: np.ndarray,
     if usable.sum() < MEASURED_SHARE * face.sum():
         return None
     return np.where(usable, relief, np.float32(np.nan))
+
+
+def _framed(color: np.ndarray, estimate: FaceEstimate,
+            relief: np.ndarray) -> RecognitionInput | None:
+    """Return the face in the frame of its landmarks, None where there are none."""
+    box, size = estimate.detection.box, len(estimate.mask)
+    if estimate.landmarks is None:
+        return None
+    frame = frame_of(estimate.landmarks, box)
+    grid = FaceBox(size / 2, size / 2, size)
+    within = frame_of(transform_points(box.crop_from_image(size), estimate.landmarks), grid)
+    return framed_input(color, frame, relief, estimate.mask, within)
 
 
 def _aligned(color: np.ndarray, estimate: FaceEstimate) -> tuple[np.ndarray, np.ndarray]:

@@ -136,6 +136,12 @@ class FaceBatchRenderer:
     def _tensor(self, values: np.ndarray) -> torch.Tensor:
         return torch.as_tensor(np.asarray(values, np.float32), device=self.device)
 
+    def landmarks(self, sitters: Sitters) -> torch.Tensor:
+        """Return where the landmarks lie in the crops, (B, 68, 2) pixels."""
+        points = sitters.poses.to_optical(self.head.vertices(
+            sitters.identity, sitters.expression, sitters.gaze))
+        return to_crop(self.head.landmarks_68(points), sitters, self.size)[..., :2]
+
     def render(self, sitters: Sitters) -> FaceRenders:
         """Render a batch."""
         size = self.size
@@ -163,6 +169,69 @@ class FaceBatchRenderer:
                 self._add_glasses(glasses, rows, identity, sitters, color, label, depth)
         landmarks = to_crop(self.head.landmarks_68(points), sitters, size)[..., :2]
         return FaceRenders(color, label, _relief(depth, sitters, size), landmarks)
+
+    def render_relief(self, sitters: Sitters) -> tuple[torch.Tensor, torch.Tensor]:
+        """
+        Render what `render` tells of labels and relief, without light and colour.
+
+        Several times faster: only pixels on which something is are looked at, textures at their
+        nearest texel.
+
+        :returns: label (B, S, S) int64; relief (B, S, S) metres, NaN where nothing is
+        """
+        size = self.size
+        points = sitters.poses.to_optical(self.head.vertices(
+            sitters.identity, sitters.expression, sitters.gaze))
+        torso = ((self._torso - self._pivot) * 0.01) @ sitters.torso.transpose(1, 2)
+        neck = sitters.poses.to_optical(self._pivot.expand(len(points), 1, 3))
+        pixels = to_crop(torch.cat([points, torso + neck], dim=1), sitters, size)
+        raster = rasterize(pixels, self._triangles, size, size)
+        hit = raster.triangle >= 0
+        depth, triangle = raster.depth, raster.triangle.clamp(min=0).long()
+        label = self._label[triangle] * hit
+        face = hit & (self._slot[triangle] == self.head.slot_names.index('face'))
+        uv = _uv_seen(self._uv, pixels, self._triangles, raster)[face[hit]]
+        brow = self.textures.brow_alpha(sitters.looks)
+        painted = _texel(brow, face.nonzero()[:, 0], uv)[:, 0] > _BROW_ABOVE
+        side = torch.where(uv[:, 0] > 0.5, FINE['left_brow'], FINE['right_brow'])
+        label[face] = torch.where(painted, side, label[face])
+        for style, hair in enumerate(self._hair):
+            rows = (sitters.looks.hair == style).nonzero()[:, 0]
+            if len(rows):
+                self._cover_with_hair(hair, rows, sitters, label, depth)
+        identity = self.head.identity_vertices(sitters.identity)
+        for style, glasses in enumerate(self._glasses):
+            rows = (sitters.looks.glasses == style).nonzero()[:, 0]
+            if len(rows):
+                self._cover_with_glasses(glasses, rows, identity, sitters, label, depth)
+        return label, _relief(depth, sitters, size)
+
+    def _cover_with_hair(self, hair: _Hair, rows: torch.Tensor, sitters: Sitters,
+                         label: torch.Tensor, depth: torch.Tensor) -> None:
+        some = rows_of(sitters, rows)
+        pixels = to_crop(some.poses.to_optical(hair.style.vertices(some.identity)), some,
+                         self.size)
+        raster = rasterize(pixels, hair.triangles, self.size, self.size, cull_back_faces=False)
+        shown = raster.triangle >= 0
+        uv = _uv_seen(hair.uv, pixels, hair.triangles, raster)
+        item = torch.zeros(len(uv), dtype=torch.int64, device=uv.device)
+        shown[shown.clone()] = _texel(hair.texture, item, uv)[:, 1] > _SOLID_ABOVE
+        shown &= ~(depth[rows] < raster.depth)
+        label[rows] = torch.where(shown, FINE['hair'], label[rows])
+        depth[rows] = torch.where(shown, raster.depth, depth[rows])
+
+    def _cover_with_glasses(self, glasses: Glasses, rows: torch.Tensor, identity: torch.Tensor,
+                            sitters: Sitters, label: torch.Tensor, depth: torch.Tensor) -> None:
+        some = rows_of(sitters, rows)
+        pixels = to_crop(some.poses.to_optical(glasses.vertices(identity[rows])), some, self.size)
+        triangles = torch.as_tensor(glasses.triangles, device=self.device).long()
+        raster = rasterize(pixels, triangles, self.size, self.size, cull_back_faces=False)
+        lens = torch.as_tensor(glasses.is_lens, device=self.device)[
+            raster.triangle.clamp(min=0).long()]
+        shown = (raster.triangle >= 0) & ~(depth[rows] < raster.depth)
+        names = torch.where(lens, FINE['glasses_lens'], FINE['glasses_frame'])
+        label[rows] = torch.where(shown, names, label[rows])
+        depth[rows] = torch.where(shown & ~lens, raster.depth, depth[rows])
 
     def _surface(self, seen: _Seen, looks: LookTable,
                  ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -328,6 +397,26 @@ def _weighted(corners: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     """Interpolate (..., 3, D) by (..., 3)."""
     return (corners[..., 0, :] * weights[..., :1] + corners[..., 1, :] * weights[..., 1:2]
             + corners[..., 2, :] * weights[..., 2:])
+
+
+def _uv_seen(uv: torch.Tensor, pixels: torch.Tensor, triangles: torch.Tensor,
+             raster: RasterImage) -> torch.Tensor:
+    """Interpolate the texture's corners (T, 3, 2) where something is seen, (N, 2)."""
+    triangle = raster.triangle[raster.triangle >= 0].long()
+    return _weighted(uv[triangle], barycentrics(pixels, triangles, raster))
+
+
+def _texel(texture: torch.Tensor, item: torch.Tensor, uv: torch.Tensor) -> torch.Tensor:
+    """
+    Return the nearest texels.
+
+    :param texture: (B, C, h, w); item: (N,) which of them; uv: (N, 2) in [0, 1], v upwards
+    :returns: (N, C)
+    """
+    height, width = texture.shape[2:]
+    column = (uv[:, 0] * width).long().clamp(0, width - 1)
+    row = ((1.0 - uv[:, 1]) * height).long().clamp(0, height - 1)
+    return texture[item, :, row, column]
 
 
 def _occlusion(depth: torch.Tensor, size: int) -> torch.Tensor:

@@ -12,6 +12,7 @@ from face_depth_ros.synthesis.assets import FaceAssets
 from face_depth_ros.synthesis.textures import TextureLevels, to_linear
 import numpy as np
 import torch
+from torch.nn import functional
 
 FACE_TEXELS, HEAD_TEXELS, IRIS_TEXELS = 256, 128, 64
 """Widths of the textures: what an image of 192 pixels for 22 cm can show."""
@@ -156,9 +157,36 @@ class LookTextures:
             mask = scalp * looks.scalp_tint[:, None, None, None]
             layers.append(skin * (1 - mask) + mask * looks.scalp_rgb[:, :, None, None])
         face, head = layers
-        alpha = self._brow[looks.brow.clamp(min=0)] * (looks.brow >= 0)[:, None, None, None]
+        alpha = self.brow_alpha(looks)
         paint = alpha * torch.where(looks.plain, _PLAIN_BROW, 1.0)[:, None, None, None]
         return face * (1 - paint) + paint * looks.brow_rgb[:, :, None, None], head, alpha
+
+    def code(self, looks: LookTable) -> torch.Tensor:
+        """
+        Say in numbers how people look, so that alike looks have alike numbers.
+
+        Of what people take off, glasses and clothes, it says nothing.
+
+        :returns: (P, L) float32 of about unit size
+        """
+        def choice(number: torch.Tensor, names: Sequence[str]) -> torch.Tensor:
+            return functional.one_hot(number + 1, len(names) + 1).float()
+
+        first, second = (functional.one_hot(looks.skins[:, i], len(self.library.skins)).float()
+                         for i in range(2))
+        blend = looks.blend[:, None]
+        skin = first * (1.0 - blend) + second * blend
+        shades = [color.clamp(min=0.0) ** (1 / _GAMMA) for color in (
+            looks.plain_rgb, looks.brow_rgb, looks.hair_rgb, looks.scalp_rgb)]
+        return torch.cat([
+            skin * ~looks.plain[:, None], looks.skin_gain.log() * 5.0,
+            looks.plain[:, None].float(), *shades, choice(looks.brow, self.library.brows),
+            choice(looks.iris, self.library.irises), choice(looks.hair, self.library.hair),
+            looks.scalp_tint[:, None], 10.0 * looks.gloss[:, None]], dim=1)
+
+    def brow_alpha(self, looks: LookTable) -> torch.Tensor:
+        """Return where brows are painted, (B, 1, 256, 256)."""
+        return self._brow[looks.brow.clamp(min=0)] * (looks.brow >= 0)[:, None, None, None]
 
     def iris(self, looks: LookTable) -> torch.Tensor:
         """Return the eyeballs' textures, (B, 3, 64, 64) linear; a mannequin's are faint."""

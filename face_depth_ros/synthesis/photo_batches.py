@@ -38,6 +38,8 @@ class PhotoStyle:
     :param noise_m: least and largest sigma of the depth sensor, log-uniform between them
     :param holes: largest share of the depth that is lost
     :param smoothed: share whose depth has been smoothed, as an enhancer does
+    :param noise_scale: pixels of the photo for each of the 192 in which noise is laid down; its
+        finest part is averaged over what a larger pixel covers
     """
 
     occluders: float = 0.25
@@ -47,6 +49,7 @@ class PhotoStyle:
     noise_m: tuple[float, float] = (0.0003, 0.004)
     holes: float = 0.06
     smoothed: float = 0.6
+    noise_scale: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,7 @@ class PhotoComposer:
         covered = self._chance(batch, style.occluders)
         color, hidden, nearer = self._occluded(color, relief, covered)
         mask = mask.masked_fill(hidden, 0)
-        measured = self._measured(torch.where(hidden, nearer, relief), style)
+        measured = self.measure(torch.where(hidden, nearer, relief), style)
         color = self._camera(color, self._chance(batch, style.degraded))
         beyond = self._beyond(batch, size) & self._chance(batch, style.cut)[:, None, None]
         color = color.masked_fill(beyond[:, None], 0.0)
@@ -154,13 +157,18 @@ class PhotoComposer:
         texture = self._background(batch, size)
         look = torch.where(self._chance(batch, 0.3)[:, None, None, None], texture, shaded)
         soft = functional.avg_pool2d(inside.float()[:, None], 3, 1, 1)
+        return color * (1 - soft) + look * soft, inside, self._held(relief, rim)
+
+    def _held(self, relief: torch.Tensor, rim: torch.Tensor) -> torch.Tensor:
+        """Return the relief of what is held before faces, (B, S, S)."""
+        batch, size = relief.shape[:2]
         nearest = torch.where(relief.isnan(), 1e3, relief).flatten(1).amin(dim=1)
         gap = self._uniform(0.0, 1.0, batch) ** 2 * 0.12 + 0.01
-        axis = torch.linspace(-0.5, 0.5, size, device=color.device)
+        axis = torch.linspace(-0.5, 0.5, size, device=relief.device)
         tilt = self._normal(batch, 2) * 0.04
         plane = (nearest - gap)[:, None, None] + tilt[:, :1, None] * axis[:, None] + (
             tilt[:, 1:, None] * axis)
-        return color * (1 - soft) + look * soft, inside, plane - 0.01 * rim.clamp(0.0, 1.0)
+        return plane - 0.01 * rim.clamp(0.0, 1.0)
 
     def _shapes(self, batch: int, size: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Return what an occluder covers (B, S, S) bool, and how deep within it, 0 to 1."""
@@ -259,24 +267,50 @@ class PhotoComposer:
         blocks = basis.T @ ((spectrum / step).round() * step) @ basis
         return blocks.transpose(3, 4).reshape(batch, channels, height, width)
 
-    def _measured(self, relief: torch.Tensor, style: PhotoStyle) -> torch.Tensor:
-        """Return relief as a depth sensor, or an enhancer after it, gives it."""
-        batch = len(relief)
+    def compose_relief(self, label: torch.Tensor, relief: torch.Tensor, style: PhotoStyle,
+                       ) -> tuple[torch.Tensor, torch.Tensor]:
+        """
+        Compose what depth and mask are of photos whose colour nobody needs.
+
+        :param label: (B, S, S) int64 fine labels; relief: (B, S, S) metres
+        :returns: true mask (B, S, S) uint8; relief (B, S, S) float32 without the sensor's noise,
+            occluders before it, NaN where nothing is; see `measure`
+        """
+        batch, size = label.shape[:2]
+        there = label > 0
+        covered = self._chance(batch, style.occluders)
+        relief = torch.where(there, relief, torch.nan)
+        inside, rim = self._shapes(batch, size)
+        inside = inside & covered[:, None, None]
+        relief = torch.where(inside, self._held(relief, rim), relief)
+        mask = self._mask_of[label].masked_fill(inside, 0)
+        beyond = self._beyond(batch, size) & self._chance(batch, style.cut)[:, None, None]
+        return mask.masked_fill(beyond, 0), relief.masked_fill(beyond, torch.nan)
+
+    def measure(self, relief: torch.Tensor, style: PhotoStyle) -> torch.Tensor:
+        """
+        Return relief as a depth sensor, or an enhancer after it, gives it.
+
+        :param relief: (B, S, S) metres
+        """
+        batch, scale = len(relief), style.noise_scale
         shape = tuple(relief.shape)
         low, high = (math.log(v) for v in style.noise_m)
         sigma = torch.exp(self._uniform(low, high, batch))[:, None, None]
-        noise = (0.6 * self._normal(*shape) + 0.6 * smooth_noise(shape, 4, self.generator)
-                 + 0.5 * smooth_noise(shape, 12, self.generator))
+        noise = (0.6 * scale * self._normal(*shape)
+                 + 0.6 * smooth_noise(shape, 4 * scale, self.generator)
+                 + 0.5 * smooth_noise(shape, 12 * scale, self.generator))
         noisy = relief + sigma * noise
         smooth = self._chance(batch, style.smoothed)[:, None, None]
         known = noisy.isfinite()
         values = torch.where(known, noisy, 0.0)
-        mean = box_sum(values, 5) / box_sum(known.float(), 5).clamp(min=1.0)
+        window = 2 * round(2 * scale) + 1
+        mean = box_sum(values, window) / box_sum(known.float(), window).clamp(min=1.0)
         edge = (mean - noisy).abs() > 0.006
         noisy = torch.where(smooth & ~edge & known, mean, noisy)
         share = self._uniform(0.0, 1.0, batch) ** 2 * style.holes
         bound = torch.special.ndtri(1.0 - share.clamp(min=1e-4))[:, None, None]
-        lost = smooth_noise(shape, 9, self.generator) > bound
+        lost = smooth_noise(shape, 9 * scale, self.generator) > bound
         return noisy.masked_fill(lost, torch.nan)
 
 

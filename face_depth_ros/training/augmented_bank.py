@@ -16,10 +16,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from face_depth_ros.core.errors import SettingsError
-from face_depth_ros.core.recognition_input import area_weights, nearest_pixels
 from face_depth_ros.datasets.augmented_faces import AugmentedFaces, FaceShard
 from face_depth_ros.synthesis.identity_splits import IDENTITY_MODES
-from face_depth_ros.training.identity_bank import depth_inputs, IdentityBank, rows_of_bank
+from face_depth_ros.training.identity_bank import IdentityBank, inputs_of_crops, rows_of_bank
 import torch
 
 _EXPRESSIONS = 57
@@ -49,7 +48,8 @@ def augmented_bank(folder: Path, first: int = 0, step: int = 1) -> IdentityBank:
     color, mask, depth, person = (torch.cat(column) for column in zip(*parts, strict=True))
     return IdentityBank(color, mask, depth, depth, person, torch.zeros(len(person)),
                         torch.zeros(len(faces.persons), IDENTITY_MODES),
-                        torch.zeros(len(person), _EXPRESSIONS))
+                        torch.zeros(len(person), _EXPRESSIONS),
+                        torch.zeros(len(faces.persons), 0))
 
 
 def held_out(bank: IdentityBank, people: int) -> tuple[IdentityBank, IdentityBank]:
@@ -65,17 +65,16 @@ def held_out(bank: IdentityBank, people: int) -> tuple[IdentityBank, IdentityBan
     first = bank.people - min(people, bank.people // _HELD_OUT)
     kept = rows_of_bank(bank, (bank.person < first).nonzero()[:, 0])
     judged = rows_of_bank(bank, (bank.person >= first).nonzero()[:, 0])
-    return (IdentityBank(**{**vars(kept), 'identity': bank.identity[:first]}),
+    return (IdentityBank(**{**vars(kept), 'identity': bank.identity[:first],
+                            'look': bank.look[:first]}),
             IdentityBank(**{**vars(judged), 'identity': bank.identity[first:],
+                            'look': bank.look[first:],
                             'person': judged.person - first}))
 
 
 def _inputs(shard: FaceShard) -> tuple[torch.Tensor, ...]:
-    size = shard.mask.shape[-1]
-    index = torch.as_tensor(nearest_pixels(size))
-    weights = torch.tensor(area_weights(size))
-    labels = torch.from_numpy(shard.mask)[:, index][:, :, index]
     color = torch.from_numpy(shard.color).permute(0, 3, 1, 2).float()
-    return ((weights @ color @ weights.T + 0.5).to(torch.uint8), labels,
-            depth_inputs(torch.from_numpy(shard.relief), labels).half(),
+    landmarks = torch.from_numpy(shard.landmarks) / shard.mask.shape[-1]
+    return (*inputs_of_crops(color, torch.from_numpy(shard.mask),
+                             (torch.from_numpy(shard.relief),), landmarks),
             torch.from_numpy(shard.person))

@@ -33,8 +33,8 @@ from face_depth_ros.training.export import (
     write_checked_spec,
     write_spec,
 )
-from face_depth_ros.training.export_face_recognizer import folded
 from face_depth_ros.training.expression_bank import ExpressionBank, read_expression_bank
+from face_depth_ros.training.folding import folded
 from face_depth_ros.training.run import training_command
 from face_depth_ros.training.train_expression_recognizer import answers, Settings
 import torch

@@ -10,7 +10,6 @@ Batch normalisation is folded into the convolutions, and the weights are stored 
 
 from __future__ import annotations
 
-import copy
 from pathlib import Path
 import platform
 from typing import Any
@@ -19,7 +18,6 @@ from face_depth_ros.core.face_photo import LANDMARK_COUNT, MASK_LABELS
 from face_depth_ros.core.model_spec import ModelSpec
 from face_depth_ros.networks.face_estimator import (
     build_face_estimator,
-    FaceEstimator,
     FaceEstimatorConfig,
     SIZE,
 )
@@ -30,11 +28,10 @@ from face_depth_ros.training.export import (
     store_half,
     write_checked_spec,
 )
+from face_depth_ros.training.folding import folded
 from face_depth_ros.training.run import training_command
 from face_depth_ros.training.train_face_estimator import Settings
 import torch
-from torch import nn
-from torch.nn.utils import fuse_conv_bn_eval
 
 NAME = 'face_estimator'
 OUTPUTS = ('relief', 'log_sigma', 'mask', 'landmarks', 'visibility', 'confidence')
@@ -61,17 +58,6 @@ def export_checkpoint(checkpoint: Path, folder: Path) -> ModelSpec:
         folder / f'{NAME}.yaml', mapping, module, example,
         'of each output in its unit, torch float32 against the CPU engine with the weights '
         'rounded to float16')
-
-
-def folded(network: FaceEstimator) -> FaceEstimator:
-    """Return a copy with the same answers, each batch normalisation within its convolution."""
-    network = copy.deepcopy(network).eval()
-    for module in list(network.modules()):
-        for name, child in list(module.named_children()):
-            if (isinstance(child, nn.Sequential) and len(child) == 2
-                    and isinstance(child[0], nn.Conv2d) and isinstance(child[1], nn.BatchNorm2d)):
-                setattr(module, name, fuse_conv_bn_eval(child[0], child[1]))
-    return network
 
 
 def fixed_inputs() -> dict[str, torch.Tensor]:

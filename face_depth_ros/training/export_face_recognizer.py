@@ -6,12 +6,15 @@ Turn a checkpoint of a face recogniser into its .onnx and .yaml.
     python -m face_depth_ros.training.export_face_recognizer runs/face_recognizer/last.pt models
     python -m face_depth_ros.training.export_face_recognizer runs/mask_guided_recognizer/last.pt \
         runs/models
+    python -m face_depth_ros.training.export_face_recognizer runs/color/last.pt models \
+        --depth-branch runs/depth/last.pt
 
-A student becomes face_recognizer, a network of the paper mask_guided_recognizer. Batch
-normalisation is folded, weights are stored as float16. Then people of the validation split are
-looked at by the exported file in the CPU engine, as on a robot: what a cosine says (the
-probability of one person, and how often strangers reach it) is measured on them and stands in the
-spec. Their photos are kept in runs/identity_validation.
+The last joins the branches that train_recognizer_branch trains apart. A student becomes
+face_recognizer, a network of the paper mask_guided_recognizer. Batch normalisation is folded,
+weights are stored as float16. Then people of the validation split are looked at by the exported
+file in the CPU engine, as on a robot: what a cosine says (the probability of one person, and how
+often strangers reach it) is measured on them and stands in the spec. Their photos are kept in
+runs/identity_validation.
 """
 
 from __future__ import annotations
@@ -23,18 +26,14 @@ from pathlib import Path
 import platform
 from typing import Any
 
+from face_depth_ros.core.errors import SettingsError
 from face_depth_ros.core.face_photo import MASK_LABELS
 from face_depth_ros.core.identity_calibration import COLOR, DEPTH
 from face_depth_ros.core.identity_metrics import calibrate, rank_one
 from face_depth_ros.core.model_spec import ModelSpec
 from face_depth_ros.core.recognition_input import DEPTH_LIMIT, SIZE
 from face_depth_ros.engines import open_engine
-from face_depth_ros.synthesis.assets import find_assets
-from face_depth_ros.synthesis.identity_photos import (
-    IdentityPhotographer,
-    PROBES_EACH,
-    SESSIONS,
-)
+from face_depth_ros.predictors.face_embedder import LANDMARKS
 from face_depth_ros.training.export import (
     export_onnx,
     OPSET,
@@ -42,22 +41,19 @@ from face_depth_ros.training.export import (
     write_checked_spec,
     write_spec,
 )
-from face_depth_ros.training.identity_bank import BankBuilder, batch_of, IdentityBank, read_bank
-from face_depth_ros.training.render_identity_bank import part_path, save_part
+from face_depth_ros.training.folding import folded
+from face_depth_ros.training.identity_bank import batch_of, IdentityBank
+from face_depth_ros.training.identity_validation import VALIDATION, validation_bank
 from face_depth_ros.training.run import training_command
 from face_depth_ros.training.train_face_recognizer import load_recognizer, NETWORKS, Settings
+from face_depth_ros.training.train_recognizer_branch import Settings as BranchSettings
 import numpy as np
 import torch
-from torch import nn
-from torch.nn.utils import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 NAMES = {'student': 'face_recognizer', 'mask_guided': 'mask_guided_recognizer'}
 OUTPUTS = ('embedding_color', 'embedding_depth')
-VALIDATION = Path('runs/identity_validation')
-VALIDATION_PEOPLE = 200
 _PATHS = ('teacher', 'initial', 'bank')
 """Settings that name files of the machine that trained."""
-_PEOPLE_OF_PART, _SEED = 20, 5_000_000
 _SOURCES = {
     'student': 'own network, networks/face_recognizer.py; a student of the mask-guided recogniser',
     'mask_guided': 'Chiu et al., "High-Accuracy RGB-D Face Recognition via Segmentation-Aware '
@@ -71,6 +67,8 @@ def main() -> None:
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('checkpoint', type=Path)
     parser.add_argument('folder', type=Path)
+    parser.add_argument('--depth-branch', type=Path,
+                        help='checkpoint whose branch of depth to take')
     parser.add_argument('--assets', default='')
     parser.add_argument('--validation', type=Path, default=VALIDATION)
     parser.add_argument('--hardware', default=f'CPU, {platform.machine()}',
@@ -78,23 +76,34 @@ def main() -> None:
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format='%(message)s')
     bank = validation_bank(options.validation, options.assets)
-    spec = export_checkpoint(options.checkpoint, options.folder, bank, options.hardware)
+    spec = export_checkpoint(options.checkpoint, options.folder, bank, options.hardware,
+                             options.depth_branch)
     logging.info('%s %s parity %s, rank-1 %s', spec.onnx, spec.sha256[:12],
                  spec.parity['max_abs'], spec.metrics['rank_1'])
 
 
-def export_checkpoint(checkpoint: Path, folder: Path, bank: IdentityBank,
-                      hardware: str = '') -> ModelSpec:
-    """Write the ONNX file and the spec, measure parity and calibration, write them in too."""
-    content = torch.load(checkpoint, map_location='cpu', weights_only=True)
+def export_checkpoint(checkpoint: Path, folder: Path, bank: IdentityBank, hardware: str = '',
+                      depth_branch: Path | None = None) -> ModelSpec:
+    """
+    Write the ONNX file and the spec, measure parity and calibration, write them in too.
+
+    :param depth_branch: checkpoint whose branch of depth is taken; None = the same
+    :raises SettingsError: a checkpoint is missing, of another network, or the branches were not
+        trained beside the same attention
+    """
+    contents = [torch.load(path, map_location='cpu', weights_only=True)
+                for path in (checkpoint, depth_branch) if path is not None]
+    content = contents[0]
     kind = content['settings']['network']
     network = NETWORKS[kind]()
     load_recognizer(network, checkpoint, 'checkpoint')
+    if depth_branch is not None:
+        take_depth_branch(network, depth_branch)
     module, name = folded(network), NAMES[kind]
     example = fixed_inputs()
     path = folder / f'{name}.onnx'
     export_onnx(module, example, path, OUTPUTS)
-    mapping = spec_mapping(content, name, store_half(path), sum(
+    mapping = spec_mapping(contents, name, store_half(path), sum(
         p.numel() for p in module.parameters()))
     mapping['trained']['hardware'] = f'{hardware}, bf16 autocast; models/TRAINING.md'
     spec = write_checked_spec(
@@ -108,23 +117,22 @@ def export_checkpoint(checkpoint: Path, folder: Path, bank: IdentityBank,
     return write_spec(folder / f'{name}.yaml', mapping)
 
 
-def folded(network: nn.Module) -> nn.Module:
-    """Return a copy with the same answers, batch normalisation within layers where it can be."""
-    network = copy.deepcopy(network).eval()
-    for module in list(network.modules()):
-        for name, child in list(module.named_children()):
-            if (isinstance(child, nn.Sequential) and len(child) == 2
-                    and isinstance(child[0], nn.Conv2d) and isinstance(child[1], nn.BatchNorm2d)):
-                setattr(module, name, fuse_conv_bn_eval(child[0], child[1]))
-        linear, after = getattr(module, 'linear', None), getattr(module, 'normalize', None)
-        if isinstance(linear, nn.Linear) and isinstance(after, nn.BatchNorm1d):
-            module.linear = fuse_linear_bn_eval(linear, after)
-            module.normalize = nn.Identity()
-        places, after = getattr(module, 'places', None), getattr(module, 'normalize_places', None)
-        if isinstance(places, nn.Conv2d) and isinstance(after, nn.BatchNorm2d):
-            module.places = fuse_conv_bn_eval(places, after)
-            module.normalize_places = nn.Identity()
-    return network
+def take_depth_branch(network: Any, checkpoint: Path) -> None:
+    """
+    Take the branch of depth from another checkpoint.
+
+    :raises SettingsError: the checkpoint's mask branch or attention are others
+    """
+    other: Any = copy.deepcopy(network)
+    load_recognizer(other, checkpoint, '--depth-branch')
+    for part in ('mask', 'attention'):
+        own = getattr(network, part).state_dict()
+        if any(not torch.equal(value, own[name])
+               for name, value in getattr(other, part).state_dict().items()):
+            raise SettingsError(f'--depth-branch: {checkpoint} was trained beside another {part} '
+                                'than the checkpoint; branches can be joined that went on from '
+                                'one model by train_recognizer_branch')
+    network.depth.load_state_dict(other.depth.state_dict())
 
 
 def fixed_inputs() -> dict[str, torch.Tensor]:
@@ -146,24 +154,6 @@ def fixed_inputs() -> dict[str, torch.Tensor]:
                 -DEPTH_LIMIT, DEPTH_LIMIT)])[:, None],
             'mask': torch.stack([mask, torch.randint(
                 len(MASK_LABELS), (SIZE, SIZE), generator=generator).float()])[:, None]}
-
-
-def validation_bank(folder: Path, assets: str) -> IdentityBank:
-    """Read the photos of the calibration, rendered here where they are missing."""
-    for number in range(VALIDATION_PEOPLE // _PEOPLE_OF_PART):
-        path = part_path(folder, number)
-        if path.exists():
-            continue
-        photographer = IdentityPhotographer(find_assets(assets or None), 'cpu', _SEED + number,
-                                            backgrounds=40)
-        first = number * _PEOPLE_OF_PART
-        people = photographer.people('validation', range(first, first + _PEOPLE_OF_PART), 0.0)
-        moments = [moment for name, moment in SESSIONS.items()
-                   for _ in range(1 if name == 'gallery' else PROBES_EACH)]
-        save_part(path, BankBuilder(photographer).build(people, len(moments), moments,
-                                                        _PEOPLE_OF_PART))
-        logging.info('%s', path)
-    return read_bank(folder)
 
 
 def measure(spec: ModelSpec, bank: IdentityBank) -> dict[str, Any]:
@@ -208,17 +198,31 @@ def embeddings(spec: ModelSpec, bank: IdentityBank, measured: bool) -> dict[str,
     return {part: np.concatenate(values) for part, values in parts.items()}
 
 
-def spec_mapping(content: dict[str, Any], name: str, digest: str,
-                 parameters: int) -> dict[str, Any]:
-    """Return the spec of a checkpoint; parity and calibration are measured after."""
-    state = content['state']
+def command_of(content: dict[str, Any]) -> str:
+    """Return the command that a checkpoint is from; of paths the last two parts."""
     settings = {key: 'runs/' + '/'.join(Path(value).parts[-2:])
-                if key in _PATHS and value else value
+                if key in _PATHS and '/' in value else value
                 for key, value in content['settings'].items()}
+    if 'branch' in settings:
+        return training_command('train_recognizer_branch', settings, BranchSettings())
+    return training_command('train_face_recognizer', settings, Settings())
+
+
+def spec_mapping(contents: list[dict[str, Any]], name: str, digest: str,
+                 parameters: int) -> dict[str, Any]:
+    """
+    Return the spec of a checkpoint; parity and calibration are measured after.
+
+    :param contents: of the checkpoint, and of the one whose branch of depth was taken
+    """
+    content = contents[0]
+    metrics = content['metrics'] if len(contents) == 1 else {
+        content['settings']['branch']: content['metrics'] for content in contents}
     image = {'dtype': 'float32', 'layout': 'NCHW'}
     vector = {'dtype': 'float32', 'layout': 'NC', 'unit': '1'}
     return {
-        'name': name, 'task': 'face recognition', 'source': _SOURCES[settings['network']],
+        'name': name, 'task': 'face recognition',
+        'source': _SOURCES[content['settings']['network']],
         'license': 'MIT; trained on renders of the ICT-FaceKit head model (MIT) with CC0 skins, '
                    'hair and lights alone',
         'onnx': f'{name}.onnx', 'sha256': digest, 'opset': OPSET,
@@ -236,17 +240,19 @@ def spec_mapping(content: dict[str, Any], name: str, digest: str,
              'shape': [-1, content['config']['dimensions']],
              'meaning': f'who it is by {part} and mask, unit length'}
             for output, part in zip(OUTPUTS, ('colour', 'depth'), strict=True)],
-        'normalisation': {'color': 'within the network', 'depth': 'core/recognition_input.py'},
+        'normalisation': {'color': 'within the network', 'depth': 'core/recognition_input.py',
+                          'crop': LANDMARKS},
         'precisions': ['fp32', 'bf16', 'fp16'],
         'trained': {
-            'command': training_command('train_face_recognizer', settings, Settings()),
-            'commit': content['commit'], 'seed': settings['seed'],
+            'command': '; '.join(command_of(content) for content in contents),
+            'commit': content['commit'], 'seed': content['settings']['seed'],
             'data': 'rendered people of the train split (synthesis/identity_photos.py)',
             'hardware': '',
-            'minutes': round(state['minutes'], 1), 'samples': state['samples'],
+            'minutes': round(sum(content['state']['minutes'] for content in contents), 1),
+            'samples': sum(content['state']['samples'] for content in contents),
             'parameters': parameters},
         'parity': {'max_abs': None},
-        'metrics': {'validation': content['metrics'],
+        'metrics': {'validation': metrics,
                     'unit': 'rank-1 in percent, estimated depth; see models/TRAINING.md'},
         'limits': {'input': 'one face in its oriented box',
                    'people': 'trained on rendered people alone; nobody has measured it on real '

@@ -40,7 +40,7 @@ from face_depth_ros.training.export import (
     write_checked_spec,
     write_spec,
 )
-from face_depth_ros.training.export_face_recognizer import folded
+from face_depth_ros.training.folding import folded
 from face_depth_ros.training.liveness_bank import LivenessBank, read_liveness_bank
 from face_depth_ros.training.run import training_command
 from face_depth_ros.training.train_liveness_detector import (

@@ -19,6 +19,7 @@ import time
 from typing import Any
 
 from face_depth_ros.core.errors import SettingsError
+from face_depth_ros.core.face_frame import FRAME_PX, frames_of
 from face_depth_ros.core.face_photo import BOX_SIDE_M
 from face_depth_ros.core.model_spec import find_model, ModelSpec
 from face_depth_ros.core.recognition_input import (
@@ -36,15 +37,16 @@ from face_depth_ros.synthesis.identity_photos import (
     People,
 )
 from face_depth_ros.training.bank_files import read_arrays
-from face_depth_ros.training.export_face_estimator import folded
-import onnx
-from onnx import numpy_helper
+from face_depth_ros.training.folding import folded, load_folded
 import torch
+from torch.nn import functional
 
 LOG = logging.getLogger('identity_bank')
 _LEAST_FACE = 0.04
 """A mask that covers less of the crop shows no face; the estimator's node publishes none."""
 _COVERED = 0.5
+_SEEN_PX = 192
+"""Pixels along a side of the estimator's crop."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ class IdentityBank:
     :param yaw: (N,) float32 degrees
     :param identity: (P, 100) float32 shape coefficients
     :param expression: (N, 57) float32
+    :param look: (P, L) float32, looks in numbers (synthesis.face_looks); L = 0 where unknown
     """
 
     color: torch.Tensor
@@ -70,6 +73,7 @@ class IdentityBank:
     yaw: torch.Tensor
     identity: torch.Tensor
     expression: torch.Tensor
+    look: torch.Tensor
 
     def __len__(self) -> int:
         return len(self.person)
@@ -86,11 +90,14 @@ class BankBuilder:
 
     :param photographer: on the device of the bank
     :param estimator: ModelSpec of the face estimator, as shipped
+    :param framed: whether faces are seen in the frame of their landmarks (core.face_frame), as
+        recognisers see them, or in their boxes
     """
 
     def __init__(self, photographer: IdentityPhotographer, estimator: str = 'face_estimator',
-                 ) -> None:
+                 *, framed: bool = True) -> None:
         self.photographer, self.device = photographer, photographer.device
+        self.framed = framed
         self.estimator = load_estimator(find_model(estimator)).to(self.device)
 
     def build(self, people: People, images: int, moments: Sequence[Moments],
@@ -121,18 +128,16 @@ class BankBuilder:
         """Return what a bank keeps of photos that show a face, in the order of its fields."""
         photos = taken.photos
         color = photos.color.float()
+        shown = color if color.shape[-1] == _SEEN_PX else functional.interpolate(
+            color, size=(_SEEN_PX, _SEEN_PX), mode='bilinear', align_corners=False)
         with torch.autocast(self.device.type, torch.bfloat16):
-            said = self.estimator(color.contiguous(memory_format=torch.channels_last))
+            said = self.estimator(shown.contiguous(memory_format=torch.channels_last))
         labels = said.mask.argmax(dim=1)  # (B, S, S)
         relief = torch.where(labels > 0, said.relief[:, 0].float() * BOX_SIDE_M, torch.nan)
-        index = torch.as_tensor(nearest_pixels(labels.shape[-1]), device=self.device)
-        small = labels[:, index][:, :, index]
-        weights = torch.tensor(area_weights(color.shape[-1]), device=self.device)
-        fine = (weights @ color @ weights.T + 0.5).to(torch.uint8)
-        face = (small > 0).float().mean(dim=(1, 2)) >= _LEAST_FACE
-        kept = (fine, small.to(torch.uint8), depth_inputs(relief, small).half(),
-                depth_inputs(photos.relief, small).half(), taken.person, taken.yaw,
-                taken.expression)
+        landmarks = said.landmarks.float() if self.framed else None
+        seen = inputs_of_crops(color, labels, (relief, photos.relief), landmarks)
+        face = (seen[1] > 0).float().mean(dim=(1, 2)) >= _LEAST_FACE
+        kept = (*seen, taken.person, taken.yaw, taken.expression)
         return tuple(value[face] for value in kept)
 
     def _joined(self, parts: list[tuple[torch.Tensor, ...]], people: People, started: float,
@@ -140,7 +145,7 @@ class BankBuilder:
         values = []
         for column in range(len(parts[0])):
             values.append(torch.cat([part[column] for part in parts]))
-        bank = IdentityBank(*(*values[:6], people.coefficients, values[6]))
+        bank = IdentityBank(*(*values[:6], people.coefficients, values[6], people.code))
         seconds = time.monotonic() - started
         LOG.info('%d photos of %d people in %.0f s, %.0f photos/s; %.1f %% show no face',
                  len(bank), len(people), seconds, photos / seconds,
@@ -148,18 +153,64 @@ class BankBuilder:
         return bank
 
 
+def inputs_of_crops(color: torch.Tensor, labels: torch.Tensor,
+                    reliefs: tuple[torch.Tensor, ...], landmarks: torch.Tensor | None,
+                    ) -> tuple[torch.Tensor, ...]:
+    """
+    Make what recognisers see of faces in their crops, as core.face_frame on a robot.
+
+    :param color: (B, 3, N, N) float32, 0 to 255; labels: (B, M, M)
+    :param reliefs: (B, L, L) metres each, NaN where invalid
+    :param landmarks: (B, 68, 2) in shares of the side; None = leave faces in their crops
+    :returns: color (B, 3, 112, 112) uint8, labels (B, 112, 112) uint8, and a depth input (B, 112,
+        112) float16 of each relief
+    """
+    if landmarks is not None:
+        frames = torch.as_tensor(frames_of(landmarks.cpu().numpy()), dtype=torch.float32,
+                                 device=color.device)
+        color, labels = into_frames(color, frames), labels_into_frames(labels, frames)
+        reliefs = tuple(relief_into_frames(relief, frames) for relief in reliefs)
+    index = torch.as_tensor(nearest_pixels(labels.shape[-1]), device=color.device)
+    small = labels[:, index][:, :, index]
+    weights = torch.tensor(area_weights(color.shape[-1]), device=color.device)
+    return ((weights @ color @ weights.T + 0.5).to(torch.uint8), small.to(torch.uint8),
+            *(depth_inputs(relief, small).half() for relief in reliefs))
+
+
+def into_frames(images: torch.Tensor, frames: torch.Tensor, mode: str = 'bilinear',
+                ) -> torch.Tensor:
+    """
+    Warp images of boxes into frames, on a grid twice as fine as the recogniser's.
+
+    :param images: (B, C, N, N); frames: (B, 2, 3), see `core.face_frame.frames_of`
+    :returns: (B, C, 224, 224), 0 beyond the box
+    """
+    inverse = torch.linalg.inv(frames[:, :, :2])
+    shift = (0.5 - frames[:, :, 2:])
+    # affine_grid counts from -1 to 1: a place p is 2 p - 1.
+    theta = torch.cat([inverse, 2.0 * (inverse @ shift) - 1.0], dim=2)
+    grid = functional.affine_grid(theta, [len(images), 1, FRAME_PX, FRAME_PX],
+                                  align_corners=False)
+    return functional.grid_sample(images.float(), grid, mode=mode, align_corners=False)
+
+
+def labels_into_frames(labels: torch.Tensor, frames: torch.Tensor) -> torch.Tensor:
+    """Warp labels (B, N, N) by their nearest pixels, (B, 224, 224)."""
+    return into_frames(labels[:, None].float(), frames, 'nearest')[:, 0].long()
+
+
+def relief_into_frames(relief: torch.Tensor, frames: torch.Tensor) -> torch.Tensor:
+    """Warp relief (B, N, N), NaN where invalid, (B, 224, 224)."""
+    valid = relief.isfinite()
+    both = torch.stack([valid.float(), torch.where(valid, relief, 0.0)], dim=1)
+    share, total = into_frames(both, frames).unbind(dim=1)
+    return torch.where(share > _COVERED, total / share, torch.nan)
+
+
 def load_estimator(spec: ModelSpec) -> FaceEstimator:
     """Return the shipped estimator as a torch network, from its ONNX file."""
-    model = onnx.load_from_string(spec.read_onnx())
-    stored = {tensor.name.removesuffix('.half'): torch.tensor(numpy_helper.to_array(tensor))
-              for tensor in model.graph.initializer}
     network: Any = folded(build_face_estimator())
-    missing = [name for name in network.state_dict() if name not in stored]
-    if missing:
-        raise SettingsError(f'{spec.onnx} lacks {", ".join(missing[:5])}: it is no file of '
-                            'networks/face_estimator.py; export that again')
-    network.load_state_dict({name: stored[name].float().reshape(value.shape)
-                             for name, value in network.state_dict().items()})
+    load_folded(network, spec)
     loaded: FaceEstimator = network.eval().to(memory_format=torch.channels_last)
     return loaded
 
@@ -224,7 +275,7 @@ def on_device(bank: IdentityBank, device: torch.device) -> IdentityBank:
 def rows_of_bank(bank: IdentityBank, rows: torch.Tensor) -> IdentityBank:
     """Return a bank of some photos; people stay as they are."""
     values = {f.name: getattr(bank, f.name) for f in fields(bank)}
-    return IdentityBank(**{name: value if name == 'identity' else value[rows]
+    return IdentityBank(**{name: value if name in ('identity', 'look') else value[rows]
                            for name, value in values.items()})
 
 

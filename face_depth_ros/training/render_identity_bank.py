@@ -21,7 +21,7 @@ import time
 
 from face_depth_ros.core.errors import SettingsError
 from face_depth_ros.synthesis.assets import find_assets
-from face_depth_ros.synthesis.identity_photos import IdentityPhotographer
+from face_depth_ros.synthesis.identity_photos import at_size, IdentityPhotographer
 from face_depth_ros.training.bank_files import write_part
 from face_depth_ros.training.identity_bank import BankBuilder, IdentityBank
 from face_depth_ros.training.train_face_recognizer import GALLERY, PROBES
@@ -44,6 +44,8 @@ class Settings:
     :param people: of the train split
     :param images: photos of each, the first one as for a gallery
     :param first: number of the first part to render
+    :param size: pixels along a side of the photos; a recogniser looks at 112 of them, 128 render
+        twice as fast as 192
     :param threads: CPU threads of torch
     :param max_minutes: time budget; what is missing then comes with the next call
     """
@@ -53,12 +55,13 @@ class Settings:
     people: int = 3000
     images: int = 6
     first: int = 0
+    size: int = 192
     threads: int = 1
     max_minutes: float = 600.0
 
     def __post_init__(self) -> None:
         problems = [f'{name} is {getattr(self, name)}, expected > 0' for name in (
-            'people', 'images', 'threads', 'max_minutes') if getattr(self, name) <= 0]
+            'people', 'images', 'size', 'threads', 'max_minutes') if getattr(self, name) <= 0]
         if self.first < 0:
             problems.append(f'first is {self.first}, expected >= 0')
         if problems:
@@ -87,10 +90,11 @@ def main(arguments: list[str] | None = None) -> None:
 def render_part(settings: Settings, number: int) -> IdentityBank:
     """Render the photos of 100 people."""
     photographer = IdentityPhotographer(find_assets(settings.assets or None), 'cpu', number,
-                                        backgrounds=100)
+                                        backgrounds=100, size=settings.size)
     first = _FIRST_PERSON + number * PEOPLE_OF_PART
     people = photographer.people('train', range(first, first + PEOPLE_OF_PART))
-    return BankBuilder(photographer).build(people, settings.images, (GALLERY, PROBES), _BATCH)
+    moments = [at_size(m, settings.size) for m in (GALLERY, PROBES)]
+    return BankBuilder(photographer).build(people, settings.images, moments, _BATCH)
 
 
 def part_path(folder: Path, number: int) -> Path:

@@ -232,7 +232,7 @@ def train(settings: Settings, fabric: Fabric, bank: IdentityBank, validation: Id
     return metrics
 
 
-def save_small(path: Path, settings: Settings, run: Run[Lesson],
+def save_small(path: Path, settings: RunSettings, run: Run[Any],
                metrics: dict[str, float]) -> None:
     """Write what export needs: the recogniser's averaged weights alone, in float16."""
     weights = {f'recognizer.{name}': value.half() if value.dtype.is_floating_point else value
@@ -445,7 +445,13 @@ def vary(inputs: tuple[torch.Tensor, ...], generator: torch.Generator,
     :param shift: pixels down and to the right
     """
     color, depth, mask = inputs
-    device, count, size = color.device, len(color), color.shape[-1]
+    color = varied_color(color, generator)
+    return shifted((color, depth, erased(mask, generator)), shift)
+
+
+def varied_color(color: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Change the light of each photo and add noise, (B, 3, S, S), 0 to 255."""
+    count, device = len(color), color.device
 
     def uniform(*shape: int) -> torch.Tensor:
         return torch.rand(shape, generator=generator, device=device)
@@ -453,14 +459,24 @@ def vary(inputs: tuple[torch.Tensor, ...], generator: torch.Generator,
     gain = 0.8 + 0.4 * uniform(count, 1, 1, 1)
     tint = 0.94 + 0.12 * uniform(count, 3, 1, 1)
     noise = torch.randn(color.shape, generator=generator, device=device)
-    color = (color * gain * tint + 4.0 * uniform(count, 1, 1, 1) * noise).clamp(0.0, 255.0)
+    return (color * gain * tint + 4.0 * uniform(count, 1, 1, 1) * noise).clamp(0.0, 255.0)
+
+
+def erased(mask: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Erase a rectangle of some masks, (B, 1, S, S)."""
+    device, count, size = mask.device, len(mask), mask.shape[-1]
     axis = (torch.arange(size, device=device) + 0.5) / size
-    half = 0.05 + 0.15 * uniform(count, 2)
-    middle = uniform(count, 2)
-    erased = ((axis - middle[:, :1]).abs() < half[:, :1])[:, None, None, :] & (
+    half = 0.05 + 0.15 * torch.rand((count, 2), generator=generator, device=device)
+    middle = torch.rand((count, 2), generator=generator, device=device)
+    inside = ((axis - middle[:, :1]).abs() < half[:, :1])[:, None, None, :] & (
         (axis - middle[:, 1:]).abs() < half[:, 1:])[:, None, :, None]
-    mask = mask * ~(erased & (uniform(count) < _ERASED)[:, None, None, None])
-    moved = tuple(torch.roll(image, tuple(shift), (2, 3)) for image in (color, depth, mask))
+    chosen = torch.rand((count,), generator=generator, device=device) < _ERASED
+    return mask * ~(inside & chosen[:, None, None, None])
+
+
+def shifted(images: Sequence[torch.Tensor], shift: Sequence[int]) -> tuple[torch.Tensor, ...]:
+    """Shift a batch by pixels down and to the right; what leaves comes in on the other side."""
+    moved = tuple(torch.roll(image, tuple(shift), (2, 3)) for image in images)
     return tuple(image.contiguous(memory_format=torch.channels_last) for image in moved)
 
 

@@ -212,7 +212,7 @@ def render_banks(settings: Settings, fabric: Fabric) -> tuple[IdentityBank, Iden
     """Render the photos of training (other ones in each process) and of validation."""
     photographer = IdentityPhotographer(find_assets(settings.assets or None), fabric.device,
                                         settings.seed + fabric.global_rank)
-    builder = BankBuilder(photographer)
+    builder = BankBuilder(photographer, framed=False)
     size = 256 if fabric.device.type == 'cuda' else 16
     judged = photographer.people('validation', range(settings.validation_people))
     validation = builder.build(judged, 4, (_JUDGED,), size)

@@ -21,12 +21,12 @@ from face_depth_ros.synthesis.assets import find_assets
 from face_depth_ros.synthesis.liveness_attacks import SPECIES
 from face_depth_ros.synthesis.liveness_samples import LivenessSample, LivenessSampler
 from face_depth_ros.training.export import measure_parity
-from face_depth_ros.training.export_face_recognizer import folded
 from face_depth_ros.training.export_liveness_detector import (
     Calibration,
     ExportedLivenessDetector,
     fixed_inputs,
 )
+from face_depth_ros.training.folding import folded
 import numpy as np
 import onnx
 from onnx import numpy_helper

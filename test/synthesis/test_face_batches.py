@@ -157,3 +157,20 @@ def test_textures_are_sampled_with_v_upwards() -> None:
     texture = torch.arange(16.0).view(1, 1, 4, 4)
     uv = torch.tensor([[[[0.125, 0.125], [0.875, 0.875]], [[0.5, 0.5], [0.0, 1.0]]]])
     assert sample(texture, uv)[0, :, :, 0].tolist() == [[12.0, 3.0], [7.5, 0.0]]
+
+
+@pytest.mark.assets
+def test_relief_is_the_same_without_colour(renderer: FaceBatchRenderer) -> None:
+    """Labels differ where one texel of a brow or strand is taken instead of a mean of four."""
+    dressed = {'hair': renderer.library.hair[0], 'glasses': renderer.library.glasses[0],
+               'brow': renderer.library.brows[0]}
+    some = sitters(renderer, moved=True, **dressed)
+    whole = renderer.render(some)
+    label, relief = renderer.render_relief(some)
+    assert (label != whole.label).float().mean() < 0.02
+    for name in ('left_brow', 'hair', 'glasses_lens', 'glasses_frame', 'body'):
+        count = int((whole.label == FINE[name]).sum())
+        assert abs(int((label == FINE[name]).sum()) - count) <= 0.1 * count + 5
+    same = label == whole.label
+    assert torch.equal(relief.isnan()[same], whole.relief.isnan()[same])
+    torch.testing.assert_close(relief[same], whole.relief[same], equal_nan=True)

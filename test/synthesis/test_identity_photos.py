@@ -9,6 +9,7 @@ from dataclasses import replace
 from face_depth_ros.synthesis.appearance import held_out
 from face_depth_ros.synthesis.assets import find_assets
 from face_depth_ros.synthesis.identity_photos import (
+    at_size,
     hash_of,
     IdentityPhotographer,
     IdentityPhotos,
@@ -136,3 +137,31 @@ def test_crops_are_those_of_a_detector(one: IdentityPhotographer) -> None:
     assert 4.0 < float(middle.std()) < 8.0
     scale = torch.linalg.det(drawn[:, :, :2]).rsqrt()
     assert 0.04 < float(scale.log().std()) < 0.08
+
+
+def test_photos_without_colour_show_the_same_people(one: IdentityPhotographer) -> None:
+    people = one.people('train', range(3))
+    mask, relief = one.take_relief(people, ROWS, SESSIONS['gallery'])
+    assert mask.shape == relief.shape == (3, 192, 192) and mask.dtype == torch.uint8
+    for label in (1, 2, 3, 5, 6):  # skin, brows, eyes, nose, mouth
+        assert (mask == label).flatten(1).any(dim=1).all()
+    assert relief[mask > 0].isfinite().all()
+    assert relief[mask == 5].mean() < relief[mask == 1].mean()  # noses are nearest
+
+
+def test_looks_in_numbers_leave_out_what_is_taken_off(one: IdentityPhotographer) -> None:
+    people = one.people('train', range(40))
+    assert people.code.shape[0] == 40 and people.code.isfinite().all()
+    assert people.code.abs().max() < 5.0
+    assert len(people.code.unique(dim=0)) == 40
+    worn = people.looks.wearing(people.looks.take(torch.arange(39, -1, -1)),
+                                torch.zeros(40, dtype=torch.bool))
+    assert torch.equal(one.renderer.textures.code(worn), people.code)
+    skins = people.code[:, :len(one.renderer.library.skins)]
+    plain = people.looks.plain
+    torch.testing.assert_close(skins.sum(dim=1), (~plain).float())
+
+
+def test_fewer_pixels_scale_the_noise() -> None:
+    assert at_size(TRAINING, 96).style.noise_scale == 0.5
+    assert at_size(TRAINING, 192) == TRAINING

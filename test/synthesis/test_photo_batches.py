@@ -114,3 +114,34 @@ def test_linear_light_becomes_display_values() -> None:
     values = shown[0, 0, 0]
     assert float(values[1]) == pytest.approx(0.2 ** (1 / 2.2), rel=1e-4)
     assert bool((values.diff() > 0).all()) and float(values[-1]) <= 1.0
+
+
+def test_relief_is_composed_without_colour() -> None:
+    """What is held before a face is background in the mask and nearer in the relief."""
+    composer = PhotoComposer(torch.zeros(1, 3, 8, 8, dtype=torch.uint8),
+                             torch.Generator().manual_seed(0))
+    drawn = renders(12)
+    mask, relief = composer.compose_relief(drawn.label, drawn.relief, PLAIN)
+    assert torch.equal(mask, torch.as_tensor(MASK_OF_FINE)[drawn.label])
+    torch.testing.assert_close(relief, drawn.relief, equal_nan=True)
+    mask, relief = composer.compose_relief(drawn.label, drawn.relief,
+                                           replace(PLAIN, occluders=1.0))
+    hidden = (drawn.label > 0) & (mask == 0)
+    assert hidden.flatten(1).any(dim=1).float().mean() > 0.8
+    assert (relief[hidden] < drawn.relief[hidden]).all()
+    seen = mask > 0
+    torch.testing.assert_close(relief[seen], drawn.relief[seen])
+    mask, relief = composer.compose_relief(drawn.label, drawn.relief, replace(PLAIN, cut=1.0))
+    assert relief[(mask == 0)].isnan().all() and (mask == 0).sum() > (drawn.label == 0).sum()
+
+
+@pytest.mark.parametrize('scale', [1.0, 0.5])
+def test_noise_of_the_sensor_keeps_its_size_at_any_scale(scale: float) -> None:
+    """Averaged over 4 x 4 of the finer pixels, noise at half the scale is as strong."""
+    composer = PhotoComposer(torch.zeros(1, 3, 8, 8, dtype=torch.uint8),
+                             torch.Generator().manual_seed(0))
+    side = int(192 * scale)
+    style = replace(PLAIN, noise_m=(0.002, 0.0020001), noise_scale=scale)
+    noise = composer.measure(torch.zeros(40, side, side), style)
+    coarse = torch.nn.functional.avg_pool2d(noise[:, None], int(4 * scale))
+    assert 0.0011 < float(coarse.std()) < 0.0021

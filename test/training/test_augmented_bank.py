@@ -8,7 +8,8 @@ from pathlib import Path
 
 from drawn_describer import draw_photos, DrawnSource
 from face_depth_ros.core.errors import SettingsError
-from face_depth_ros.core.recognition_input import recognition_input
+from face_depth_ros.core.face_box import FaceBox
+from face_depth_ros.core.face_frame import frame_of, framed_input
 from face_depth_ros.datasets.augment_dataset import augment_dataset, AugmentSettings
 from face_depth_ros.datasets.augmented_faces import AugmentedFaces
 from face_depth_ros.training.augmented_bank import augmented_bank, held_out, is_augmented
@@ -35,9 +36,13 @@ def test_the_bank_is_what_the_recogniser_sees(folder: Path) -> None:
     assert is_augmented(folder) and not is_augmented(folder.parent)
     assert len(bank) == len(faces) and bank.people == PEOPLE
     shard = faces.shard(0)
-    seen = recognition_input(np.zeros((112, 112, 3), np.uint8), shard.relief[0], shard.mask[0])
-    np.testing.assert_array_equal(bank.mask[0], seen.mask[0])
-    np.testing.assert_allclose(bank.estimated[0], seen.depth[0], atol=1e-3)
+    side = len(shard.mask[0])
+    frame = frame_of(shard.landmarks[0], FaceBox(side / 2, side / 2, side))
+    seen = framed_input(shard.color[0], frame, shard.relief[0], shard.mask[0], frame)
+    assert (bank.mask[0].numpy() != seen.mask[0]).mean() < 0.01
+    same = bank.mask[0].numpy() == seen.mask[0]
+    assert np.percentile(np.abs(bank.estimated[0].numpy() - seen.depth[0])[same], 99) < 5e-3
+    assert np.abs(bank.color[0].numpy() - seen.color)[:, same].max() <= 2.0
     assert int(bank.person[0]) == int(shard.person[0])
     assert torch.equal(bank.estimated, bank.measured)
 

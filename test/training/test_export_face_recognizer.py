@@ -21,7 +21,7 @@ from face_depth_ros.networks.mask_guided_recognizer import (
 )
 from face_depth_ros.synthesis.identity_photos import IdentityPhotographer
 from face_depth_ros.training import export_face_recognizer as script
-from face_depth_ros.training import train_face_recognizer
+from face_depth_ros.training import folding, train_face_recognizer
 from face_depth_ros.training.identity_bank import batch_of
 from face_depth_ros.training.train_face_recognizer import save_small, Settings
 from lightning.fabric import Fabric
@@ -51,7 +51,7 @@ def looked_around(network: nn.Module) -> nn.Module:
 def test_folding_keeps_the_answers(kind: str) -> None:
     torch.manual_seed(0)
     network = looked_around(SMALL[kind]())
-    module = script.folded(network)
+    module = folding.folded(network)
     inputs = tuple(script.fixed_inputs().values())
     with torch.no_grad():
         for was, now in zip(network(*inputs), module(*inputs), strict=True):

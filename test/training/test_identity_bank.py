@@ -74,8 +74,8 @@ def test_the_estimator_of_a_bank_is_the_shipped_one() -> None:
 
 
 def test_another_network_is_no_estimator() -> None:
-    with pytest.raises(SettingsError, match=r'face_verifier.onnx lacks .*: it is no file of '
-                                            'networks/face_estimator.py; export that again'):
+    with pytest.raises(SettingsError, match=r'face_verifier.onnx lacks .*: it is of another '
+                                            'network than FaceEstimator; export that again'):
         load_estimator(find_model('face_verifier'))
 
 

@@ -18,9 +18,10 @@ import torch
 
 def test_all_problems_are_said_at_once() -> None:
     with pytest.raises(SettingsError, match='people is 0, expected > 0; images is -1, expected > 0'
-                                            '; threads is 0, expected > 0; max_minutes is 0.0, '
+                                            '; size is 0, expected > 0; threads is 0, '
+                                            'expected > 0; max_minutes is 0.0, '
                                             'expected > 0; first is -2, expected >= 0'):
-        script.Settings(people=0, images=-1, threads=0, max_minutes=0.0, first=-2)
+        script.Settings(people=0, images=-1, size=0, threads=0, max_minutes=0.0, first=-2)
 
 
 @pytest.fixture(name='rendered')

@@ -19,7 +19,8 @@ from face_depth_ros.synthesis.face_photo_bank import FacePhotoBank, save_part
 from face_depth_ros.synthesis.face_photos import FacePhotoSource
 from face_depth_ros.training import export_face_estimator, train_face_estimator
 from face_depth_ros.training.estimation_data import EstimationBatch, make_batch, scrambled
-from face_depth_ros.training.export_face_estimator import export_checkpoint, folded
+from face_depth_ros.training.export_face_estimator import export_checkpoint
+from face_depth_ros.training.folding import folded
 from face_depth_ros.training.run import Run, save_checkpoint, training_command, TrainingState
 from face_depth_ros.training.train_face_estimator import (
     losses_of,

@@ -1,0 +1,108 @@
+# Copyright 2026 face_depth_ros contributors
+# SPDX-License-Identifier: MIT
+"""Batch normalisation into the layers before it for a file, and out of them to train on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+import copy
+from typing import Any
+
+from face_depth_ros.core.errors import SettingsError
+from face_depth_ros.core.model_spec import ModelSpec
+import onnx
+from onnx import numpy_helper
+import torch
+from torch import nn
+from torch.nn.utils import fuse_conv_bn_eval, fuse_linear_bn_eval
+
+_NORMALISED = {'linear': 'normalize', 'places': 'normalize_places'}
+"""Layers that a batch normalisation of this name follows; in a Sequential it is the second."""
+_LEAST_VARIANCE = 1e-4
+
+
+def folded(network: nn.Module) -> nn.Module:
+    """Return a copy with the same answers, batch normalisation within layers where it can be."""
+    network = copy.deepcopy(network).eval()
+    for module in list(network.modules()):
+        for name, child in list(module.named_children()):
+            if (isinstance(child, nn.Sequential) and len(child) == 2
+                    and isinstance(child[0], nn.Conv2d) and isinstance(child[1], nn.BatchNorm2d)):
+                setattr(module, name, fuse_conv_bn_eval(child[0], child[1]))
+        linear, after = getattr(module, 'linear', None), getattr(module, 'normalize', None)
+        if isinstance(linear, nn.Linear) and isinstance(after, nn.BatchNorm1d):
+            module.linear = fuse_linear_bn_eval(linear, after)
+            module.normalize = nn.Identity()
+        places, after = getattr(module, 'places', None), getattr(module, 'normalize_places', None)
+        if isinstance(places, nn.Conv2d) and isinstance(after, nn.BatchNorm2d):
+            module.places = fuse_conv_bn_eval(places, after)
+            module.normalize_places = nn.Identity()
+    return network
+
+
+def load_folded(network: nn.Module, spec: ModelSpec) -> None:
+    """
+    Take the weights of a shipped file into a network whose normalisation is folded.
+
+    :raises SettingsError: the file is of another network
+    """
+    model = onnx.load_from_string(spec.read_onnx())
+    stored = {tensor.name.removesuffix('.half'): torch.tensor(numpy_helper.to_array(tensor))
+              for tensor in model.graph.initializer}
+    wanted = network.state_dict()
+    wrong = [name for name, value in wanted.items()
+             if name not in stored or stored[name].numel() != value.numel()]
+    if wrong:
+        raise SettingsError(f'{spec.onnx} lacks {", ".join(wrong[:5])}: it is of another network '
+                            f'than {type(network).__name__}; export that again')
+    network.load_state_dict({name: stored[name].float().reshape(value.shape)
+                             for name, value in wanted.items()})
+
+
+@torch.no_grad()
+def unfold(network: nn.Module, folded: nn.Module, run: Callable[[nn.Module], Any]) -> None:
+    """
+    Give a fresh network the answers of a folded one, its normalisation set by what it sees.
+
+    :param network: with batch normalisation
+    :param folded: the same network after `folded`
+    :param run: calls a network with inputs by which statistics are measured
+    """
+    network.eval()
+    modules, plain = dict(network.named_modules()), dict(folded.named_modules())
+    hooks = []
+    for name, layer in plain.items():
+        own = modules[name]
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            after = _normalisation(modules, name)
+            target: Any = own[0] if isinstance(own, nn.Sequential) else own
+            target.weight.copy_(layer.weight)
+            bias: Any = layer.bias
+            if after is not None:
+                hooks.append(after.register_forward_pre_hook(_measurer(bias)))
+            elif target.bias is not None:
+                target.bias.copy_(bias)
+    run(network)
+    for hook in hooks:
+        hook.remove()
+
+
+def _normalisation(modules: dict[str, nn.Module], name: str) -> nn.Module | None:
+    own = modules[name]
+    if isinstance(own, nn.Sequential):
+        return own[1]
+    parent, _, last = name.rpartition('.')
+    found = getattr(modules[parent], _NORMALISED.get(last, ''), None)
+    return found if isinstance(found, nn.BatchNorm1d | nn.BatchNorm2d) else None
+
+
+def _measurer(bias: torch.Tensor) -> Callable[[nn.Module, tuple[torch.Tensor, ...]], None]:
+    def measure(norm: Any, inputs: tuple[torch.Tensor, ...]) -> None:
+        x = inputs[0].float()
+        axes = [axis for axis in range(x.ndim) if axis != 1]
+        mean, variance = x.mean(dim=axes), x.var(dim=axes).clamp(min=_LEAST_VARIANCE)
+        norm.running_mean.copy_(mean)
+        norm.running_var.copy_(variance)
+        norm.weight.copy_((variance + norm.eps).sqrt())
+        norm.bias.copy_(bias + mean)
+    return measure

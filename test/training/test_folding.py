@@ -1,0 +1,42 @@
+# Copyright 2026 face_depth_ros contributors
+# SPDX-License-Identifier: MIT
+"""Batch normalisation into layers and out again: the answers stay."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drawn_identity_bank import drawn_bank
+from face_depth_ros.core.errors import SettingsError
+from face_depth_ros.core.model_spec import find_model
+from face_depth_ros.networks.face_recognizer import build_face_recognizer
+from face_depth_ros.training.folding import folded, load_folded, unfold
+from face_depth_ros.training.identity_bank import batch_of
+import pytest
+import torch
+from torch import nn
+
+
+def test_a_shipped_network_goes_on_where_it_was() -> None:
+    """Unfolded, it answers as the file does, and its normalisation fits what it sees."""
+    shipped: Any = folded(build_face_recognizer())
+    load_folded(shipped, find_model('face_recognizer'))
+    network: Any = build_face_recognizer()
+    bank = drawn_bank(8, 2)
+    inputs = batch_of(bank, torch.arange(16), torch.arange(16) % 2 == 0)
+    unfold(network, shipped, lambda n: n(*inputs))
+    with torch.no_grad():
+        for was, now in zip(shipped(*inputs), network(*inputs), strict=True):
+            torch.testing.assert_close(now, was, atol=1e-4, rtol=1e-3)
+        before = network.depth.normalize.running_mean.clone()
+        network.train()
+        network(*inputs)
+    assert any(isinstance(m, nn.BatchNorm2d) for m in network.modules())
+    spread = network.depth.normalize.running_var.sqrt()
+    assert ((network.depth.normalize.running_mean - before).abs() < 0.05 * spread).all()
+
+
+def test_a_file_of_another_network_is_refused() -> None:
+    with pytest.raises(SettingsError, match=r'face_verifier.onnx lacks .* of another network than '
+                                            'FaceRecognizer; export that again'):
+        load_folded(folded(build_face_recognizer()), find_model('face_verifier'))
