@@ -106,6 +106,18 @@ def crop_color(image: np.ndarray, box: FaceBox, size: int) -> np.ndarray:
                           flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
 
 
+def crop_labels(labels: np.ndarray, box: FaceBox, size: int) -> np.ndarray:
+    """
+    Canonical crop of labels, each from the nearest pixel; 0 outside.
+
+    :param labels: (H, W) uint8
+    :returns: (size, size) uint8
+    """
+    _check_inside(labels, box)
+    return cv2.warpAffine(labels, _for_opencv(box.image_from_crop(size)), (size, size),
+                          flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP)
+
+
 def crop_depth(depth: np.ndarray, box: FaceBox, size: int) -> np.ndarray:
     """
     Canonical depth crop, hole-aware.

@@ -14,12 +14,14 @@ from __future__ import annotations
 import math
 
 import cv2
-from face_depth_ros.core.face_box import crop_color, FaceBox, transform_points
+from face_depth_ros.core.face_box import crop_color, crop_labels, FaceBox, transform_points
 from face_depth_ros.core.face_photo import BOX_SIDE_M
 from face_depth_ros.core.mean_head import MEAN_LANDMARKS_M, RIGID_LANDMARKS
 from face_depth_ros.core.recognition_input import recognition_input, RecognitionInput, SIZE
 import numpy as np
 
+FRAMED_CROP = 'landmarks'
+"""What `normalisation: crop` says of networks that see faces in frames."""
 FRAME_PX = 2 * SIZE
 """Pixels along a side of the grid to which a face is warped."""
 _COVERED = 0.5
@@ -38,7 +40,7 @@ def frames_of(landmarks: np.ndarray) -> np.ndarray:
         shares of their sides; the box itself where the landmarks fix no frame
     """
     points = np.asarray(landmarks, np.float64)[:, list(RIGID_LANDMARKS)]
-    good = np.isfinite(points).all(axis=(1, 2))
+    good = np.asarray(np.isfinite(points).all(axis=(1, 2)))
     points = np.where(good[:, None, None], points, 0.0)
     told = _FIT @ points  # (B, 4, 2)
     affine, place = told[:, :3].transpose(0, 2, 1), told[:, 3]  # (B, 2, 3) per metre, (B, 2)
@@ -91,16 +93,4 @@ def framed_input(color: np.ndarray, color_frame: FaceBox, relief: np.ndarray, ma
     known = share > _COVERED
     warped = np.full(share.shape, np.nan, np.float32)
     warped[known] = total[known] / share[known]
-    return recognition_input(small, warped, _crop_labels(mask, frame))
-
-
-def _crop_labels(labels: np.ndarray, frame: FaceBox) -> np.ndarray:
-    """Take the nearest labels, background beyond the image."""
-    affine = frame.image_from_crop(FRAME_PX)
-    place = np.arange(FRAME_PX) + 0.5
-    column, row = (np.floor(a[0] * place + (a[1] * place)[:, None] + a[2]).astype(np.int64)
-                   for a in affine)
-    inside = (column >= 0) & (column < labels.shape[1]) & (row >= 0) & (row < labels.shape[0])
-    warped = np.zeros(inside.shape, np.uint8)
-    warped[inside] = labels[row[inside], column[inside]]
-    return warped
+    return recognition_input(small, warped, crop_labels(mask, frame, FRAME_PX))

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import cv2
 from face_depth_ros.core.errors import AlignmentError, InvalidImageError, ModelSpecError
+from face_depth_ros.core.face_frame import FRAMED_CROP
 from face_depth_ros.core.identity_calibration import (
     Calibration,
     COLOR,
@@ -28,8 +29,6 @@ from face_depth_ros.engines import Engine, open_engine
 import numpy as np
 
 SHIPPED = 'face_recognizer'
-LANDMARKS = 'landmarks'
-"""What `normalisation: crop` says of networks of ours that see faces in frames."""
 MOST_DIMENSIONS = 512
 FIVE_POINTS = ((38.7946, 52.1963), (74.0318, 52.0014), (56.5252, 72.2366), (42.0493, 92.8655),
                (71.2299, 92.7041))
@@ -121,7 +120,7 @@ class FaceEmbedder:
     @property
     def wants_frames(self) -> bool:
         """Whether faces are to come with `FaceView.framed`."""
-        return self._brought is None and self.spec.normalisation.get('crop') == LANDMARKS
+        return self._brought is None and self.spec.normalisation.get('crop') == FRAMED_CROP
 
     @property
     def looks_at_depth(self) -> bool:

@@ -27,13 +27,13 @@ import platform
 from typing import Any
 
 from face_depth_ros.core.errors import SettingsError
+from face_depth_ros.core.face_frame import FRAMED_CROP
 from face_depth_ros.core.face_photo import MASK_LABELS
 from face_depth_ros.core.identity_calibration import COLOR, DEPTH
 from face_depth_ros.core.identity_metrics import calibrate, rank_one
 from face_depth_ros.core.model_spec import ModelSpec
 from face_depth_ros.core.recognition_input import DEPTH_LIMIT, SIZE
 from face_depth_ros.engines import open_engine
-from face_depth_ros.predictors.face_embedder import LANDMARKS
 from face_depth_ros.training.export import (
     export_onnx,
     OPSET,
@@ -52,6 +52,8 @@ import torch
 
 NAMES = {'student': 'face_recognizer', 'mask_guided': 'mask_guided_recognizer'}
 OUTPUTS = ('embedding_color', 'embedding_depth')
+_SAME = 1e-3
+"""By which weights may differ that went through normalisation and back."""
 _PATHS = ('teacher', 'initial', 'bank')
 """Settings that name files of the machine that trained."""
 _SOURCES = {
@@ -125,10 +127,10 @@ def take_depth_branch(network: Any, checkpoint: Path) -> None:
     """
     other: Any = copy.deepcopy(network)
     load_recognizer(other, checkpoint, '--depth-branch')
+    own, theirs = folded(network).state_dict(), folded(other).state_dict()
     for part in ('mask', 'attention'):
-        own = getattr(network, part).state_dict()
-        if any(not torch.equal(value, own[name])
-               for name, value in getattr(other, part).state_dict().items()):
+        if any(not torch.allclose(own[name], theirs[name], rtol=_SAME, atol=_SAME)
+               for name in own if name.startswith(f'{part}.')):
             raise SettingsError(f'--depth-branch: {checkpoint} was trained beside another {part} '
                                 'than the checkpoint; branches can be joined that went on from '
                                 'one model by train_recognizer_branch')
@@ -216,6 +218,7 @@ def spec_mapping(contents: list[dict[str, Any]], name: str, digest: str,
     :param contents: of the checkpoint, and of the one whose branch of depth was taken
     """
     content = contents[0]
+    began = [content['began']['command']] if content.get('began') else []
     metrics = content['metrics'] if len(contents) == 1 else {
         content['settings']['branch']: content['metrics'] for content in contents}
     image = {'dtype': 'float32', 'layout': 'NCHW'}
@@ -241,10 +244,10 @@ def spec_mapping(contents: list[dict[str, Any]], name: str, digest: str,
              'meaning': f'who it is by {part} and mask, unit length'}
             for output, part in zip(OUTPUTS, ('colour', 'depth'), strict=True)],
         'normalisation': {'color': 'within the network', 'depth': 'core/recognition_input.py',
-                          'crop': LANDMARKS},
+                          'crop': FRAMED_CROP},
         'precisions': ['fp32', 'bf16', 'fp16'],
         'trained': {
-            'command': '; '.join(command_of(content) for content in contents),
+            'command': '; '.join(began + [command_of(content) for content in contents]),
             'commit': content['commit'], 'seed': content['settings']['seed'],
             'data': 'rendered people of the train split (synthesis/identity_photos.py)',
             'hardware': '',

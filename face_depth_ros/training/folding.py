@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 import copy
-from typing import Any
+import math
+from typing import Any, cast
 
 from face_depth_ros.core.errors import SettingsError
 from face_depth_ros.core.model_spec import ModelSpec
@@ -18,7 +19,7 @@ from torch.nn.utils import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 _NORMALISED = {'linear': 'normalize', 'places': 'normalize_places'}
 """Layers that a batch normalisation of this name follows; in a Sequential it is the second."""
-_LEAST_VARIANCE = 1e-4
+_LEAST_VARIANCE, _LEAST_SIZE = 1e-4, 1e-6
 
 
 def folded(network: nn.Module) -> nn.Module:
@@ -76,11 +77,15 @@ def unfold(network: nn.Module, folded: nn.Module, run: Callable[[nn.Module], Any
         if isinstance(layer, nn.Conv2d | nn.Linear):
             after = _normalisation(modules, name)
             target: Any = own[0] if isinstance(own, nn.Sequential) else own
-            target.weight.copy_(layer.weight)
-            bias: Any = layer.bias
+            weight, bias = layer.weight, cast(torch.Tensor, layer.bias)
+            scale = weight.new_ones(len(weight))
             if after is not None:
-                hooks.append(after.register_forward_pre_hook(_measurer(bias)))
-            elif target.bias is not None:
+                # Folded weights are small; a step of the optimiser would change them too much.
+                scale = _usual_size(weight) / weight.flatten(1).square().mean(1).sqrt().clamp(
+                    min=_LEAST_SIZE)
+                hooks.append(after.register_forward_pre_hook(_measurer(bias, scale)))
+            target.weight.copy_(weight * scale.view(-1, *[1] * (weight.ndim - 1)))
+            if after is None and target.bias is not None:
                 target.bias.copy_(bias)
     run(network)
     for hook in hooks:
@@ -96,13 +101,19 @@ def _normalisation(modules: dict[str, nn.Module], name: str) -> nn.Module | None
     return found if isinstance(found, nn.BatchNorm1d | nn.BatchNorm2d) else None
 
 
-def _measurer(bias: torch.Tensor) -> Callable[[nn.Module, tuple[torch.Tensor, ...]], None]:
+def _usual_size(weight: torch.Tensor) -> float:
+    """Return the root mean square of weights before a rectifier at the start of training."""
+    return math.sqrt(2.0 / weight[0].numel())
+
+
+def _measurer(bias: torch.Tensor, scale: torch.Tensor,
+              ) -> Callable[[nn.Module, tuple[torch.Tensor, ...]], None]:
     def measure(norm: Any, inputs: tuple[torch.Tensor, ...]) -> None:
         x = inputs[0].float()
         axes = [axis for axis in range(x.ndim) if axis != 1]
         mean, variance = x.mean(dim=axes), x.var(dim=axes).clamp(min=_LEAST_VARIANCE)
         norm.running_mean.copy_(mean)
         norm.running_var.copy_(variance)
-        norm.weight.copy_((variance + norm.eps).sqrt())
-        norm.bias.copy_(bias + mean)
+        norm.weight.copy_((variance + norm.eps).sqrt() / scale)
+        norm.bias.copy_(bias + mean / scale)
     return measure

@@ -21,7 +21,7 @@ cosine. ArcFace's margin grows from zero over the first part of a run (`--margin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 import json
 import logging
@@ -45,6 +45,7 @@ from face_depth_ros.training.identity_bank import (
     on_device,
     read_bank,
 )
+from face_depth_ros.training.photo_variations import vary
 from face_depth_ros.training.recognition_losses import ArcFaceHead, branch_losses, BranchWeights
 from face_depth_ros.training.run import (
     fresh_run,
@@ -72,7 +73,6 @@ NETWORKS: dict[str, Callable[[], Any]] = {
 STEPS = (6 / 20, 10 / 20, 17 / 20)
 """When the learning rate falls to a tenth, as shares of the budget."""
 _SHIFT_PX = 3
-_ERASED = 0.25
 _BEGUN_WITH = 4
 """Photos a person from which classes begin."""
 _AVERAGED_STEPS = 4
@@ -233,13 +233,18 @@ def train(settings: Settings, fabric: Fabric, bank: IdentityBank, validation: Id
 
 
 def save_small(path: Path, settings: RunSettings, run: Run[Any],
-               metrics: dict[str, float]) -> None:
-    """Write what export needs: the recogniser's averaged weights alone, in float16."""
+               metrics: dict[str, float], began: dict[str, Any] | None = None) -> None:
+    """
+    Write what export needs: the recogniser's averaged weights alone, in float16.
+
+    :param began: `trained` of the ModelSpec that the run went on from
+    """
     weights = {f'recognizer.{name}': value.half() if value.dtype.is_floating_point else value
                for name, value in run.average.recognizer.state_dict().items()}
     write_checkpoint(path, {
         'average': weights, 'state': asdict(run.state), 'settings': asdict(settings),
-        'config': asdict(run.average.config), 'commit': run.state.commit, 'metrics': metrics})
+        'config': asdict(run.average.config), 'commit': run.state.commit, 'metrics': metrics,
+        'began': began})
 
 
 def build(settings: Settings, fabric: Fabric, bank: IdentityBank) -> Run[Lesson]:
@@ -434,50 +439,6 @@ def distance_to_teacher(taught: list[torch.Tensor], wanted: list[torch.Tensor]) 
     apart = [1.0 - functional.cosine_similarity(told.float(), want.float()).mean()
              for told, want in zip(taught, wanted, strict=True)]
     return apart[0] + apart[1]
-
-
-def vary(inputs: tuple[torch.Tensor, ...], generator: torch.Generator,
-         shift: Sequence[int] = (0, 0)) -> tuple[torch.Tensor, ...]:
-    """
-    Shift a batch, change each photo's light, erase parts of the mask.
-
-    :param inputs: color (B, 3, S, S), depth and mask (B, 1, S, S)
-    :param shift: pixels down and to the right
-    """
-    color, depth, mask = inputs
-    color = varied_color(color, generator)
-    return shifted((color, depth, erased(mask, generator)), shift)
-
-
-def varied_color(color: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Change the light of each photo and add noise, (B, 3, S, S), 0 to 255."""
-    count, device = len(color), color.device
-
-    def uniform(*shape: int) -> torch.Tensor:
-        return torch.rand(shape, generator=generator, device=device)
-
-    gain = 0.8 + 0.4 * uniform(count, 1, 1, 1)
-    tint = 0.94 + 0.12 * uniform(count, 3, 1, 1)
-    noise = torch.randn(color.shape, generator=generator, device=device)
-    return (color * gain * tint + 4.0 * uniform(count, 1, 1, 1) * noise).clamp(0.0, 255.0)
-
-
-def erased(mask: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Erase a rectangle of some masks, (B, 1, S, S)."""
-    device, count, size = mask.device, len(mask), mask.shape[-1]
-    axis = (torch.arange(size, device=device) + 0.5) / size
-    half = 0.05 + 0.15 * torch.rand((count, 2), generator=generator, device=device)
-    middle = torch.rand((count, 2), generator=generator, device=device)
-    inside = ((axis - middle[:, :1]).abs() < half[:, :1])[:, None, None, :] & (
-        (axis - middle[:, 1:]).abs() < half[:, 1:])[:, None, :, None]
-    chosen = torch.rand((count,), generator=generator, device=device) < _ERASED
-    return mask * ~(inside & chosen[:, None, None, None])
-
-
-def shifted(images: Sequence[torch.Tensor], shift: Sequence[int]) -> tuple[torch.Tensor, ...]:
-    """Shift a batch by pixels down and to the right; what leaves comes in on the other side."""
-    moved = tuple(torch.roll(image, tuple(shift), (2, 3)) for image in images)
-    return tuple(image.contiguous(memory_format=torch.channels_last) for image in moved)
 
 
 @torch.no_grad()

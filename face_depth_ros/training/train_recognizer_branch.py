@@ -34,23 +34,21 @@ from face_depth_ros.core.recognition_input import SIZE
 from face_depth_ros.networks.face_recognizer import build_face_recognizer
 from face_depth_ros.networks.mask_guided_recognizer import face_only
 from face_depth_ros.synthesis.assets import find_assets
-from face_depth_ros.synthesis.identity_photos import (
-    at_size,
-    IdentityPhotographer,
-    Moments,
-    People,
-)
+from face_depth_ros.synthesis.identity_photos import IdentityPhotographer
 from face_depth_ros.synthesis.identity_splits import IDENTITY_MODES
-from face_depth_ros.training.bank_files import read_arrays
-from face_depth_ros.training.folding import folded, load_folded, unfold
-from face_depth_ros.training.identity_bank import (
-    batch_of,
-    depth_inputs,
-    IdentityBank,
-    rows_of_bank,
+from face_depth_ros.training.branch_photos import (
+    GrowingBank,
+    halves,
+    numbers_of,
+    Photos,
+    ReliefShelf,
 )
+from face_depth_ros.training.folding import folded, load_folded, unfold
+from face_depth_ros.training.identity_bank import batch_of, IdentityBank, rows_of_bank
 from face_depth_ros.training.identity_validation import VALIDATION, validation_bank
 from face_depth_ros.training.person_prototypes import PersonPrototypes
+from face_depth_ros.training.photo_pairs import EmbeddingQueue, pair_loss
+from face_depth_ros.training.photo_variations import erased, shifted, varied_color
 from face_depth_ros.training.run import (
     fresh_run,
     is_over,
@@ -63,7 +61,7 @@ from face_depth_ros.training.run import (
     save_checkpoint,
     update_average,
 )
-from face_depth_ros.training.train_face_recognizer import erased, save_small, shifted, varied_color
+from face_depth_ros.training.train_face_recognizer import save_small
 from lightning.fabric import Fabric
 import numpy as np
 import torch
@@ -72,10 +70,9 @@ from torch.nn import functional
 
 LOG = logging.getLogger('train_recognizer_branch')
 BRANCHES = ('depth', 'color')
-RELIEF = Moments(yaw=(0.0, 65.0), frontal=0.4)
+CLASSES = ('numbers', 'pairs')
 _FIRST_PERSON = 100_000
 """People of the train split before this one are those of banks."""
-_SHIFTED_MASKS = 0.5
 _MEASURED_BY = 64
 _SOLVED_BY, _RIDGE = 4000, 3.0
 """Photos from which the first prototypes are solved, and how much they are held back."""
@@ -98,6 +95,8 @@ class Settings(RunSettings):
     :param strangers: people who are in none of a step's photos
     :param validation_people: of those kept in runs/identity_validation
     :param measured: share of the bank's photos with a sensor's relief, for the branch of depth
+    :param classes: numbers, of training.person_prototypes; or pairs, of training.photo_pairs
+    :param scale, margin: of pairs
     :param shape_weight: of the squared error in the shape of the head
     """
 
@@ -114,6 +113,9 @@ class Settings(RunSettings):
     strangers: int = 4096
     validation_people: int = 100
     measured: float = 0.4
+    classes: str = 'numbers'
+    scale: float = 24.0
+    margin: float = 0.1
     shape_weight: float = 1.0
     learning_rate: float = 1.5e-4
     weight_decay: float = 0.02
@@ -127,7 +129,12 @@ class Settings(RunSettings):
         found = super().problems() + self.below(
             ('batch', 'fresh', 'kept', 'people', 'strangers', 'validation_people'),
             zero_allowed=False)
-        found += self.below(('bank_share', 'measured', 'shape_weight'), zero_allowed=True)
+        found += self.below(('bank_share', 'measured', 'shape_weight', 'margin'),
+                            zero_allowed=True)
+        found += self.below(('scale',), zero_allowed=False) + self.unlike('classes', CLASSES)
+        if self.classes == 'pairs' and (self.batch % 2 or self.fresh % 2):
+            found.append(f'batch is {self.batch} and fresh {self.fresh}, expected even numbers '
+                         'for pairs')
         found += self.unlike('branch', BRANCHES) + self.unlike('network', ('student',))
         if self.fresh > self.batch:
             found.append(f'fresh is {self.fresh}, expected at most the batch, {self.batch}')
@@ -135,19 +142,6 @@ class Settings(RunSettings):
             found.append(f'bank_share is {self.bank_share} and measured {self.measured}, '
                          'expected 0 to 1')
         return found
-
-
-@dataclass
-class Photos:
-    """
-    B inputs of a branch, and who is on them.
-
-    :param image: (B, C, S, S); mask: (B, 1, S, S); numbers: (B, N)
-    """
-
-    image: torch.Tensor
-    mask: torch.Tensor
-    numbers: torch.Tensor
 
 
 class Lesson(nn.Module):
@@ -176,10 +170,18 @@ class Lesson(nn.Module):
         return self
 
     def forward(self, image: torch.Tensor, mask: torch.Tensor, own: torch.Tensor,
-                strangers: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return logits (B, B + K) and shapes (B, 100) of photos."""
+                strangers: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+        """
+        Look at photos.
+
+        :param own: (B, N) who is on them; strangers: (K, N), None for pairs
+        :returns: logits (B, B + K), or features (B, D) for pairs; shapes (B, 100)
+        """
         features = self.features(image, mask)
-        return self.prototypes(features, own, strangers), self.shape(features)
+        shape = self.shape(features)
+        if strangers is None:
+            return features, shape
+        return self.prototypes(features, own, strangers), shape
 
     def features(self, image: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Describe photos, (B, D) of any length."""
@@ -191,96 +193,6 @@ class Lesson(nn.Module):
         described: torch.Tensor = getattr(self.recognizer, self.branch)(
             seen.contiguous(memory_format=torch.channels_last), maps)
         return described
-
-
-class GrowingBank:
-    """Parts of a bank that may still be rendered, in memory, colours for the branch of colour."""
-
-    def __init__(self, folder: Path, branch: str) -> None:
-        self.folder, self.branch = folder, branch
-        self._names: set[str] = set()
-        self.parts: list[IdentityBank] = []
-        self._sizes = np.zeros(0, np.int64)
-
-    def __len__(self) -> int:
-        return int(self._sizes.sum())
-
-    def grow(self) -> None:
-        """Read what has come since."""
-        for path in sorted(self.folder.glob('part_*.npz')):
-            if path.name in self._names:
-                continue
-            arrays = read_arrays(path, [f.name for f in fields(IdentityBank)])
-            unused = ('measured', 'estimated') if self.branch == 'color' else ('color',)
-            arrays |= {name: arrays[name][:0] for name in unused}
-            self.parts.append(IdentityBank(**{
-                name: torch.from_numpy(values) for name, values in arrays.items()}))
-            self._names.add(path.name)
-        self._sizes = np.array([len(part) for part in self.parts], np.int64)
-
-    def draw(self, count: int, generator: np.random.Generator,
-             ) -> list[tuple[IdentityBank, torch.Tensor]]:
-        """Return photos by their parts: parts with rows."""
-        ends = self._sizes.cumsum()
-        chosen = generator.integers(0, ends[-1], count)
-        part = np.searchsorted(ends, chosen, 'right')
-        return [(self.parts[i], torch.as_tensor(chosen[part == i] - (ends[i] - self._sizes[i])))
-                for i in np.unique(part)]
-
-    def strangers(self, count: int, generator: np.random.Generator) -> torch.Tensor:
-        """Return numbers of people, (about count, N)."""
-        some = generator.permutation(len(self.parts))[:max(count // 100, 1)]
-        return torch.cat([numbers_of(self.parts[i].identity, self.parts[i].look)
-                          for i in some])[:count]
-
-
-def numbers_of(identity: torch.Tensor, look: torch.Tensor) -> torch.Tensor:
-    """
-    Return what says who people are, (P, N): their shape first, then their looks.
-
-    Looks matter for depth too: hair and brows have an outline in mask and relief.
-    """
-    return torch.cat([identity, look], dim=1)
-
-
-class ReliefShelf:
-    """
-    Reliefs that are rendered while training goes on, without noise, each kept for some time.
-
-    :param photographer: of photos of SIZE pixels
-    """
-
-    def __init__(self, photographer: IdentityPhotographer, people: People, kept: int) -> None:
-        self.photographer, self.people, self.kept = photographer, people, kept
-        self.numbers = numbers_of(people.coefficients, people.code)
-        self.moments = at_size(RELIEF, SIZE)
-        self.relief = torch.zeros(kept, SIZE, SIZE, dtype=torch.float16)
-        self.mask = torch.zeros(kept, SIZE, SIZE, dtype=torch.uint8)
-        self.person = torch.zeros(kept, dtype=torch.int64)
-        self.count = 0
-
-    def __len__(self) -> int:
-        return min(self.count, self.kept)
-
-    def render(self, count: int) -> None:
-        """Put new reliefs in the place of the oldest."""
-        rows = torch.as_tensor(self.photographer.generator.integers(0, len(self.people), count))
-        mask, relief = self.photographer.take_relief(self.people, rows, self.moments)
-        places = (self.count + torch.arange(count)) % self.kept
-        self.mask[places], self.relief[places] = mask, relief.half()
-        self.person[places] = rows
-        self.count += count
-
-    def draw(self, count: int, generator: np.random.Generator) -> Photos:
-        """Return reliefs as a sensor measures them, with masks that are a little off."""
-        rows = torch.as_tensor(generator.integers(0, len(self), count))
-        measured = self.photographer.composer.measure(
-            self.relief[rows].float(), self.moments.style)
-        mask = self.mask[rows]
-        for row in np.flatnonzero(generator.random(count) < _SHIFTED_MASKS):
-            mask[row] = torch.roll(mask[row], tuple(generator.integers(-1, 2, 2)), (0, 1))
-        return Photos(depth_inputs(measured, mask)[:, None], mask.float()[:, None],
-                      self.numbers[self.person[rows]])
 
 
 def main() -> None:
@@ -304,6 +216,7 @@ def main() -> None:
             bank.grow()
     known = bank.strangers(1, np.random.default_rng(0)) if shelf is None else shelf.numbers
     run = begin(settings, fabric, validation, known.shape[1])
+    began = dict(find_model(settings.initial).trained)
     if resume:
         load_checkpoint(Path(settings.run) / 'last.pt', run)
     else:
@@ -317,7 +230,7 @@ def main() -> None:
         LOG.info('step %d, %.1f min, %d photos, loss %s, %s', run.state.step, run.state.minutes,
                  len(bank) + (shelf.count if shelf else 0), loss, json.dumps(metrics))
         save_checkpoint(Path(settings.run) / 'last.pt', settings, run, metrics)
-        save_small(Path(settings.run) / 'small.pt', settings, run, metrics)
+        save_small(Path(settings.run) / 'small.pt', settings, run, metrics, began)
 
 
 def begin(settings: Settings, fabric: Fabric, faces: IdentityBank, numbers: int) -> Run[Lesson]:
@@ -378,26 +291,32 @@ def train_one_epoch(fabric: Fabric, settings: Settings, run: Run[Lesson], bank: 
     run.model.train()
     total = np.zeros(3)
     steps = 0
+    pairs = settings.classes == 'pairs'
+    queue = EmbeddingQueue(settings.strangers)
     while steps < settings.steps_per_epoch and not is_over(settings, run.state):
         started = time.process_time()
         generator = np.random.default_rng((settings.seed, run.state.step))
         drawn = torch.Generator().manual_seed(settings.seed + run.state.step)
         photos = draw(settings, bank, shelf, generator, drawn)
-        strangers = strangers_of(settings, bank, shelf, generator)
+        strangers = None if pairs else strangers_of(settings, bank, shelf, generator)
         for group in run.optimizer.param_groups:
             group['lr'] = learning_rate(settings, run.state)
-        logits, shape = run.model(photos.image, photos.mask, photos.numbers, strangers)
-        person = torch.arange(len(logits))
-        told = functional.cross_entropy(logits, person)
+        said, shape = run.model(photos.image, photos.mask, photos.numbers, strangers)
+        if pairs:
+            told, found = pair_loss(said, photos.numbers, queue, settings.scale, settings.margin)
+        else:
+            person = torch.arange(len(said))
+            told = functional.cross_entropy(said, person)
+            found = said.argmax(dim=1) == person
         off = (shape.float() - photos.numbers[:, :IDENTITY_MODES]).square().mean()
         fabric.backward(told + settings.shape_weight * off)
         fabric.clip_gradients(run.model, run.optimizer, max_norm=5.0, error_if_nonfinite=False)
         run.optimizer.step()
         run.optimizer.zero_grad()
-        total += [float(told), float(off), float((logits.argmax(dim=1) == person).float().mean())]
+        total += [float(told), float(off), float(found.float().mean())]
         steps += 1
         run.state.step += 1
-        run.state.samples += len(logits)
+        run.state.samples += len(said)
         update_average(run, settings.ema_decay)
         run.state.minutes += (time.process_time() - started) / 60.0
     told, off, right = total / max(steps, 1)
@@ -407,29 +326,40 @@ def train_one_epoch(fabric: Fabric, settings: Settings, run: Run[Lesson], bank: 
 def draw(settings: Settings, bank: GrowingBank, shelf: ReliefShelf | None,
          generator: np.random.Generator, noise: torch.Generator) -> Photos:
     """Return the photos of a step, varied."""
+    pairs = settings.classes == 'pairs'
     parts = []
     count = settings.batch
     if shelf is not None:
         shelf.render(settings.batch if len(shelf) < 10 * settings.batch else settings.fresh)
-        count = int(settings.bank_share * settings.batch) if len(bank) else 0
-        parts.append(shelf.draw(settings.batch - count, generator))
+        count = 2 * int(settings.bank_share * settings.batch / 2) if len(bank) else 0
+        rest = settings.batch - count
+        parts.append(shelf.draw_pairs(rest // 2, generator) if pairs
+                     else shelf.draw(rest, generator))
     if count:
-        for part, rows in bank.draw(count, generator):
-            numbers = numbers_of(part.identity, part.look)[part.person[rows]]
-            mask = part.mask[rows].float()[:, None]
-            if shelf is None:
-                image = part.color[rows].float()
-            else:
-                measured = torch.as_tensor(generator.random(len(rows)) < settings.measured)
-                image = torch.where(measured[:, None, None], part.measured[rows],
-                                    part.estimated[rows]).float()[:, None]
-            parts.append(Photos(image, mask, numbers))
+        drawn = bank.draw_pairs(count // 2, generator) if pairs else bank.draw(count, generator)
+        parts += [of_bank(settings, part, rows, generator) for part, rows in drawn]
+    if pairs and shelf is not None and count:  # first ones of both before second ones of both
+        parts = [halves(parts[0], 0), *parts[1:1 + count // 2], halves(parts[0], 1),
+                 *parts[1 + count // 2:]]
     photos = Photos(*(torch.cat([getattr(part, f.name) for part in parts])
                       for f in fields(Photos)))
     image = varied_color(photos.image, noise) if shelf is None else photos.image
     mask = erased(photos.mask, noise)
     moved = shifted((image, mask), [int(v) for v in generator.integers(-3, 4, 2)])
     return Photos(moved[0], moved[1], photos.numbers)
+
+
+def of_bank(settings: Settings, part: IdentityBank, rows: torch.Tensor,
+            generator: np.random.Generator) -> Photos:
+    """Return photos of a part of the bank; of depth some measured, the rest estimated."""
+    if settings.branch == 'color':
+        image = part.color[rows].float()
+    else:
+        measured = torch.as_tensor(generator.random(len(rows)) < settings.measured)
+        image = torch.where(measured[:, None, None], part.measured[rows],
+                            part.estimated[rows]).float()[:, None]
+    return Photos(image, part.mask[rows].float()[:, None],
+                  numbers_of(part.identity, part.look)[part.person[rows]])
 
 
 def strangers_of(settings: Settings, bank: GrowingBank, shelf: ReliefShelf | None,

@@ -18,6 +18,7 @@ from face_depth_ros.predictors.recognition_views import seen_face
 import numpy as np
 import pytest
 from recognizer_graph import CALIBRATION, Scene, write_brought, write_recognizer
+import yaml
 
 
 def view(person, **options):
@@ -99,6 +100,26 @@ def test_brought_networks_may_want_five_points(tmp_path):
     assert np.linalg.norm(found.vector) == pytest.approx(1.0, abs=1e-5)
     with pytest.raises(InvalidImageError, match='cut by five points, got one without'):
         embedder.embed([view(1)])
+
+
+def test_networks_of_ours_may_see_faces_in_frames(tmp_path):
+    """The frame of the landmarks is seen instead of the box, which serves where there is none."""
+    plain = FaceEmbedder(str(write_recognizer(tmp_path)))
+    path = write_recognizer(tmp_path)
+    content = yaml.safe_load(path.read_text('utf-8'))
+    content['normalisation'] = {**content.get('normalisation', {}), 'crop': 'landmarks'}
+    path.write_text(yaml.safe_dump(content), 'utf-8')
+    embedder = FaceEmbedder(str(path))
+    assert embedder.wants_frames and not plain.wants_frames
+    boxed, framed = view(1), view(1, framed=True)
+    assert boxed.framed is None and framed.framed.color.shape == (3, 112, 112)
+    assert not np.allclose(framed.framed.color, framed.inputs.color, atol=1.0)
+    as_boxed, as_framed, without = embedder.embed([
+        replace(framed, framed=framed.inputs), framed, boxed])
+    np.testing.assert_allclose(as_boxed.vector, without.vector, atol=1e-5)
+    assert np.abs(as_framed.vector - without.vector).max() > 1e-3
+    wanted, = plain.embed([replace(framed, inputs=framed.framed)])
+    np.testing.assert_allclose(as_framed.vector, wanted.vector, atol=1e-5)
 
 
 def test_five_points_come_to_their_places():

@@ -21,7 +21,7 @@ from face_depth_ros.networks.mask_guided_recognizer import (
 )
 from face_depth_ros.synthesis.identity_photos import IdentityPhotographer
 from face_depth_ros.training import export_face_recognizer as script
-from face_depth_ros.training import folding, train_face_recognizer
+from face_depth_ros.training import folding, identity_validation, train_face_recognizer
 from face_depth_ros.training.identity_bank import batch_of
 from face_depth_ros.training.train_face_recognizer import save_small, Settings
 from lightning.fabric import Fabric
@@ -140,13 +140,13 @@ def test_people_are_measured_by_gallery_and_probes(monkeypatch: pytest.MonkeyPat
 @pytest.mark.assets
 def test_photos_of_the_calibration_are_rendered_once(assets_folder: Path, tmp_path: Path,
                                                      monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(script, 'VALIDATION_PEOPLE', 2)
-    monkeypatch.setattr(script, '_PEOPLE_OF_PART', 1)
-    monkeypatch.setattr(script, 'PROBES_EACH', 1)
-    monkeypatch.setattr(script, 'IdentityPhotographer',
+    monkeypatch.setattr(identity_validation, 'VALIDATION_PEOPLE', 2)
+    monkeypatch.setattr(identity_validation, '_PEOPLE_OF_PART', 1)
+    monkeypatch.setattr(identity_validation, 'PROBES_EACH', 1)
+    monkeypatch.setattr(identity_validation, 'IdentityPhotographer',
                         lambda *given, **_: IdentityPhotographer(*given, backgrounds=2))
-    bank = script.validation_bank(tmp_path, str(assets_folder))
+    bank = identity_validation.validation_bank(tmp_path, str(assets_folder))
     assert bank.people == 2 and 8 <= len(bank) <= 10
     first = (tmp_path / 'part_00000.npz').stat().st_mtime_ns
-    assert len(script.validation_bank(tmp_path, str(assets_folder))) == len(bank)
+    assert len(identity_validation.validation_bank(tmp_path, str(assets_folder))) == len(bank)
     assert (tmp_path / 'part_00000.npz').stat().st_mtime_ns == first

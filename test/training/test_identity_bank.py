@@ -109,7 +109,8 @@ def test_parts_are_read_as_one_bank_with_people_numbered_through(tmp_path: Path)
     whole = read_bank(tmp_path / 'bank')
     assert len(whole) == 12 and whole.people == 5
     assert whole.person.tolist() == [0, 1, 2] * 2 + [3, 4] * 3
-    assert same(rows_of_bank(replace(whole, identity=whole.identity[:3]), torch.arange(6)), first)
+    assert same(rows_of_bank(replace(whole, identity=whole.identity[:3], look=whole.look[:3]),
+                             torch.arange(6)), first)
     assert torch.equal(whole.color[6:], second.color)
     assert torch.equal(whole.identity[3:], second.identity)
     for f in fields(IdentityBank):
@@ -139,6 +140,7 @@ class Estimates:
         grey = color.mean(dim=1, keepdim=True)
         self.mask = torch.cat([90.0 - grey, grey - 90.0], dim=1)
         self.relief = grey / 100.0 * 0.01 / 0.22
+        self.landmarks = torch.full((len(color), 68, 2), torch.nan)  # frames are the boxes
 
 
 class Photographer:
@@ -167,6 +169,7 @@ class Crowd:
 
     brightness = (200, 250, 20, 150, 220)
     coefficients = torch.randn(5, 100)
+    code = torch.randn(5, 7)
 
     def __len__(self) -> int:
         return 5

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ import numpy as np
 import pytest
 import torch
 
+LOOKS = 5
 FABRIC = Fabric(accelerator='cpu', devices=1, precision='bf16-mixed')
 
 
@@ -36,8 +38,11 @@ def settings(tmp_path: Path, branch: str, **changes: Any) -> script.Settings:
 
 
 def bank(tmp_path: Path, branch: str, parts: int = 1) -> script.GrowingBank:
+    """Return a bank of drawn people whose looks are as many numbers as those of rendered ones."""
     for number in range(parts):
-        save_part(part_path(tmp_path / 'bank', number), drawn_bank(5, 2, seed=number))
+        drawn = drawn_bank(5, 2, seed=number)
+        save_part(part_path(tmp_path / 'bank', number), replace(
+            drawn, look=torch.zeros(5, LOOKS)))
     grown = script.GrowingBank(tmp_path / 'bank', branch)
     grown.grow()
     return grown
@@ -46,13 +51,16 @@ def bank(tmp_path: Path, branch: str, parts: int = 1) -> script.GrowingBank:
 def test_all_problems_of_settings_are_said_at_once() -> None:
     with pytest.raises(SettingsError) as error:
         script.Settings(branch='smell', network='giant', batch=4, fresh=5, kept=0, people=0,
-                        strangers=0, validation_people=0, bank_share=1.5, shape_weight=-1.0)
+                        strangers=0, validation_people=0, bank_share=1.5, shape_weight=-1.0,
+                        classes='pairs', scale=0.0, margin=-0.1)
     for problem in ("branch is 'smell', expected one of depth, color",
                     "network is 'giant', expected one of student",
                     'fresh is 5, expected at most the batch, 4', 'kept is 0, expected > 0',
                     'people is 0, expected > 0', 'strangers is 0, expected > 0',
                     'validation_people is 0, expected > 0', 'bank_share is 1.5 and measured 0.4, '
-                    'expected 0 to 1', 'shape_weight is -1.0, expected >= 0'):
+                    'expected 0 to 1', 'shape_weight is -1.0, expected >= 0',
+                    'scale is 0.0, expected > 0', 'margin is -0.1, expected >= 0',
+                    'batch is 4 and fresh 5, expected even numbers for pairs'):
         assert problem in str(error.value)
 
 
@@ -61,7 +69,8 @@ def test_only_the_branch_learns(tmp_path: Path) -> None:
     drawn = bank(tmp_path, 'color')
     faces = drawn_bank(4, 4, seed=9)
     chosen = settings(tmp_path, 'color')
-    run = script.begin(chosen, FABRIC, faces, script.numbers_of(drawn.parts[0], 'color').shape[1])
+    numbers = drawn.strangers(1, np.random.default_rng(0)).shape[1]
+    run = script.begin(chosen, FABRIC, faces, numbers)
     before = {name: value.clone() for name, value in run.average.recognizer.state_dict().items()}
     shipped: Any = folded(build_face_recognizer())
     load_folded(shipped, find_model('face_recognizer'))
@@ -91,37 +100,48 @@ def test_parts_that_come_later_are_read(tmp_path: Path) -> None:
     assert sum(len(rows) for _, rows in drawn) == 500
     for part, rows in drawn:
         assert set(rows.tolist()) == set(range(len(part)))
-    assert grown.strangers(4, np.random.default_rng(0)).shape == (4, 100)
+    assert grown.strangers(4, np.random.default_rng(0)).shape == (4, 100 + LOOKS)
     looks = bank(tmp_path / 'other', 'color')
-    looks.parts[0].look.resize_(5, 3)
-    assert looks.strangers(4, np.random.default_rng(0)).shape == (4, 103)
     assert not len(looks.parts[0].measured) and len(looks.parts[0].color) == 10
+    first = looks.draw_pairs(9, np.random.default_rng(0))
+    assert len(first) == 18
+    for (part, one), (_, other) in zip(first[:9], first[9:], strict=True):
+        assert part.person[one] == part.person[other] and int(one) != int(other)
 
 
 @pytest.mark.assets
 def test_reliefs_are_rendered_while_training_goes_on(tmp_path: Path) -> None:
     """The oldest make room; depth learns from the shelf and from the bank together."""
     photographer = IdentityPhotographer(find_assets(), 'cpu', 0, 1, size=SIZE)
-    shelf = script.ReliefShelf(photographer, photographer.people('train', range(8)), kept=5)
+    shelf = script.ReliefShelf(photographer, photographer.people('train', range(8)), kept=6)
     shelf.render(4)
     assert len(shelf) == 4
     first = shelf.relief[0].clone()
     shelf.render(4)
-    assert len(shelf) == 5 and not torch.equal(shelf.relief[0], first)
+    assert len(shelf) == 6 and not torch.equal(shelf.relief[0], first)
+    assert torch.equal(shelf.person[::2], shelf.person[1::2])
     photos = shelf.draw(6, np.random.default_rng(0))
     assert photos.image.shape == photos.mask.shape == (6, 1, SIZE, SIZE)
-    assert photos.numbers.shape == (6, 100)
+    assert photos.numbers.shape == (6, shelf.numbers.shape[1])
     face = photos.mask > 0
     assert 0.1 < face.float().mean() < 0.9 and photos.image[face].std() > 0.1
     chosen = settings(tmp_path, 'depth', bank_share=0.5)
     drawn = bank(tmp_path, 'depth')
+    drawn.parts[0] = replace(drawn.parts[0], look=torch.zeros(5, shelf.numbers.shape[1] - 100))
     mixed = script.draw(chosen, drawn, shelf, np.random.default_rng(0),
                         torch.Generator().manual_seed(0))
-    of_bank = (mixed.numbers[:, None] == drawn.parts[0].identity).all(dim=2).any(dim=1)
-    assert int(of_bank.sum()) == 3 and len(of_bank) == 6
-    run = script.begin(chosen, FABRIC, drawn_bank(4, 4, seed=9), 100)
+    known = mixed.numbers[:, None, :100] == drawn.parts[0].identity
+    assert int(known.all(dim=2).any(dim=1).sum()) == 2 and len(known) == 6
+    run = script.begin(chosen, FABRIC, drawn_bank(4, 4, seed=9), shelf.numbers.shape[1])
     script.train_one_epoch(FABRIC, chosen, run, drawn, shelf)
     assert run.state.samples == 18
+    pairs = settings(tmp_path, 'depth', bank_share=0.5, classes='pairs', max_steps=6)
+    mixed = script.draw(pairs, drawn, shelf, np.random.default_rng(0),
+                        torch.Generator().manual_seed(0))
+    assert torch.equal(mixed.numbers[:3], mixed.numbers[3:])
+    assert not torch.equal(mixed.image[:3], mixed.image[3:])
+    script.train_one_epoch(FABRIC, pairs, run, drawn, shelf)
+    assert run.state.samples == 36
 
 
 def test_validation_finds_people_by_the_branch(tmp_path: Path) -> None:
