@@ -46,6 +46,7 @@ class FakePredictor:
 
     made: list[FakePredictor] = []
     refuses: tuple[str, ...] = ()
+    wants_frames = True
 
     def __init__(self, name: str, precision: str, shape: tuple[int, ...]) -> None:
         if precision in self.refuses:
