@@ -239,11 +239,15 @@ def test_faces_are_looked_at_as_a_robot_does(tmp_path: Path,
     assert (view.inputs.depth[0][~inside] == -1.5).all()
     np.testing.assert_array_equal(view.inputs.mask, measured.inputs.mask)
     assert np.abs(view.inputs.depth - measured.inputs.depth)[0][inside].mean() > 0.01
+    # All landmarks of the drawn estimator lie in one place: the frame is the box.
+    assert view.framed is not None and measured.framed is not None
+    assert (view.framed.mask != view.inputs.mask).mean() < 0.02
+    assert np.abs(view.framed.depth - measured.framed.depth).max() > 0.01
     nothing = FaceLooker(estimator).look(photos['color'] * 0, None)
     assert nothing.faceless == 2 and nothing.measured is None
     holes = FaceLooker(estimator).look(photos['color'], np.full((2, 192, 192), np.nan))
     assert holes.measured is not None and holes.measured[0].has == {'color'}
-    # All landmarks of the drawn estimator lie in one place: the whole crop is taken.
+    # ... and the whole crop is taken.
     aligned = FaceLooker(estimator, five_points=True).look(photos['color'], None)
     assert aligned.estimated[0].aligned is not None
     assert aligned.estimated[0].aligned[0].shape == (112, 112, 3)
