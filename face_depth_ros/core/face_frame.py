@@ -75,6 +75,12 @@ def frame_of(landmarks: np.ndarray, box: FaceBox) -> FaceBox:
                    box.roll + math.atan2(affine[0, 1], affine[0, 0]))
 
 
+def within_crop(frame: FaceBox, box: FaceBox, size: int) -> FaceBox:
+    """Return a frame of an image in the pixels of a box's crop of `size` pixels a side."""
+    x, y = transform_points(box.crop_from_image(size), np.array([frame.center_x, frame.center_y]))
+    return FaceBox(float(x), float(y), frame.side * size / box.side, frame.roll - box.roll)
+
+
 def framed_input(color: np.ndarray, color_frame: FaceBox, relief: np.ndarray, mask: np.ndarray,
                  frame: FaceBox) -> RecognitionInput:
     """

@@ -16,7 +16,7 @@ from face_depth_ros.core.errors import BackendUnavailableError
 from face_depth_ros.core.expression_input import part_box
 from face_depth_ros.core.expression_input import SIZE as EXPRESSION_PX
 from face_depth_ros.core.face_box import crop_color, FaceBox, transform_points
-from face_depth_ros.core.face_frame import frame_of, framed_input
+from face_depth_ros.core.face_frame import frame_of, framed_input, within_crop
 from face_depth_ros.core.face_photo import BOX_SIDE_M
 from face_depth_ros.core.frames import Detection
 from face_depth_ros.core.mean_head import MEAN_LANDMARKS_M
@@ -147,13 +147,11 @@ def _recognise(embedder: FaceEmbedder, color: np.ndarray, box: FaceBox,
     """Embed a face some times in one inference, from image, relief and mask."""
     relief, mask = _dome()
     if embedder.wants_frames:
-        size = len(mask)
-        grid = FaceBox(size / 2, size / 2, size)
         landmarks = 0.5 + MEAN_LANDMARKS_M[:, :2] / BOX_SIDE_M
         views = []
         for _ in range(faces):
             frame = frame_of(transform_points(box.image_from_crop(1), landmarks), box)
-            seen = framed_input(color, frame, relief, mask, frame_of(landmarks * size, grid))
+            seen = framed_input(color, frame, relief, mask, within_crop(frame, box, len(mask)))
             views.append(FaceView(seen, framed=seen))
         return embedder.embed(views)
     return embedder.embed([FaceView(recognition_input(

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from face_depth_ros.core.camera import CameraIntrinsics
 from face_depth_ros.core.errors import FaceDepthError
 from face_depth_ros.core.face_box import crop_color, crop_depth, FaceBox, transform_points
-from face_depth_ros.core.face_frame import frame_of, framed_input
+from face_depth_ros.core.face_frame import frame_of, framed_input, within_crop
 from face_depth_ros.core.face_placement import along_ray
 from face_depth_ros.core.face_quality import face_quality, FaceQuality
 from face_depth_ros.core.frames import EnhancedDepth, FaceEstimate, Provenance
@@ -119,13 +119,12 @@ def measured_relief(enhanced: EnhancedDepth, box: FaceBox, mask: np.ndarray,
 def _framed(color: np.ndarray, estimate: FaceEstimate,
             relief: np.ndarray) -> RecognitionInput | None:
     """Return the face in the frame of its landmarks, None where there are none."""
-    box, size = estimate.detection.box, len(estimate.mask)
     if estimate.landmarks is None:
         return None
+    box = estimate.detection.box
     frame = frame_of(estimate.landmarks, box)
-    grid = FaceBox(size / 2, size / 2, size)
-    within = frame_of(transform_points(box.crop_from_image(size), estimate.landmarks), grid)
-    return framed_input(color, frame, relief, estimate.mask, within)
+    return framed_input(color, frame, relief, estimate.mask,
+                        within_crop(frame, box, len(estimate.mask)))
 
 
 def _aligned(color: np.ndarray, estimate: FaceEstimate) -> tuple[np.ndarray, np.ndarray]:

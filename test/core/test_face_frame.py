@@ -8,7 +8,13 @@ import math
 
 import cv2
 from face_depth_ros.core.face_box import FaceBox
-from face_depth_ros.core.face_frame import frame_of, FRAME_PX, framed_input, frames_of
+from face_depth_ros.core.face_frame import (
+    frame_of,
+    FRAME_PX,
+    framed_input,
+    frames_of,
+    within_crop,
+)
 from face_depth_ros.core.face_photo import BOX_SIDE_M
 from face_depth_ros.core.mean_head import MEAN_LANDMARKS_M
 import numpy as np
@@ -37,6 +43,17 @@ def test_the_frame_is_where_the_mean_head_stands(yaw: float) -> None:
     assert frame.roll == pytest.approx(0.4)
     wanted = affine[:, :2] @ (0.55, 0.42) + affine[:, 2]
     assert (frame.center_x, frame.center_y) == pytest.approx(tuple(wanted))
+
+
+def test_a_frame_in_the_crop_is_the_one_in_the_image() -> None:
+    box = FaceBox(300.0, 200.0, 160.0, 0.1)
+    points = landmarks(0.3, 0.1, 0.2, 0.9, (0.45, 0.52))
+    affine = box.image_from_crop(1)
+    frame = frame_of(points @ affine[:, :2].T + affine[:, 2], box)
+    wanted = frame_of(points * 96.0, FaceBox(48.0, 48.0, 96.0))
+    found = within_crop(frame, box, 96)
+    for name in ('center_x', 'center_y', 'side', 'roll'):
+        assert getattr(found, name) == pytest.approx(getattr(wanted, name))
 
 
 def test_landmarks_that_fix_nothing_leave_the_box() -> None:
