@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from face_depth_ros.core.errors import AlignmentError, DatasetError
 from face_depth_ros.core.face_box import FaceBox
-from face_depth_ros.core.face_frame import frame_of, framed_input
+from face_depth_ros.core.face_frame import frame_of, framed_input, within_crop
 from face_depth_ros.core.identity_calibration import COLOR, DEPTH
 from face_depth_ros.core.recognition_input import (
     area_weights,
@@ -118,10 +118,10 @@ def _framed(color: np.ndarray, relief: np.ndarray, mask: np.ndarray,
     """
     if landmarks is None:
         return None
-    frame, within = (frame_of(side * landmarks.astype(np.float64),
-                              FaceBox(side / 2, side / 2, side))
-                     for side in (len(color), len(mask)))
-    return framed_input(color, frame, relief, mask, within)
+    side = len(color)
+    box = FaceBox(side / 2, side / 2, side)
+    frame = frame_of(side * landmarks.astype(np.float64), box)
+    return framed_input(color, frame, relief, mask, within_crop(frame, box, len(mask)))
 
 
 def small_colors(color: np.ndarray) -> np.ndarray:

@@ -188,6 +188,13 @@ def fresh_run(build: Callable[[], NetworkT],
     return Run(model, average, optimizer)
 
 
+def decay_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Return what of a network learns, for an optimiser: normalisation and biases do not decay."""
+    learned = [p for p in network.parameters() if p.requires_grad]
+    return [{'params': [p for p in learned if p.ndim > 1], 'weight_decay': weight_decay},
+            {'params': [p for p in learned if p.ndim <= 1], 'weight_decay': 0.0}]
+
+
 def is_over(settings: RunSettings, state: TrainingState) -> bool:
     """
     Whether the budget of time or steps is used up.

@@ -39,6 +39,7 @@ from face_depth_ros.training.detection_heads import HeadBank
 from face_depth_ros.training.detection_scene import Scene, SceneComposer
 from face_depth_ros.training.detection_scoring import score_detections
 from face_depth_ros.training.run import (
+    decay_groups,
     fresh_run,
     is_over,
     learning_rate,
@@ -159,10 +160,7 @@ def build(settings: Settings, fabric: Fabric,
     """Return a fresh run."""
     config = config or FaceDetectorConfig()
     return fresh_run(lambda: build_face_detector(config), lambda network: torch.optim.AdamW(
-        [{'params': [p for p in network.parameters() if p.ndim > 1],
-          'weight_decay': settings.weight_decay},
-         {'params': [p for p in network.parameters() if p.ndim <= 1], 'weight_decay': 0.0}],
-        lr=settings.learning_rate), settings, fabric)
+        decay_groups(network, settings.weight_decay), lr=settings.learning_rate), settings, fabric)
 
 
 def train_one_epoch(fabric: Fabric, settings: Settings,

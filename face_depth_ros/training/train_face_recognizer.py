@@ -48,6 +48,7 @@ from face_depth_ros.training.identity_bank import (
 from face_depth_ros.training.photo_variations import vary
 from face_depth_ros.training.recognition_losses import ArcFaceHead, branch_losses, BranchWeights
 from face_depth_ros.training.run import (
+    decay_groups,
     fresh_run,
     is_over,
     load_average,
@@ -250,10 +251,7 @@ def save_small(path: Path, settings: RunSettings, run: Run[Any],
 def build(settings: Settings, fabric: Fabric, bank: IdentityBank) -> Run[Lesson]:
     """Return a fresh run; no weight decay on normalisation and biases."""
     def optimizer_of(network: nn.Module) -> torch.optim.Optimizer:
-        groups = [{'params': [p for p in network.parameters() if p.ndim > 1],
-                   'weight_decay': settings.weight_decay},
-                  {'params': [p for p in network.parameters() if p.ndim <= 1],
-                   'weight_decay': 0.0}]
+        groups = decay_groups(network, settings.weight_decay)
         if settings.network == 'student':
             return torch.optim.AdamW(groups, lr=settings.learning_rate)
         return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=0.9, nesterov=True)

@@ -29,6 +29,7 @@ from pathlib import Path
 import time
 from typing import Any
 
+from face_depth_ros.core.errors import SettingsError
 from face_depth_ros.core.model_spec import find_model
 from face_depth_ros.core.recognition_input import SIZE
 from face_depth_ros.networks.face_recognizer import build_face_recognizer
@@ -50,6 +51,7 @@ from face_depth_ros.training.person_prototypes import PersonPrototypes
 from face_depth_ros.training.photo_pairs import EmbeddingQueue, pair_loss
 from face_depth_ros.training.photo_variations import erased, shifted, varied_color
 from face_depth_ros.training.run import (
+    decay_groups,
     fresh_run,
     is_over,
     learning_rate,
@@ -132,9 +134,9 @@ class Settings(RunSettings):
         found += self.below(('bank_share', 'measured', 'shape_weight', 'margin'),
                             zero_allowed=True)
         found += self.below(('scale',), zero_allowed=False) + self.unlike('classes', CLASSES)
-        if self.classes == 'pairs' and (self.batch % 2 or self.fresh % 2):
-            found.append(f'batch is {self.batch} and fresh {self.fresh}, expected even numbers '
-                         'for pairs')
+        if self.batch % 2 or self.fresh % 2 or self.kept % 2:
+            found.append(f'batch is {self.batch}, fresh {self.fresh} and kept {self.kept}, '
+                         'expected even numbers: photos come in pairs')
         found += self.unlike('branch', BRANCHES) + self.unlike('network', ('student',))
         if self.fresh > self.batch:
             found.append(f'fresh is {self.fresh}, expected at most the batch, {self.batch}')
@@ -199,6 +201,9 @@ def main() -> None:
     """Train, validate after each epoch, keep the newest checkpoint."""
     settings, resume = parse_settings(Settings, __doc__)
     fabric = open_fabric(settings)
+    if fabric.device.type != 'cpu':
+        raise SettingsError(f'this script trains on a CPU, got {fabric.device}; on a GPU '
+                            'train_face_recognizer does more in the same time')
     faces = validation_bank(VALIDATION, settings.assets)
     validation = rows_of_bank(faces, (faces.person < settings.validation_people).nonzero()[:, 0])
     bank = GrowingBank(Path(settings.bank), settings.branch)
@@ -247,11 +252,8 @@ def begin(settings: Settings, fabric: Fabric, faces: IdentityBank, numbers: int)
         return new
 
     def optimizer_of(network: nn.Module) -> torch.optim.Optimizer:
-        learned = [p for p in network.parameters() if p.requires_grad]
-        groups = [{'params': [p for p in learned if p.ndim > 1],
-                   'weight_decay': settings.weight_decay},
-                  {'params': [p for p in learned if p.ndim <= 1], 'weight_decay': 0.0}]
-        return torch.optim.AdamW(groups, lr=settings.learning_rate)
+        return torch.optim.AdamW(decay_groups(network, settings.weight_decay),
+                                 lr=settings.learning_rate)
 
     return fresh_run(lesson, optimizer_of, settings, fabric)
 

@@ -60,7 +60,7 @@ def test_all_problems_of_settings_are_said_at_once() -> None:
                     'validation_people is 0, expected > 0', 'bank_share is 1.5 and measured 0.4, '
                     'expected 0 to 1', 'shape_weight is -1.0, expected >= 0',
                     'scale is 0.0, expected > 0', 'margin is -0.1, expected >= 0',
-                    'batch is 4 and fresh 5, expected even numbers for pairs'):
+                    'batch is 4, fresh 5 and kept 0, expected even numbers'):
         assert problem in str(error.value)
 
 
