@@ -58,7 +58,7 @@ setup(
         (f'share/{PACKAGE}', ['package.xml']),
         shared('launch', '*.launch.py'),
         shared('config', '*.yaml', '*.xml', '*.rviz'),
-        shared('models', '*.onnx', '*.yaml', '*.md'),
+        shared('models', '*.onnx', '*.yaml', '*.npz', '*.md'),
     ],
     entry_points={
         'console_scripts': [f'{name} = {target}' for name, target in COMMANDS.items()],

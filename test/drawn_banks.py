@@ -32,4 +32,4 @@ def drawn_bank(people: int = 8, images: int = 4, seed: int = 0) -> IdentityBank:
     depth = torch.zeros(count, SIZE, SIZE, dtype=torch.float16)
     yaw = torch.linspace(-90.0, 90.0, count)
     return IdentityBank(color.clamp(0.0, 255.0).to(torch.uint8), mask, depth, depth, person, yaw,
-                        identity, expression, identity[:, :5])
+                        identity, expression, identity[:, :5], torch.zeros(count, 0))

@@ -46,4 +46,5 @@ def drawn_bank(people: int = 4, images: int = 3, seed: int = 0, noise: float = 0
         (255.0 * color).clamp(0.0, 255.0).to(torch.uint8), mask, depth(), depth(), person,
         60.0 * torch.rand(count, generator=generator) - 30.0,
         torch.randn(people, IDENTITY_MODES, generator=generator),
-        torch.rand(count, EXPRESSIONS, generator=generator), torch.zeros(people, 0))
+        torch.rand(count, EXPRESSIONS, generator=generator), torch.zeros(people, 0),
+        torch.zeros(count, 0))

@@ -4,7 +4,7 @@
 What a cosine of two face embeddings says: a probability, and how often strangers reach it.
 
 The numbers stand in the model's spec, under `limits: calibration`, for every set of modalities
-that two embeddings may have in common ('color+depth', 'color', 'depth').
+that two embeddings may have in common ('color+depth+shape', 'color+depth', 'color' and so on).
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from typing import Any
 from face_depth_ros.core.errors import ModelSpecError, SettingsError
 import numpy as np
 
-COLOR, DEPTH = 'color', 'depth'
-MODALITIES = (COLOR, DEPTH)
-"""In the order in which their embeddings are joined."""
+COLOR, DEPTH, SHAPE = 'color', 'depth', 'shape'
+MODALITIES = (COLOR, DEPTH, SHAPE)
+"""In the order in which their embeddings are joined; shape is that of measured depth in metres
+(core.shape_model)."""
 
 
 @dataclass(frozen=True)

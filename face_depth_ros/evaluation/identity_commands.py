@@ -93,7 +93,8 @@ def _batches(parts: Iterable[np.ndarray], looker: FaceLooker) -> Iterator[FaceBa
     for photos in parts:
         for start in range(0, len(photos), BATCH):
             some = photos[start:start + BATCH]
-            yield FaceBatch(looker.look(some['color'], some['relief'].astype(np.float32)),
+            yield FaceBatch(looker.look(some['color'], some['relief'].astype(np.float32), list(
+                zip(some['position'], some['camera'], strict=True))),
                             some['person'].tolist(), [CONDITIONS[c] for c in some['condition']],
                             some['yaw'].tolist())
 

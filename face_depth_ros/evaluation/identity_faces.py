@@ -35,7 +35,7 @@ PHOTO_PX = 192
 """Side of the crop of the face's box."""
 CONDITIONS = ('gallery', 'expression', 'pose', 'occlusion', 'time')
 """A photo's condition is an index into these; those after the first are probes."""
-_FIELDS = ('person', 'condition', 'yaw', 'pitch')
+_FIELDS = ('person', 'condition', 'yaw', 'pitch', 'position', 'camera')
 
 
 def record_type() -> np.dtype:
@@ -45,12 +45,14 @@ def record_type() -> np.dtype:
     color: RGB crop of the face's box; relief: metres along the ray, behind the head point, as a
     depth sensor measures it, NaN where it does not; mask: true labels of
     core.face_photo.MASK_LABELS; person: number; condition: index into `CONDITIONS`; yaw, pitch:
-    degrees, as in core.face_photo.
+    degrees, as in core.face_photo; position: of the head point in the optical frame, metres;
+    camera: affine from slopes (x/z, y/z) to pixels of the crop.
     """
     square = (PHOTO_PX, PHOTO_PX)
     return np.dtype([('color', 'u1', (*square, 3)), ('relief', '<f2', square),
                      ('mask', 'u1', square), ('person', '<i4'), ('condition', 'u1'),
-                     ('yaw', '<f4'), ('pitch', '<f4')])
+                     ('yaw', '<f4'), ('pitch', '<f4'), ('position', '<f4', (3,)),
+                     ('camera', '<f4', (2, 3))])
 
 
 def write_part(folder: Path, number: int, photos: np.ndarray) -> Path:
@@ -89,6 +91,8 @@ def check_photos(where: str, photos: np.ndarray) -> None:
                            f'expected less than {len(MASK_LABELS)} and {len(CONDITIONS)}')
     if not (np.isfinite(photos['yaw']).all() and np.isfinite(photos['pitch']).all()):
         raise DatasetError(f'{where} has a yaw or pitch that is not finite')
+    if not (np.isfinite(photos['camera']).all() and (photos['position'][:, 2] > 0).all()):
+        raise DatasetError(f'{where} has a camera that is not finite, or a head behind it')
 
 
 def save_faces(path: Path, photos: np.ndarray) -> None:

@@ -16,7 +16,7 @@ import time
 from typing import Any
 
 from face_depth_ros.core.errors import DatasetError, ScoreError
-from face_depth_ros.core.identity_calibration import COLOR, DEPTH, modalities_key
+from face_depth_ros.core.identity_calibration import COLOR, DEPTH, modalities_key, SHAPE
 from face_depth_ros.core.identity_metrics import (
     area_under_curve,
     calibrate,
@@ -32,6 +32,7 @@ from face_depth_ros.evaluation.compared_rows import RowModel
 from face_depth_ros.evaluation.identity_rows import (
     FUSED,
     IdentityRows,
+    NETWORK,
     row_name,
 )
 from face_depth_ros.evaluation.identity_views import DEPTHS, ESTIMATED, SeenFaces
@@ -90,9 +91,9 @@ class Collected:
     faceless: int = 0
 
     def of(self, network: str, depth: str, modality: str) -> np.ndarray | None:
-        """Return (N, D) vectors, None where there are none of all faces."""
+        """Return (N, D) vectors, None where there are none of all faces, or all are 0."""
         parts = self.vectors[network].get((depth, modality), [])
-        if sum(map(len, parts)) != len(self.persons):
+        if sum(map(len, parts)) != len(self.persons) or not any(p.any() for p in parts):
             return None
         return np.concatenate(parts)
 
@@ -197,8 +198,10 @@ def judge(faces: Collected, settings: Mapping[str, Setting], rows: IdentityRows,
         for depth in DEPTHS:
             for variant, used in variants(network.modalities).items():
                 vectors = [faces.of(name, depth, modality) for modality in used]
-                known = [v for v in vectors if v is not None]
-                if len(known) != len(used):
+                known = [v for v, m in zip(vectors, used, strict=True) if v is not None]
+                missing = {m for v, m in zip(vectors, used, strict=True) if v is None}
+                if missing - {SHAPE} or not known or (variant == NETWORK and faces.of(
+                        name, depth, SHAPE) is None):
                     continue
                 row = row_name(name, variant)
                 scores.network_of[row] = name
@@ -211,7 +214,10 @@ def variants(modalities: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
     """Return what of a network's embeddings makes a row: all of them, and each if several."""
     if len(modalities) < 2:
         return {FUSED: modalities}
-    return {FUSED: modalities, **{m: (m,) for m in (COLOR, DEPTH) if m in modalities}}
+    singles = {m: (m,) for m in (COLOR, DEPTH, SHAPE) if m in modalities}
+    without = tuple(m for m in modalities if m != SHAPE)
+    return {FUSED: modalities, **singles,
+            **({NETWORK: without} if SHAPE in modalities and len(without) > 1 else {})}
 
 
 def similarity(vectors: list[np.ndarray], gallery: np.ndarray, probe: np.ndarray) -> np.ndarray:
@@ -315,7 +321,8 @@ def calibrations(scores: IdentityScores) -> dict[str, dict[str, Any]]:
     """
     Return what stands under `limits: calibration` of a spec, by network, as measured here.
 
-    For a network of colour and depth its single modalities are calibrated too.
+    For a network of colour and depth its single modalities are calibrated too, as far as they are
+    not of measured depth alone.
     """
     result: dict[str, dict[str, Any]] = {}
     for row, network in scores.network_of.items():

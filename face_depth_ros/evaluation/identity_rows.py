@@ -3,7 +3,8 @@
 """
 The recognisers that the tables compare, opened: the paper's network, its student, c_Id, others'.
 
-A network of colour and depth makes three rows: both, RGB only, depth only. A row that cannot be
+A network of colour and depth makes three rows: both, RGB only, depth only; with a shape model five:
+all, each alone, and without shape. A row that cannot be
 opened (its model is not there) is listed with the reason.
 """
 
@@ -17,7 +18,7 @@ import tempfile
 
 import cv2
 from face_depth_ros.core.errors import ModelSpecError
-from face_depth_ros.core.identity_calibration import COLOR, DEPTH
+from face_depth_ros.core.identity_calibration import COLOR, DEPTH, modalities_key, SHAPE
 from face_depth_ros.core.model_spec import find_model, ModelSpec
 from face_depth_ros.core.recognition_input import RecognitionInput, SIZE
 from face_depth_ros.evaluation.compared_rows import ComparedRows
@@ -31,8 +32,10 @@ MODELS = {FULL: 'mask_guided_recognizer', STUDENT: 'face_recognizer', C_ID: 'fac
 """Row -> model."""
 ROWS = tuple(MODELS)
 FUSED = 'fused'
-RGB_ONLY, DEPTH_ONLY = 'RGB only', 'depth only'
-VARIANTS = {FUSED: '', COLOR: f', {RGB_ONLY}', DEPTH: f', {DEPTH_ONLY}'}
+RGB_ONLY, DEPTH_ONLY, SHAPE_ONLY = 'RGB only', 'depth only', 'shape only'
+NETWORK = 'network'
+VARIANTS = {FUSED: '', COLOR: f', {RGB_ONLY}', DEPTH: f', {DEPTH_ONLY}', SHAPE: f', {SHAPE_ONLY}',
+            NETWORK: ', without shape'}
 """What of a network's embeddings is compared -> what its row is called besides the network."""
 _SHAPE_MADE_BY = ('python -m face_depth_ros.training.train_face_shape, then python -m '
                   'face_depth_ros.training.export_face_shape')
@@ -42,7 +45,7 @@ class IdentityEmbedder(ABC):
     """
     A network that tells faces apart.
 
-    :ivar modalities: of its embeddings, some of color and depth
+    :ivar modalities: of its embeddings, some of color, depth and shape
     :ivar five_points: wants `FaceView.aligned`
     """
 
@@ -138,7 +141,7 @@ class IdentityRows(ComparedRows[IdentityEmbedder]):
         content = yaml.safe_load(spec.path.read_text('utf-8'))
         neutral = {'slope': 1.0, 'offset': 0.0, 'false_accept': {'0.1': 1.0}}
         content['limits'] = {**spec.limits, 'calibration': dict.fromkeys(
-            (COLOR, DEPTH, f'{COLOR}+{DEPTH}'), neutral)}
+            (COLOR, DEPTH, modalities_key((COLOR, DEPTH))), neutral)}
         content['onnx'] = str(spec.onnx.resolve())
         path = folder / spec.path.name
         path.write_text(yaml.safe_dump(content), 'utf-8')

@@ -3,19 +3,20 @@
 """
 What the tables on recognition say, in words.
 
-Whether colour and depth together beat each of them alone, as in Table VI of the paper on
-mask-guided recognition; what the student loses against the full network; and the goals.
+Whether all modalities together beat each of them alone, as in Table VI of the paper on mask-guided
+recognition; what the student loses against the full network; and the goals.
 """
 
 from __future__ import annotations
 
-from face_depth_ros.core.identity_calibration import COLOR, DEPTH
+from face_depth_ros.core.identity_calibration import COLOR, DEPTH, SHAPE
 from face_depth_ros.evaluation.identity_protocol import IdentityScores, RowScores
 from face_depth_ros.evaluation.identity_rows import (
     DEPTH_ONLY,
     FULL,
     RGB_ONLY,
     row_name,
+    SHAPE_ONLY,
     STUDENT,
 )
 from face_depth_ros.evaluation.identity_tables import AVERAGE, MAIN_RATE
@@ -27,7 +28,7 @@ LEAST = {AVERAGE: 95.0, 'pose': 88.0}
 GOALS = {AVERAGE: 99.0, 'pose': 96.0}
 LEAST_ACCEPT, GOAL_ACCEPT = 88.0, 97.0
 """TAR at FAR 1e-3."""
-_SINGLES = {COLOR: RGB_ONLY, DEPTH: DEPTH_ONLY}
+_SINGLES = {COLOR: RGB_ONLY, DEPTH: DEPTH_ONLY, SHAPE: SHAPE_ONLY}
 
 
 def identity_verdict(scores: IdentityScores) -> list[str]:
@@ -40,7 +41,7 @@ def identity_verdict(scores: IdentityScores) -> list[str]:
 
 def fusion_sentence(scores: IdentityScores, network: str, depth: str) -> str:
     """
-    Say whether both modalities together beat each alone in every column.
+    Say whether all modalities together beat each alone in every column.
 
     :returns: '' where a row is missing
     """
@@ -49,8 +50,11 @@ def fusion_sentence(scores: IdentityScores, network: str, depth: str) -> str:
     # Colour alone is the same, whatever depth stands beside it.
     singles = {_SINGLES[m]: rows.get(row_name(network, m)) or scores.rows.get(
         ESTIMATED, {}).get(row_name(network, m)) for m in (COLOR, DEPTH)}
+    shape = rows.get(row_name(network, SHAPE))
     if fused is None or None in singles.values():
         return ''
+    if shape is not None:
+        singles[SHAPE_ONLY] = shape
     behind, level = [], []
     for column, value in columns_of(fused).items():
         word, best = max(((w, columns_of(r)[column]) for w, r in singles.items() if r),
@@ -92,18 +96,20 @@ def student_sentence(scores: IdentityScores) -> str:
 
 def goal_sentences(scores: IdentityScores) -> list[str]:
     """Say where the student stands against what is asked of it; none without the student."""
-    student = scores.rows.get(ESTIMATED, {}).get(STUDENT)
-    if student is None:
-        return []
-    said = []
-    for column, value in columns_of(student).items():
-        if column in LEAST:
-            said.append(_against(f'rank-1 {column}', value, LEAST[column], GOALS[column]))
-    accepted = student.true_accept.get(MAIN_RATE)
-    if accepted is not None:
-        said.append(_against(f'TAR at FAR {MAIN_RATE:g}', 100.0 * accepted, LEAST_ACCEPT,
-                             GOAL_ACCEPT))
-    return [f'The student: {"; ".join(said)}.'] if said else []
+    sentences = []
+    for depth in (MEASURED, ESTIMATED):
+        student = scores.rows.get(depth, {}).get(STUDENT)
+        if student is None:
+            continue
+        said = [_against(f'rank-1 {column}', value, LEAST[column], GOALS[column])
+                for column, value in columns_of(student).items() if column in LEAST]
+        accepted = student.true_accept.get(MAIN_RATE)
+        if accepted is not None:
+            said.append(_against(f'TAR at FAR {MAIN_RATE:g}', 100.0 * accepted, LEAST_ACCEPT,
+                                 GOAL_ACCEPT))
+        if said:
+            sentences.append(f'The student, depth {depth}: {"; ".join(said)}.')
+    return sentences
 
 
 def columns_of(row: RowScores) -> dict[str, float]:

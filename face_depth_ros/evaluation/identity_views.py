@@ -9,11 +9,13 @@ write RGB + D* + M* for the first, and replace D* by the depth of a sensor for t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from face_depth_ros.core.errors import AlignmentError, DatasetError
 from face_depth_ros.core.face_box import FaceBox
 from face_depth_ros.core.face_frame import frame_of, framed_input, within_crop
+from face_depth_ros.core.face_surface import depth_of_relief, face_surface, FaceSurface
 from face_depth_ros.core.identity_calibration import COLOR, DEPTH
 from face_depth_ros.core.recognition_input import (
     area_weights,
@@ -67,12 +69,15 @@ class FaceLooker:
     def __init__(self, estimator: CropEstimator, five_points: bool = False) -> None:
         self._estimator, self._five_points = estimator, five_points
 
-    def look(self, color: np.ndarray, relief: np.ndarray | None) -> SeenFaces:
+    def look(self, color: np.ndarray, relief: np.ndarray | None,
+             cameras: Sequence[tuple[np.ndarray, np.ndarray]] | None = None) -> SeenFaces:
         """
         Look at B faces in one inference.
 
         :param color: (B, S, S, 3) uint8 RGB crops of the face box
         :param relief: (B, S, S) metres as measured, NaN where there is none; None = not measured
+        :param cameras: of each face the head point (3,) metres and the affine (2, 3) from slopes
+            to pixels of its crop; None = unknown, then measured relief is not metric
         :raises DatasetError: the estimator knows no classes or no landmarks
         """
         size = self._estimator.size
@@ -92,7 +97,9 @@ class FaceLooker:
         measured = None if relief is None else [
             FaceView(recognition_input(small[i], np.asarray(relief[i], np.float32), masks[i]),
                      _present(relief[i]), aligned[i],
-                     _framed(color[i], np.asarray(relief[i], np.float32), masks[i], frames[i]))
+                     _framed(color[i], np.asarray(relief[i], np.float32), masks[i], frames[i]),
+                     None if cameras is None else _surface(relief[i], masks[i], frames[i],
+                                                           *cameras[i]))
             for i in range(len(color))]
         faceless = int(((said.mask > 0).mean(axis=(1, 2)) < LEAST_FACE).sum())
         return SeenFaces(estimated, measured, faceless)
@@ -122,6 +129,19 @@ def _framed(color: np.ndarray, relief: np.ndarray, mask: np.ndarray,
     box = FaceBox(side / 2, side / 2, side)
     frame = frame_of(side * landmarks.astype(np.float64), box)
     return framed_input(color, frame, relief, mask, within_crop(frame, box, len(mask)))
+
+
+def _surface(relief: np.ndarray, mask: np.ndarray, landmarks: np.ndarray | None,
+             position: np.ndarray, camera: np.ndarray) -> FaceSurface | None:
+    """
+    Return a face's skin in metres.
+
+    :param landmarks: (68, 2) in shares of the crop's side
+    """
+    if landmarks is None:
+        return None
+    depth = depth_of_relief(np.asarray(relief, np.float32), position, camera)
+    return face_surface(depth, mask, camera, len(mask) * landmarks.astype(np.float64))
 
 
 def small_colors(color: np.ndarray) -> np.ndarray:

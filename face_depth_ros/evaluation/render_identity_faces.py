@@ -95,6 +95,8 @@ def _records(photographer: IdentityPhotographer, people: People, rows: torch.Ten
     records['person'] = rows.numpy() + first
     records['condition'] = CONDITIONS.index(condition)
     records['yaw'], records['pitch'] = taken.yaw.numpy(), taken.pitch.numpy()
+    records['position'] = taken.position.numpy()
+    records['camera'] = taken.pixel_of_slope.numpy()
     return records
 
 

@@ -41,7 +41,7 @@ class FaceRecognizerConfig:
     widths: tuple[int, ...] = (40, 72, 120, 176)
     blocks: tuple[int, ...] = (1, 2, 3, 1)
     mask_widths: tuple[int, ...] = (16, 24, 32)
-    dimensions: int = 128
+    dimensions: int = 96
 
 
 class CompactBranch(CompactTrunk):

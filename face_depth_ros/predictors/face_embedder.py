@@ -3,18 +3,21 @@
 """
 Faces in, vectors out whose inner product says how alike they are; all of a frame in one inference.
 
-Ours looks at colour, depth and mask and gives one embedding of colour and one of depth. A network
-that somebody brings looks at one RGB crop of 112 x 112, in the form that its spec says.
+Ours looks at colour, depth and mask and gives one embedding of colour and one of depth; where a
+sensor measured depth, a shape model laid on it (core.shape_model) gives a third. A network that
+somebody brings looks at one RGB crop of 112 x 112, in the form that its spec says.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+import hashlib
 
 import cv2
 from face_depth_ros.core.errors import AlignmentError, InvalidImageError, ModelSpecError
 from face_depth_ros.core.face_frame import FRAMED_CROP
+from face_depth_ros.core.face_surface import FaceSurface
 from face_depth_ros.core.identity_calibration import (
     Calibration,
     COLOR,
@@ -22,9 +25,11 @@ from face_depth_ros.core.identity_calibration import (
     MODALITIES,
     modalities_key,
     read_calibrations,
+    SHAPE,
 )
 from face_depth_ros.core.model_spec import find_model, ModelSpec
 from face_depth_ros.core.recognition_input import RecognitionInput, SIZE
+from face_depth_ros.core.shape_model import ShapeModel
 from face_depth_ros.engines import Engine, open_engine
 import numpy as np
 
@@ -43,17 +48,19 @@ class FaceView:
     One face as a recogniser gets it.
 
     :param inputs: colour, depth and mask of the canonical crop
-    :param has: what of it there really is, some of `MODALITIES`
+    :param has: what of the inputs there really is, some of color and depth
     :param framed: the same in the frame of the landmarks (core.face_frame); for networks that
         ask for it, which else take `inputs`
     :param aligned: (112, 112, 3) uint8 RGB and (112, 112) uint8 mask, cut by five points; for
         networks that ask for it
+    :param surface: the skin as a sensor measured it; None where none did
     """
 
     inputs: RecognitionInput
-    has: frozenset[str] = frozenset(MODALITIES)
+    has: frozenset[str] = frozenset((COLOR, DEPTH))
     aligned: tuple[np.ndarray, np.ndarray] | None = None
     framed: RecognitionInput | None = None
+    surface: FaceSurface | None = None
 
 
 @dataclass(frozen=True)
@@ -64,7 +71,7 @@ class Embedding:
     :param vector: (D,) float32: the embeddings of the modalities joined, 0 for one that is
         missing; divided by the root of their number, so of length 1 where none is missing
     :param modalities: that it holds
-    :param model_hash: sha256 of the network's ONNX file; other hashes cannot be compared
+    :param model_hash: of the files of the model; embeddings of another cannot be compared
     """
 
     vector: np.ndarray
@@ -99,7 +106,8 @@ class FaceEmbedder:
                  precision: str = 'auto') -> None:
         spec = find_recognizer(model)
         self._brought = _brought(spec) if _is_foreign(spec) else None
-        self.parts = _parts(spec, self._brought is not None)
+        self.shape_model = _shape_model(spec)
+        self.parts = _parts(spec, self._brought is not None, self.shape_model)
         """Modality -> its part of the joined vector."""
         self.calibrations: dict[str, Calibration] = read_calibrations(
             str(spec.path), spec.limits.get('calibration'))
@@ -108,7 +116,7 @@ class FaceEmbedder:
             raise ModelSpecError(
                 f'{spec.path}: the calibration knows {", ".join(self.calibrations)}, expected '
                 f'{", ".join(unfit)} too, which the model gives', cause='model_calibration')
-        self.spec, self.model_hash = spec, spec.sha256
+        self.spec, self.model_hash = spec, model_hash_of(spec)
         self.dimensions = sum(p.stop - p.start for p in self.parts.values())
         self.engine: Engine = open_engine(spec, backend, precision)
 
@@ -121,6 +129,11 @@ class FaceEmbedder:
     def wants_frames(self) -> bool:
         """Whether faces are to come with `FaceView.framed`."""
         return self._brought is None and self.spec.normalisation.get('crop') == FRAMED_CROP
+
+    @property
+    def wants_surfaces(self) -> bool:
+        """Whether faces are to come with `FaceView.surface`, where depth was measured."""
+        return self.shape_model is not None
 
     @property
     def looks_at_depth(self) -> bool:
@@ -147,12 +160,20 @@ class FaceEmbedder:
         held: list[set[str]] = [set() for _ in faces]
         scale = np.float32(1.0 / np.sqrt(len(self.parts)))
         for modality, part in self.parts.items():
+            if modality == SHAPE:
+                continue
             found = outputs[f'embedding_{modality}']
             length = np.linalg.norm(found, axis=1)
             for i, face in enumerate(faces):
                 if modality in face.has and np.isfinite(length[i]) and length[i] > 1e-6:
                     joined[i, part] = found[i] * (scale / length[i])
                     held[i].add(modality)
+        if self.shape_model is not None:
+            for i, face in enumerate(faces):
+                shape = None if face.surface is None else self.shape_model.embed(face.surface)
+                if shape is not None:
+                    joined[i, self.parts[SHAPE]] = shape * scale
+                    held[i].add(SHAPE)
         return [Embedding(vector, frozenset(h), self.model_hash)
                 for vector, h in zip(joined, held, strict=True)]
 
@@ -243,10 +264,30 @@ def crop_by_five_points(image: np.ndarray, points: np.ndarray,
 def _is_foreign(spec: ModelSpec) -> bool:
     """Whether a network has not the outputs of ours."""
     names = {t.name for t in spec.outputs}
-    return not names <= {f'embedding_{m}' for m in MODALITIES}
+    return not names <= {f'embedding_{m}' for m in (COLOR, DEPTH)}
 
 
-def _parts(spec: ModelSpec, foreign: bool) -> dict[str, slice]:
+def model_hash_of(spec: ModelSpec) -> str:
+    """Return what tells the templates of a model from those of another, 64 hex digits."""
+    shape = spec.normalisation.get('shape_sha256')
+    if shape is None:
+        return spec.sha256
+    return hashlib.sha256(f'{spec.sha256}{shape}'.encode()).hexdigest()
+
+
+def _shape_model(spec: ModelSpec) -> ShapeModel | None:
+    """Open the shape model that a spec names, None where it names none."""
+    named = [spec.normalisation.get(key) for key in ('shape_model', 'shape_sha256')]
+    if named == [None, None]:
+        return None
+    if not all(isinstance(value, str) for value in named):
+        raise ModelSpecError(f'{spec.path}: normalisation says shape_model: {named[0]!r} and '
+                             f'shape_sha256: {named[1]!r}, expected the name of a file and its '
+                             'sha256, or neither')
+    return ShapeModel.load(spec.path.parent / str(named[0]), named[1])
+
+
+def _parts(spec: ModelSpec, foreign: bool, shape: ShapeModel | None) -> dict[str, slice]:
     """Return where each modality lies in the joined vector."""
     if not foreign:
         shapes = {'color': (-1, 3, SIZE, SIZE), 'depth': (-1, 1, SIZE, SIZE),
@@ -262,6 +303,8 @@ def _parts(spec: ModelSpec, foreign: bool) -> dict[str, slice]:
                 f'{spec.path}: the output {t.name!r} has shape {t.shape}, expected (-1, D), D '
                 f'from 2 to {MOST_DIMENSIONS}: an embedding of each face')
         sizes[COLOR if foreign else t.name.removeprefix('embedding_')] = t.shape[1]
+    if shape is not None:
+        sizes[SHAPE] = shape.dimensions
     parts, start = {}, 0
     for modality in MODALITIES:
         if modality in sizes:

@@ -209,7 +209,8 @@ class FaceRecognizer:
                 seen = seen_face(color, estimate, enhanced, intrinsics,
                                  use_depth=self.use_depth and self.embedder.looks_at_depth,
                                  five_points=self.embedder.wants_five_points,
-                                 framed=self.embedder.wants_frames)
+                                 framed=self.embedder.wants_frames,
+                                 surfaces=self.embedder.wants_surfaces)
                 looked.append(_Looked(d, seen, None))
             except FaceDepthError as error:
                 looked.append(_Looked(d, None, None, error.cause))

@@ -17,6 +17,7 @@ from face_depth_ros.core.face_box import crop_color, crop_depth, FaceBox, transf
 from face_depth_ros.core.face_frame import frame_of, framed_input, within_crop
 from face_depth_ros.core.face_placement import along_ray
 from face_depth_ros.core.face_quality import face_quality, FaceQuality
+from face_depth_ros.core.face_surface import face_surface, FaceSurface
 from face_depth_ros.core.frames import EnhancedDepth, FaceEstimate, Provenance
 from face_depth_ros.core.identity_calibration import COLOR, DEPTH
 from face_depth_ros.core.recognition_input import recognition_input, RecognitionInput, SIZE
@@ -50,7 +51,8 @@ class SeenFace:
 
 def seen_face(color: np.ndarray, estimate: FaceEstimate, enhanced: EnhancedDepth | None,
               intrinsics: CameraIntrinsics | None, *, use_depth: bool = True,
-              five_points: bool = False, framed: bool = False) -> SeenFace:
+              five_points: bool = False, framed: bool = False,
+              surfaces: bool = False) -> SeenFace:
     """
     Cut a face out of a frame.
 
@@ -60,6 +62,7 @@ def seen_face(color: np.ndarray, estimate: FaceEstimate, enhanced: EnhancedDepth
     :param use_depth: whether depth is looked at at all
     :param five_points: cut it by five points too
     :param framed: cut it by the frame of its landmarks too
+    :param surfaces: tell its skin in metres too, where depth was measured and the camera is known
     :raises FaceDepthError: the face lies outside the image, or its landmarks fix no crop
     """
     box, mask = estimate.detection.box, estimate.mask
@@ -77,7 +80,10 @@ def seen_face(color: np.ndarray, estimate: FaceEstimate, enhanced: EnhancedDepth
     aligned = _aligned(color, estimate) if five_points else None
     inputs = recognition_input(crop, relief, mask)
     within = _framed(color, estimate, relief) if framed else None
-    return SeenFace(FaceView(inputs, has, aligned, within),
+    surface = None
+    if surfaces and depth == ENHANCED and enhanced is not None and intrinsics is not None:
+        surface = measured_surface(enhanced.depth, estimate, relief, intrinsics)
+    return SeenFace(FaceView(inputs, has, aligned, within, surface),
                     face_quality(crop, mask, box.side, upright, estimate.visibility), depth)
 
 
@@ -114,6 +120,26 @@ def measured_relief(enhanced: EnhancedDepth, box: FaceBox, mask: np.ndarray,
     if usable.sum() < MEASURED_SHARE * face.sum():
         return None
     return np.where(usable, relief, np.float32(np.nan))
+
+
+def measured_surface(depth: np.ndarray, estimate: FaceEstimate, relief: np.ndarray,
+                     intrinsics: CameraIntrinsics) -> FaceSurface | None:
+    """
+    Return a face's skin in metres, None where there are no landmarks.
+
+    :param depth: (H, W) float32 metres along the optical axis
+    :param relief: (S, S) of `measured_relief`: what of the crop was measured of the face
+    """
+    if estimate.landmarks is None:
+        return None
+    box, size = estimate.detection.box, len(relief)
+    along = np.where(np.isfinite(relief), crop_depth(depth, box, size), np.float32(np.nan))
+    to_crop = box.crop_from_image(size)
+    focal = np.diag((intrinsics.fx, intrinsics.fy))
+    camera = np.column_stack([to_crop[:, :2] @ focal, transform_points(
+        to_crop, np.array([intrinsics.cx, intrinsics.cy]))])
+    return face_surface(along, estimate.mask, camera,
+                        transform_points(to_crop, estimate.landmarks))
 
 
 def _framed(color: np.ndarray, estimate: FaceEstimate,

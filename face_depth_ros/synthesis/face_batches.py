@@ -342,6 +342,16 @@ def to_crop(points: torch.Tensor, sitters: Sitters, size: int) -> torch.Tensor:
     return torch.cat([moved, pixels[..., 2:]], dim=2)
 
 
+def camera_of_crops(sitters: Sitters, size: int) -> torch.Tensor:
+    """Return the affines (B, 2, 3) from slopes (x/z, y/z) to pixels of the crops."""
+    position = sitters.poses.position
+    focal = size * position[:, 2] / BOX_SIDE_M
+    centre = size / 2 - focal[:, None] * position[:, :2] / position[:, 2:]
+    linear = sitters.crops[:, :, :2]
+    shift = (linear @ centre[..., None]) + sitters.crops[:, :, 2:]
+    return torch.cat([linear * focal[:, None, None], shift], dim=2)
+
+
 def sample(texture: torch.Tensor, uv: torch.Tensor) -> torch.Tensor:
     """
     Sample each image's own texture bilinearly.

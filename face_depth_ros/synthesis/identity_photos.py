@@ -10,7 +10,12 @@ from dataclasses import dataclass, replace
 from face_depth_ros.core.face_frame import frames_of
 from face_depth_ros.synthesis.assets import FaceAssets
 from face_depth_ros.synthesis.expressions import ExpressionTable
-from face_depth_ros.synthesis.face_batches import FaceBatchRenderer, Sitters, SIZE
+from face_depth_ros.synthesis.face_batches import (
+    camera_of_crops,
+    FaceBatchRenderer,
+    Sitters,
+    SIZE,
+)
 from face_depth_ros.synthesis.face_looks import LookTable
 from face_depth_ros.synthesis.head_crops import upright
 from face_depth_ros.synthesis.head_pose import head_rotation, HeadPoses
@@ -110,6 +115,9 @@ class IdentityPhotos:
 
     :param person: (B,) int64; yaw, pitch: (B,) degrees
     :param expression: (B, 57)
+    :param position: (B, 3) metres, where the head point is in the optical frame
+    :param pixel_of_slope: (B, 2, 3) the camera: affine from slopes (x/z, y/z) to pixels
+    :param rotation: (B, 3, 3) from the head frame to the optical frame
     """
 
     photos: PhotoBatch
@@ -117,6 +125,9 @@ class IdentityPhotos:
     yaw: torch.Tensor
     pitch: torch.Tensor
     expression: torch.Tensor
+    position: torch.Tensor
+    pixel_of_slope: torch.Tensor
+    rotation: torch.Tensor
 
 
 class IdentityPhotographer:
@@ -167,7 +178,10 @@ class IdentityPhotographer:
         sitters, yaw, pitch = self.sit(people, rows, moments, lambda: self._expressions.draw(
             len(rows), moments, self.generator))
         photos = self.composer.compose(self.renderer.render(sitters), moments.style)
-        return IdentityPhotos(photos, rows, yaw, pitch, sitters.expression)
+        return IdentityPhotos(photos, rows, yaw, pitch, sitters.expression,
+                              sitters.poses.position,
+                              camera_of_crops(sitters, self.renderer.size),
+                              sitters.poses.rotation)
 
     def take_relief(self, people: People, rows: torch.Tensor, moments: Moments = TRAINING,
                     ) -> tuple[torch.Tensor, torch.Tensor]:

@@ -49,7 +49,7 @@ def augmented_bank(folder: Path, first: int = 0, step: int = 1) -> IdentityBank:
     return IdentityBank(color, mask, depth, depth, person, torch.zeros(len(person)),
                         torch.zeros(len(faces.persons), IDENTITY_MODES),
                         torch.zeros(len(person), _EXPRESSIONS),
-                        torch.zeros(len(faces.persons), 0))
+                        torch.zeros(len(faces.persons), 0), torch.zeros(len(person), 0))
 
 
 def held_out(bank: IdentityBank, people: int) -> tuple[IdentityBank, IdentityBank]:

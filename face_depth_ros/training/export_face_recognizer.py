@@ -10,7 +10,8 @@ Turn a checkpoint of a face recogniser into its .onnx and .yaml.
         --depth-branch runs/depth/last.pt
 
 The last joins the branches that train_recognizer_branch trains apart. A student becomes
-face_recognizer, a network of the paper mask_guided_recognizer. Batch normalisation is folded,
+face_recognizer, a network of the paper mask_guided_recognizer. `--shape-model` names the shape
+model that is to stand beside a student (training/train_shape_model.py). Batch normalisation is folded,
 weights are stored as float16. Then people of the validation split are looked at by the exported
 file in the CPU engine, as on a robot: what a cosine says (the probability of one person, and how
 often strangers reach it) is measured on them and stands in the spec. Their photos are kept in
@@ -21,6 +22,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import hashlib
 import logging
 from pathlib import Path
 import platform
@@ -29,10 +31,11 @@ from typing import Any
 from face_depth_ros.core.errors import SettingsError
 from face_depth_ros.core.face_frame import FRAMED_CROP
 from face_depth_ros.core.face_photo import MASK_LABELS
-from face_depth_ros.core.identity_calibration import COLOR, DEPTH
+from face_depth_ros.core.identity_calibration import COLOR, DEPTH, SHAPE
 from face_depth_ros.core.identity_metrics import calibrate, rank_one
 from face_depth_ros.core.model_spec import ModelSpec
 from face_depth_ros.core.recognition_input import DEPTH_LIMIT, SIZE
+from face_depth_ros.core.shape_model import ShapeModel
 from face_depth_ros.engines import open_engine
 from face_depth_ros.training.export import (
     export_onnx,
@@ -42,7 +45,7 @@ from face_depth_ros.training.export import (
     write_spec,
 )
 from face_depth_ros.training.folding import folded
-from face_depth_ros.training.identity_bank import batch_of, IdentityBank
+from face_depth_ros.training.identity_bank import batch_of, IdentityBank, surface_of_row
 from face_depth_ros.training.identity_validation import VALIDATION, validation_bank
 from face_depth_ros.training.run import training_command
 from face_depth_ros.training.train_face_recognizer import load_recognizer, NETWORKS, Settings
@@ -52,6 +55,7 @@ import torch
 
 NAMES = {'student': 'face_recognizer', 'mask_guided': 'mask_guided_recognizer'}
 OUTPUTS = ('embedding_color', 'embedding_depth')
+_KEYS = ('color+depth+shape', 'color+depth', 'color+shape', 'depth+shape', COLOR, DEPTH, SHAPE)
 _SAME = 1e-3
 """By which weights may differ that went through normalisation and back."""
 _PATHS = ('teacher', 'initial', 'bank')
@@ -71,6 +75,7 @@ def main() -> None:
     parser.add_argument('folder', type=Path)
     parser.add_argument('--depth-branch', type=Path,
                         help='checkpoint whose branch of depth to take')
+    parser.add_argument('--shape-model', type=Path, help='its .npz, to be used beside the network')
     parser.add_argument('--assets', default='')
     parser.add_argument('--validation', type=Path, default=VALIDATION)
     parser.add_argument('--hardware', default=f'CPU, {platform.machine()}',
@@ -79,17 +84,19 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format='%(message)s')
     bank = validation_bank(options.validation, options.assets)
     spec = export_checkpoint(options.checkpoint, options.folder, bank, options.hardware,
-                             options.depth_branch)
+                             options.depth_branch, options.shape_model)
     logging.info('%s %s parity %s, rank-1 %s', spec.onnx, spec.sha256[:12],
                  spec.parity['max_abs'], spec.metrics['rank_1'])
 
 
 def export_checkpoint(checkpoint: Path, folder: Path, bank: IdentityBank, hardware: str = '',
-                      depth_branch: Path | None = None) -> ModelSpec:
+                      depth_branch: Path | None = None,
+                      shape_model: Path | None = None) -> ModelSpec:
     """
     Write the ONNX file and the spec, measure parity and calibration, write them in too.
 
     :param depth_branch: checkpoint whose branch of depth is taken; None = the same
+    :param shape_model: is copied beside the spec, which names it; None = without one
     :raises SettingsError: a checkpoint is missing, of another network, or the branches were not
         trained beside the same attention
     """
@@ -108,6 +115,8 @@ def export_checkpoint(checkpoint: Path, folder: Path, bank: IdentityBank, hardwa
     mapping = spec_mapping(contents, name, store_half(path), sum(
         p.numel() for p in module.parameters()))
     mapping['trained']['hardware'] = f'{hardware}, bf16 autocast; models/TRAINING.md'
+    if shape_model is not None:
+        mapping['normalisation'] |= name_shape_model(shape_model, path)
     spec = write_checked_spec(
         folder / f'{name}.yaml', mapping, module, example,
         'of each embedding (unit length), torch float32 against the CPU engine with the weights '
@@ -158,33 +167,76 @@ def fixed_inputs() -> dict[str, torch.Tensor]:
                 len(MASK_LABELS), (SIZE, SIZE), generator=generator).float()])[:, None]}
 
 
+def name_shape_model(shape_model: Path, onnx: Path) -> dict[str, str]:
+    """
+    Copy a shape model beside a network.
+
+    :returns: what a spec says of it under `normalisation`
+    :raises ModelFileError: it is none
+    """
+    ShapeModel.load(shape_model)
+    beside = onnx.with_name(f'{onnx.stem}_shape.npz')
+    content = shape_model.read_bytes()
+    beside.write_bytes(content)
+    return {'shape_model': beside.name, 'shape_sha256': hashlib.sha256(content).hexdigest()}
+
+
 def measure(spec: ModelSpec, bank: IdentityBank) -> dict[str, Any]:
     """
     Look at people by the engine: what a cosine says, and how many are identified.
 
     Pairs are those of gallery photos with all others; depth is the estimated one in one half of
-    the calibration and the sensor's in the other.
+    the calibration and the sensor's in the other, but where shape is looked at, which is the
+    sensor's alone.
     """
     said = {depth: embeddings(spec, bank, measured) for depth, measured in
             (('estimated', False), ('measured', True))}
+    if 'shape_model' in spec.normalisation:
+        said['measured'][SHAPE] = shapes(spec, bank)
     first = np.unique(bank.person.numpy(), return_index=True)[1]
     probe = np.setdiff1d(np.arange(len(bank)), first)
     gallery, person = bank.person.numpy()[first], bank.person.numpy()[probe]
     same = person[:, None] == gallery
     calibration, ranks = {}, {}
-    for key in ('color+depth', COLOR, DEPTH):
+    for key in _KEYS:
         genuine, impostor = [], []
         for depth, vectors in said.items():
-            cosines = np.mean([vectors[part][probe] @ vectors[part][first].T
-                               for part in key.split('+')], axis=0)
-            genuine.append(cosines[same])
-            impostor.append(cosines[~same])
+            if not vectors.keys() >= set(key.split('+')):
+                continue
+            parts = [vectors[part] for part in key.split('+')]
+            cosines, complete = compared(parts, probe, first)
+            genuine.append(cosines[same & complete])
+            impostor.append(cosines[~same & complete])
             label = key if key == COLOR else f'{key}, {depth} depth'
             ranks[label] = round(100.0 * rank_one(cosines.T, gallery, person), 2)
-        calibration[key] = calibrate(np.concatenate(genuine), np.concatenate(impostor))
+        if genuine:
+            calibration[key] = calibrate(np.concatenate(genuine), np.concatenate(impostor))
     return {'calibration': calibration, 'metrics': {
         'rank_1': ranks, 'rank_1_unit': f'percent of the probes of {len(gallery)} people of the '
                                         'validation split, one gallery photo each, by the engine'}}
+
+
+def compared(parts: list[np.ndarray], probe: np.ndarray,
+             gallery: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """
+    Compare photos by the mean of the cosines of the modalities that both have.
+
+    :param parts: of each modality (N, D) of length 1, or 0 where a photo lacks it
+    :returns: cosines (P, G), -1 where two have nothing in common; whether they have all in common
+    """
+    known = [np.linalg.norm(part, axis=1) > 0.5 for part in parts]
+    count = np.sum([k[probe][:, None] & k[gallery] for k in known], axis=0)
+    total = np.sum([part[probe] @ part[gallery].T for part in parts], axis=0)
+    return np.where(count > 0, total / np.maximum(count, 1), -1.0), count == len(parts)
+
+
+def shapes(spec: ModelSpec, bank: IdentityBank) -> np.ndarray:
+    """Return the shape embedding of every photo, (N, D), 0 where the model does not fit."""
+    model = ShapeModel.load(spec.path.parent / spec.normalisation['shape_model'],
+                            spec.normalisation['shape_sha256'])
+    none = np.zeros(model.dimensions, np.float32)
+    found = [model.embed(surface_of_row(row)) for row in bank.surface.numpy()]
+    return np.stack([none if vector is None else vector for vector in found])
 
 
 def embeddings(spec: ModelSpec, bank: IdentityBank, measured: bool) -> dict[str, np.ndarray]:

@@ -1,0 +1,324 @@
+# Copyright 2026 face_depth_ros contributors
+# SPDX-License-Identifier: MIT
+"""
+Who it is by the shape of the face alone: a statistical shape model fitted to measured depth.
+
+The model (mean, modes of identity, modes of expression, each of variance 1) is laid on the
+measured skin by Gauss-Newton steps: head pose, identity and expression together, point to plane
+along the rays of the camera, with the model's own statistics as prior. Metric depth makes the size
+of the face part of the shape; head pose and expression stay out of it.
+
+Blanz and Vetter, "Face Recognition Based on Fitting a 3D Morphable Model" (TPAMI 2003), fit such a
+model to colour; here it is depth that is fitted.
+
+What of a fit is an embedding: axes along which photos of one person have variance 1 and people
+differ most (linear discriminant analysis), each scaled so that its variance is the square of its
+reliability; `training/train_shape_model.py` learns them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+import hashlib
+import io
+from pathlib import Path
+import zipfile
+
+from face_depth_ros.core.errors import ModelFileError
+from face_depth_ros.core.face_photo import LANDMARK_COUNT
+from face_depth_ros.core.face_surface import FaceSurface
+from face_depth_ros.core.mean_head import RIGID_LANDMARKS
+import numpy as np
+
+_NAMES = ('mean', 'identity', 'expression', 'normals', 'projection')
+_COARSE = 200
+"""Points that suffice for the first rounds."""
+_COARSE_MODES = 12
+"""Modes of identity and of expression that move in the first rounds."""
+_ROUNDS = ((0.03, True), (0.02, True), (0.015, True), (0.01, False), (0.008, False),
+           (0.008, False))
+"""How far a point may lie from the surface, metres, and whether the round is coarse."""
+_POINT_SIGMA_M = 0.003
+"""What a point tells: sensor noise, shared by neighbours, counted as if it were independent."""
+_LANDMARK_SIGMA_M = 0.015
+"""An estimator's landmarks are off by 2 to 4 mm, the same way in all photos of a person and towards
+the mean face, so they say where the face is but little of whose it is."""
+_OUTLIER_M = 0.004
+"""Points further away than this count half, and less the further."""
+_FACING = 0.35
+"""Least cosine between a point's normal and the way to the camera."""
+_LEAST_POINTS, _LARGEST_RESIDUAL_M = 60, 0.003
+_HEAD_BEHIND_M = 0.02
+"""Where the head point lies behind the median of the skin before anything is known."""
+
+
+@dataclass(frozen=True)
+class ShapeFit:
+    """
+    The model laid on a face.
+
+    :param identity: (K,) coefficients, each of variance 1 over people
+    :param expression: (E,) likewise over expressions
+    :param rotation: (3, 3) from the head facing the camera to the optical frame
+    :param position: (3,) metres, the head point in the optical frame
+    :param points: how many points of the model lie on measured skin
+    :param residual_m: root mean square of their distance from it
+    """
+
+    identity: np.ndarray
+    expression: np.ndarray
+    rotation: np.ndarray
+    position: np.ndarray
+    points: int
+    residual_m: float
+
+    @property
+    def good(self) -> bool:
+        """Whether it says who it is."""
+        return self.points >= _LEAST_POINTS and self.residual_m <= _LARGEST_RESIDUAL_M
+
+
+class ShapeModel:
+    """
+    A statistical model of faces.
+
+    :param arrays: mean (V + 68, 3) metres from the head point, the head facing the camera (x
+        right, y down, z forward), the last 68 the landmarks, the others in random order; identity
+        (K, V + 68, 3) and expression (E, V + 68, 3) metres a sigma; normals (V, 3); projection
+        (K, D) from coefficients of identity to the embedding
+    :raises ModelFileError: arrays are missing, of other shapes, or not finite
+    """
+
+    def __init__(self, arrays: dict[str, np.ndarray], where: str = 'shape model') -> None:
+        _check(arrays, where)
+        mean, identity, expression, normals, projection = (
+            np.asarray(arrays[name], np.float32) for name in _NAMES)
+        self.mean, self.normals, self.projection = mean, normals, projection
+        self.modes = np.concatenate([identity, expression])  # (K + E, V + 68, 3)
+        self.identities = len(identity)
+        self.dimensions = projection.shape[1]
+        points = len(normals)
+        self._flat = self.modes.reshape(len(self.modes), -1)
+        # How far a mode moves a point along its normal, (V, K + E): the same in every pose.
+        self._along = np.ascontiguousarray(
+            np.einsum('kvc,vc->vk', self.modes[:, :points], normals))
+        self._of_landmarks = np.ascontiguousarray(self.modes[:, points:].transpose(1, 2, 0))
+        coarse = np.zeros(len(self.modes), bool)
+        coarse[:_COARSE_MODES] = True
+        coarse[self.identities:self.identities + _COARSE_MODES] = True
+        self._coarse = np.flatnonzero(coarse)
+        rigid = mean[points:][list(RIGID_LANDMARKS)].astype(np.float64)
+        self._rigid_mean = rigid.mean(axis=0)
+        self._rigid_inverse = np.linalg.pinv(rigid - self._rigid_mean).T  # (N, 3)
+
+    @staticmethod
+    def load(path: Path, sha256: str | None = None) -> ShapeModel:
+        """
+        Read a model.
+
+        :param sha256: that the file must have, hex; None = any
+        :raises ModelFileError: not there, another file, or no shape model
+        """
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise ModelFileError(f'cannot read the shape model {path} ({error.strerror}); '
+                                 'reinstall the package or train the model again',
+                                 cause='model_missing') from error
+        digest = hashlib.sha256(content).hexdigest()
+        if sha256 is not None and digest != sha256:
+            raise ModelFileError(
+                f'{path} has sha256 {digest[:12]}..., the spec that names it says '
+                f'{sha256[:12]}...; it is corrupted or another file: reinstall the package or '
+                'export the recogniser again', cause='model_hash')
+        try:
+            with np.load(io.BytesIO(content), allow_pickle=False) as data:
+                arrays = {name: data[name] for name in _NAMES if name in data}
+        except (OSError, ValueError, zipfile.BadZipFile) as error:
+            raise ModelFileError(f'{path} holds no shape model ({error}); train one by python -m '
+                                 'face_depth_ros.training.train_shape_model',
+                                 cause='model_file') from error
+        return ShapeModel(arrays, str(path))
+
+    def fit(self, surface: FaceSurface) -> ShapeFit | None:
+        """
+        Lay the model on a face.
+
+        :returns: None where there are too few measured points to begin with, or no solution
+        """
+        pose = self._first_pose(surface)
+        if pose is None:
+            return None
+        camera = _Camera(surface)
+        rotation, position = pose
+        code = np.zeros(len(self.modes))
+        shift = self._depth_shift(camera, rotation, position)
+        if shift is None:
+            return None
+        position = position + (0.0, 0.0, shift)
+        points, residual = 0, np.inf
+        for gate, coarse in _ROUNDS:
+            step = self._step(camera, rotation, position, code, gate, coarse)
+            if step is None:
+                return None
+            turn, move, change, points, residual = step
+            rotation, position = _turned(turn) @ rotation, position + move
+            code = code + change
+        return ShapeFit(code[:self.identities].astype(np.float32),
+                        code[self.identities:].astype(np.float32), rotation, position, points,
+                        residual)
+
+    def embed(self, surface: FaceSurface) -> np.ndarray | None:
+        """
+        Return who it is by the shape of the face.
+
+        :returns: (D,) float32 of length 1; None where the model does not fit, or too little was
+            measured
+        """
+        fit = self.fit(surface)
+        return None if fit is None or not fit.good else self.embedding(fit.identity)
+
+    def embedding(self, identity: np.ndarray) -> np.ndarray | None:
+        """Project coefficients (K,) to a vector (D,) of length 1; None for the mean face."""
+        vector = identity @ self.projection
+        length = float(np.linalg.norm(vector))
+        return (vector / length).astype(np.float32) if length > 1e-6 else None
+
+    def _first_pose(self, surface: FaceSurface) -> tuple[np.ndarray, np.ndarray] | None:
+        """Return rotation and position by the rigid landmarks, at the distance of the skin."""
+        seen = np.isfinite(surface.depth)
+        points = surface.landmarks[list(RIGID_LANDMARKS)]
+        if int(seen.sum()) < _LEAST_POINTS or not np.isfinite(points).all():
+            return None
+        middle = float(np.median(surface.depth[seen]))
+        if not middle > 0.0:
+            return None
+        places = points * middle  # metres across
+        centre = places.mean(axis=0)
+        rows, scales, columns = np.linalg.svd((places - centre).T @ self._rigid_inverse,
+                                              full_matrices=False)
+        if not scales[1] > 0.2:  # the landmarks lie on a line, or are far too small
+            return None
+        two = rows @ columns
+        rotation = np.vstack([two, np.cross(two[0], two[1])])
+        across = centre - two @ self._rigid_mean
+        return rotation, np.array([*across, middle + _HEAD_BEHIND_M])
+
+    def _depth_shift(self, camera: _Camera, rotation: np.ndarray,
+                     position: np.ndarray) -> float | None:
+        """Return by how much the mean face must be moved along the optical axis."""
+        points = self.mean[:_COARSE] @ rotation.T + position
+        measured = camera.look(points)[:, 2] - points[:, 2]
+        known = np.isfinite(measured)
+        return float(np.median(measured[known])) if known.sum() >= _LEAST_POINTS / 4 else None
+
+    def _step(self, camera: _Camera, rotation: np.ndarray, position: np.ndarray,
+              code: np.ndarray, gate: float, coarse: bool,
+              ) -> tuple[np.ndarray, np.ndarray, np.ndarray, int, float] | None:
+        """Return turn, move, change of the code; and points and residual before it."""
+        total = len(self.normals)
+        moved = (self.mean + (code.astype(np.float32) @ self._flat).reshape(-1, 3)) @ rotation.T
+        count = min(_COARSE, total) if coarse else total
+        modes = self._coarse if coarse else np.arange(len(self.modes))
+        points = moved[:count] + position
+        normals = self.normals[:count] @ rotation.T
+        off = ((camera.look(points) - points) * normals).sum(axis=1)
+        facing = -(points * normals).sum(axis=1) / np.linalg.norm(points, axis=1)
+        with np.errstate(invalid='ignore'):
+            used = np.flatnonzero((np.abs(off) < gate) & (facing > _FACING))
+        if len(used) < _LEAST_POINTS * count / total / 2:
+            return None
+        off = off[used]
+        weight = np.sqrt(total / count / (1.0 + (off / _OUTLIER_M) ** 2)) / _POINT_SIGMA_M
+        normals = normals[used]
+        along = self._along[used]
+        jacobian = np.concatenate([np.cross(moved[used], normals), normals,
+                                   along[:, modes] if coarse else along], axis=1)
+        jacobian *= weight[:, None]
+        of_marks, marks_off = self._landmark_rows(camera, rotation, moved[total:], position, modes)
+        rows = np.concatenate([jacobian, of_marks]).astype(np.float32)
+        wanted = np.concatenate([off * weight, marks_off]).astype(np.float32)
+        normal = (rows.T @ rows).astype(np.float64)
+        right = (rows.T @ wanted).astype(np.float64)
+        index = np.arange(6, len(normal))
+        normal[index, index] += 1.0  # the prior: coefficients of variance 1
+        right[6:] -= code[modes]
+        try:
+            solved = np.linalg.solve(normal, right)
+        except np.linalg.LinAlgError:
+            return None
+        if not np.isfinite(solved).all():
+            return None
+        change = np.zeros(len(self.modes))
+        change[modes] = solved[6:]
+        return (solved[:3], solved[3:6], change, len(used),
+                float(np.sqrt(np.mean(off ** 2))))
+
+    def _landmark_rows(self, camera: _Camera, rotation: np.ndarray, moved: np.ndarray,
+                       position: np.ndarray, modes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return rows and right sides of the landmarks, in sigmas; metres across the ray."""
+        points = moved + position
+        slope, depth = points[:, :2] / points[:, 2:], points[:, 2:]
+        off = (camera.landmarks - slope) * depth  # (68, 2)
+        weight = 1.0 / np.sqrt(1.0 + (off / (3.0 * _LANDMARK_SIGMA_M)) ** 2) / _LANDMARK_SIGMA_M
+        shapes = self._of_landmarks[:, :, modes]  # (68, 3, M)
+        ways = np.zeros((LANDMARK_COUNT, 3, 6 + len(modes)))
+        x, y, z = moved.T
+        ways[:, 0, 1], ways[:, 0, 2] = z, -y
+        ways[:, 1, 0], ways[:, 1, 2] = -z, x
+        ways[:, 2, 0], ways[:, 2, 1] = y, -x
+        ways[:, (0, 1, 2), (3, 4, 5)] = 1.0
+        ways[:, :, 6:] = rotation.astype(np.float32) @ shapes
+        across = ways[:, :2] - slope[:, :, None] * ways[:, 2:]  # (68, 2, 6 + M)
+        rows = (across * weight[:, :, None]).reshape(2 * LANDMARK_COUNT, -1)
+        return rows, (off * weight).ravel()
+
+
+class _Camera:
+    """Looks up what was measured along the ray to a point."""
+
+    def __init__(self, surface: FaceSurface) -> None:
+        self._affine = surface.pixel_of_slope
+        self._inverse = np.linalg.inv(self._affine[:, :2])
+        self._depth, self._side = surface.depth.ravel(), len(surface.depth)
+        self.landmarks = surface.landmarks
+
+    def look(self, points: np.ndarray) -> np.ndarray:
+        """Return the measured points (N, 3) in whose pixels points lie; NaN where none was."""
+        slopes = points[:, :2] / points[:, 2:]
+        cell = np.floor(slopes @ self._affine[:, :2].T + self._affine[:, 2])
+        inside = ((cell >= 0) & (cell < self._side)).all(axis=1)
+        index = np.where(inside, cell[:, 1] * self._side + cell[:, 0], 0).astype(np.int64)
+        depth = np.where(inside, self._depth[index], np.nan)
+        centre = (cell + 0.5 - self._affine[:, 2]) @ self._inverse.T
+        return np.concatenate([centre * depth[:, None], depth[:, None]], axis=1)
+
+
+def _turned(vector: np.ndarray) -> np.ndarray:
+    """Return the rotation about a vector by its length (Rodrigues), (3, 3)."""
+    angle = float(np.linalg.norm(vector))
+    x, y, z = vector / max(angle, 1e-12)
+    cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
+    turned: np.ndarray = np.eye(3) + np.sin(angle) * cross + (1.0 - np.cos(angle)) * cross @ cross
+    return turned
+
+
+def _check(arrays: dict[str, np.ndarray], where: str) -> None:
+    missing = [name for name in _NAMES if name not in arrays]
+    if missing:
+        raise ModelFileError(f'{where} lacks {", ".join(missing)}; train a shape model by python '
+                             '-m face_depth_ros.training.train_shape_model', cause='model_file')
+    shapes = {name: arrays[name].shape for name in _NAMES}
+    points = shapes['mean'][0] if shapes['mean'] else 0
+    modes = shapes['identity'][0] if shapes['identity'] else 0
+    expected = {'mean': (points, 3), 'identity': (modes, points, 3),
+                'expression': (shapes['expression'][:1] or (0,)) + (points, 3),
+                'normals': (points - LANDMARK_COUNT, 3),
+                'projection': (modes, (shapes['projection'] or (0,))[-1])}
+    wrong = [f'{name} {shapes[name]} instead of {expected[name]}'
+             for name in _NAMES if shapes[name] != expected[name]]
+    if wrong or points < LANDMARK_COUNT + _COARSE or min(modes, *shapes['projection']) < 2:
+        raise ModelFileError(f'{where} is no shape model: {"; ".join(wrong) or shapes}',
+                             cause='model_file')
+    if not all(np.isfinite(arrays[name]).all() for name in _NAMES):
+        raise ModelFileError(f'{where} holds numbers that are not finite', cause='model_file')

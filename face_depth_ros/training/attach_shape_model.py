@@ -1,0 +1,120 @@
+# Copyright 2026 face_depth_ros contributors
+# SPDX-License-Identifier: MIT
+"""
+Let a shipped face recogniser use a shape model, and measure anew what its cosines say.
+
+    python -m face_depth_ros.training.attach_shape_model models/face_recognizer.yaml \\
+        models/face_recognizer_shape.npz OUT --dimensions 96 --bank runs/shape_people
+
+`--dimensions` keeps the principal axes of each embedding alone, as told by the people of a bank
+that recognisers are trained on: templates become smaller, and the last layer of each branch does
+that by itself. Writes the network, its spec and the shape model to OUT.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+from typing import Any
+
+from face_depth_ros.core.errors import SettingsError
+from face_depth_ros.core.model_spec import ModelSpec
+from face_depth_ros.networks.face_recognizer import build_face_recognizer, FaceRecognizerConfig
+from face_depth_ros.training.export import export_onnx, store_half, write_checked_spec, write_spec
+from face_depth_ros.training.export_face_recognizer import (
+    embeddings,
+    fixed_inputs,
+    measure,
+    name_shape_model,
+    OUTPUTS,
+)
+from face_depth_ros.training.folding import folded, load_folded
+from face_depth_ros.training.identity_bank import IdentityBank, read_bank
+from face_depth_ros.training.identity_validation import VALIDATION, validation_bank
+import numpy as np
+import torch
+import yaml
+
+LOG = logging.getLogger('attach_shape_model')
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Attach from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('spec', type=Path)
+    parser.add_argument('shape_model', type=Path)
+    parser.add_argument('out', type=Path)
+    parser.add_argument('--dimensions', type=int, default=0, help='of each embedding; 0 = as now')
+    parser.add_argument('--bank', type=Path, default=Path('runs/shape_people'),
+                        help='people by whom the axes are told')
+    parser.add_argument('--assets', default='')
+    parser.add_argument('--validation', type=Path, default=VALIDATION)
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format='%(message)s')
+    judged = validation_bank(options.validation, options.assets)
+    bank = read_bank(options.bank) if options.dimensions else None
+    spec = attach(ModelSpec.load(options.spec), options.shape_model, options.out, judged,
+                  options.dimensions, bank)
+    LOG.info('%s %s rank-1 %s', spec.onnx, spec.sha256[:12], spec.metrics['rank_1'])
+
+
+def attach(spec: ModelSpec, shape_model: Path, out: Path, judged: IdentityBank,
+           dimensions: int = 0, bank: IdentityBank | None = None) -> ModelSpec:
+    """
+    Write network, spec and shape model.
+
+    :param judged: people by whom cosines are calibrated, with surfaces
+    :param dimensions: 0 = as of the spec
+    :param bank: needed with `dimensions`
+    :raises SettingsError: no student, or more dimensions than it has
+    """
+    before = spec.outputs[0].shape[1]
+    network: Any = folded(build_face_recognizer(FaceRecognizerConfig(dimensions=before)))
+    load_folded(network, spec)
+    if dimensions and bank is not None:
+        if not 2 <= dimensions <= before:
+            raise SettingsError(f'--dimensions is {dimensions}, expected 2 to {before}, which '
+                                f'{spec.name} has')
+        said = embeddings(spec, bank, True)
+        for branch, vectors in said.items():
+            keep_axes(getattr(network, branch).linear, principal_axes(vectors, dimensions))
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / f'{spec.name}.onnx'
+    export_onnx(network, fixed_inputs(), path, OUTPUTS)
+    mapping = yaml.safe_load(spec.path.read_text('utf-8'))
+    mapping |= {'onnx': path.name, 'sha256': store_half(path)}
+    for output in mapping['outputs']:
+        output['shape'] = [-1, dimensions or before]
+    mapping['normalisation'] |= name_shape_model(shape_model, path)
+    mapping['trained']['parameters'] = sum(p.numel() for p in network.parameters())
+    written = write_checked_spec(out / spec.path.name, mapping, network, fixed_inputs(),
+                                 spec.parity['unit'])
+    measured = measure(written, judged)
+    mapping['limits']['calibration'] = measured['calibration']
+    mapping['metrics'] |= measured['metrics']
+    mapping['parity'] = written.parity
+    return write_spec(out / spec.path.name, mapping)
+
+
+def principal_axes(vectors: np.ndarray, count: int) -> np.ndarray:
+    """Return the axes (count, D) that keep most of the inner products of vectors (N, D)."""
+    _, values, axes = np.linalg.svd(vectors, full_matrices=False)
+    kept = float((values[:count] ** 2).sum() / (values ** 2).sum())
+    LOG.info('%d of %d dimensions keep %.3f %% of the squares', count, vectors.shape[1],
+             100.0 * kept)
+    return axes[:count].astype(np.float32)
+
+
+@torch.no_grad()
+def keep_axes(linear: torch.nn.Linear, axes: np.ndarray) -> None:
+    """Let a layer give its answers along some axes alone, in place."""
+    turn = torch.from_numpy(axes)
+    linear.weight = torch.nn.Parameter(turn @ linear.weight)
+    linear.bias = torch.nn.Parameter(turn @ linear.bias)
+    linear.out_features = len(axes)
+
+
+if __name__ == '__main__':
+    main()
