@@ -49,6 +49,9 @@ def draw_people(people: int = 6, probes: int = 1, first: int = 0, confused: str 
                 record['mask'] = face
                 record['person'], record['condition'] = person, condition
                 record['yaw'] = 40.0 if name == 'pose' else 5.0
+                record['position'] = 0.0, 0.0, 0.8
+                focal = 0.8 * PHOTO_PX / 0.22
+                record['camera'] = [[focal, 0.0, PHOTO_PX / 2], [0.0, focal, PHOTO_PX / 2]]
                 records.append(record)
     return np.array(records, record_type())
 

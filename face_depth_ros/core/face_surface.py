@@ -50,8 +50,7 @@ def face_surface(depth: np.ndarray, mask: np.ndarray, pixel_of_slope: np.ndarray
     if affine.shape != (2, 3) or points.shape != (LANDMARK_COUNT, 2):
         raise InvalidImageError(f'the camera is {affine.shape} and the landmarks {points.shape}, '
                                 f'expected (2, 3) and ({LANDMARK_COUNT}, 2)')
-    determinant = np.linalg.det(affine[:, :2])
-    if not np.isfinite(affine).all() or abs(determinant) < 1e-12:
+    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:, :2])) < 1e-12:
         raise InvalidImageError(f'the camera {affine.tolist()} maps rays to no plane, expected a '
                                 'finite affine that can be inverted')
     values = np.where(np.isin(mask, SKIN), depth, np.nan).astype(np.float32)

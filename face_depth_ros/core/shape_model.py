@@ -41,8 +41,8 @@ _ROUNDS = ((0.03, True), (0.02, True), (0.015, True), (0.01, False), (0.008, Fal
 _POINT_SIGMA_M = 0.003
 """What a point tells: sensor noise, shared by neighbours, counted as if it were independent."""
 _LANDMARK_SIGMA_M = 0.015
-"""An estimator's landmarks are off by 2 to 4 mm, the same way in all photos of a person and towards
-the mean face, so they say where the face is but little of whose it is."""
+"""An estimator's landmarks are off by 2 to 4 mm, much the same way in all photos of a person and
+towards the mean face: they say where the face is, but little of whose it is."""
 _OUTLIER_M = 0.004
 """Points further away than this count half, and less the further."""
 _FACING = 0.35

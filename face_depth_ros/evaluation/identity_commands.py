@@ -23,11 +23,12 @@ from face_depth_ros.evaluation.identity_protocol import (
     time_networks,
 )
 from face_depth_ros.evaluation.identity_result import identity_result
-from face_depth_ros.evaluation.identity_rows import blank_view, IdentityRows, ROWS
+from face_depth_ros.evaluation.identity_rows import IdentityRows, ROWS
 from face_depth_ros.evaluation.identity_views import FaceLooker
 from face_depth_ros.evaluation.photo_store import first_people, holds_people
 from face_depth_ros.evaluation.rendering import check_rendering
 from face_depth_ros.predictors.estimator_methods import open_estimator, OURS
+from face_depth_ros.predictors.face_embedder import FaceView
 import numpy as np
 from tqdm import tqdm
 
@@ -83,20 +84,25 @@ def _on_rendered(options: argparse.Namespace, rows: IdentityRows,
 
 def _on_photos(parts: Iterable[np.ndarray], dataset: str, options: argparse.Namespace,
                rows: IdentityRows, looker: FaceLooker) -> Evaluation:
-    faces = collect(_batches(parts, looker), rows)
+    typical: list[FaceView] = []
+    faces = collect(_batches(parts, looker, typical), rows)
     scores = judge(faces, condition_settings(faces.kinds, CONDITIONS[1:]), rows)
-    scores.ms = time_networks(rows, blank_view(), _QUICK_RUNS if options.quick else _RUNS)
+    scores.ms = time_networks(rows, typical[0], _QUICK_RUNS if options.quick else _RUNS)
     return identity_result(scores, dataset, f'{dataset}: {_ABOUT}', options)
 
 
-def _batches(parts: Iterable[np.ndarray], looker: FaceLooker) -> Iterator[FaceBatch]:
+def _batches(parts: Iterable[np.ndarray], looker: FaceLooker,
+             typical: list[FaceView]) -> Iterator[FaceBatch]:
+    """Look at all photos; the first measured face is added to `typical`."""
     for photos in parts:
         for start in range(0, len(photos), BATCH):
             some = photos[start:start + BATCH]
-            yield FaceBatch(looker.look(some['color'], some['relief'].astype(np.float32), list(
-                zip(some['position'], some['camera'], strict=True))),
-                            some['person'].tolist(), [CONDITIONS[c] for c in some['condition']],
-                            some['yaw'].tolist())
+            seen = looker.look(some['color'], some['relief'].astype(np.float32), list(
+                zip(some['position'], some['camera'], strict=True)))
+            if not typical and seen.measured:
+                typical.append(seen.measured[0])
+            yield FaceBatch(seen, some['person'].tolist(),
+                            [CONDITIONS[c] for c in some['condition']], some['yaw'].tolist())
 
 
 def _rendering() -> Any:

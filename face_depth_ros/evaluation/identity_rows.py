@@ -3,9 +3,9 @@
 """
 The recognisers that the tables compare, opened: the paper's network, its student, c_Id, others'.
 
-A network of colour and depth makes three rows: both, RGB only, depth only; with a shape model five:
-all, each alone, and without shape. A row that cannot be
-opened (its model is not there) is listed with the reason.
+A network of colour and depth makes three rows: both, RGB only, depth only; with a shape model
+five: all, each alone, and without shape. A row that cannot be opened (its model is not there) is
+listed with the reason.
 """
 
 from __future__ import annotations

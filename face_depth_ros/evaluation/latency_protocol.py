@@ -18,6 +18,7 @@ from face_depth_ros.core.expression_input import SIZE as EXPRESSION_PX
 from face_depth_ros.core.face_box import crop_color, FaceBox, transform_points
 from face_depth_ros.core.face_frame import frame_of, framed_input, within_crop
 from face_depth_ros.core.face_photo import BOX_SIDE_M
+from face_depth_ros.core.face_surface import face_surface, FaceSurface
 from face_depth_ros.core.frames import Detection
 from face_depth_ros.core.mean_head import MEAN_LANDMARKS_M
 from face_depth_ros.core.metrics import percentiles
@@ -41,7 +42,7 @@ DETECTOR_WIDTH, DETECTOR_HEIGHT = 320, 240
 _WARM_UP = 8
 _NEAREST_M, _SPAN_M = 0.6, 0.25
 _MANY_FACES = 4
-_ESTIMATED_PX, _OVAL, _DOME_M = 192, 0.8, 0.05
+_ESTIMATED_PX, _OVAL, _DOME_M, _DOME_AWAY_M = 192, 0.8, 0.05, 0.7
 _FOCAL_PX = 290.0
 """Of a usual camera at the width of the detector's image."""
 
@@ -152,7 +153,8 @@ def _recognise(embedder: FaceEmbedder, color: np.ndarray, box: FaceBox,
         for _ in range(faces):
             frame = frame_of(transform_points(box.image_from_crop(1), landmarks), box)
             seen = framed_input(color, frame, relief, mask, within_crop(frame, box, len(mask)))
-            views.append(FaceView(seen, framed=seen))
+            views.append(FaceView(seen, framed=seen, surface=_dome_surface(relief, mask)
+                                  if embedder.wants_surfaces else None))
         return embedder.embed(views)
     return embedder.embed([FaceView(recognition_input(
         crop_color(color, box, RECOGNITION_PX), relief, mask)) for _ in range(faces)])
@@ -171,6 +173,15 @@ def _dome() -> tuple[np.ndarray, np.ndarray]:
     radius = axis[:, None] ** 2 + axis ** 2
     mask = (radius < _OVAL).astype(np.uint8)
     return np.where(mask > 0, np.float32(_DOME_M) * radius, np.float32(np.nan)), mask
+
+
+def _dome_surface(relief: np.ndarray, mask: np.ndarray) -> FaceSurface:
+    """Return the skin of a dome before a camera."""
+    side = len(mask)
+    focal = side * _DOME_AWAY_M / BOX_SIDE_M
+    camera = np.array([[focal, 0.0, side / 2], [0.0, focal, side / 2]])
+    return face_surface(relief + np.float32(_DOME_AWAY_M), mask, camera,
+                        side * (0.5 + MEAN_LANDMARKS_M[:, :2] / BOX_SIDE_M))
 
 
 def _row(subject: _Subject, times: dict[str, _Times]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ occlusion, all in the light of any place; and a second session, in which light, 
 glasses, expression and pose may all be others.
 
     python -m face_depth_ros.evaluation.render_identity_faces --people 500
-    python -m face_depth_ros.evaluation.render_identity_faces --fixture FILE.npz --people 12
+    python -m face_depth_ros.evaluation.render_identity_faces --fixture FILE.npz --people 16
 
 The first fills runs/identity_faces/test (`evaluate identity` does so by itself), the second writes
 a file with a few people of the validation split, for `evaluate identity --quick`.

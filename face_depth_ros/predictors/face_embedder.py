@@ -47,7 +47,8 @@ class FaceView:
     """
     One face as a recogniser gets it.
 
-    :param inputs: colour, depth and mask of the canonical crop
+    :param inputs: colour, depth and mask of the canonical crop, or the same as `framed` where only
+        that is looked at
     :param has: what of the inputs there really is, some of color and depth
     :param framed: the same in the frame of the landmarks (core.face_frame); for networks that
         ask for it, which else take `inputs`

@@ -78,8 +78,8 @@ def seen_face(color: np.ndarray, estimate: FaceEstimate, enhanced: EnhancedDepth
     landmarks = estimate.landmarks
     upright = None if landmarks is None else transform_points(box.crop_from_image(SIZE), landmarks)
     aligned = _aligned(color, estimate) if five_points else None
-    inputs = recognition_input(crop, relief, mask)
     within = _framed(color, estimate, relief) if framed else None
+    inputs = recognition_input(crop, relief, mask) if within is None else within
     surface = None
     if surfaces and depth == ENHANCED and enhanced is not None and intrinsics is not None:
         surface = measured_surface(enhanced.depth, estimate, relief, intrinsics)

@@ -3,10 +3,9 @@
 """
 Let a shipped face recogniser use a shape model, and measure anew what its cosines say.
 
-    python -m face_depth_ros.training.attach_shape_model models/face_recognizer.yaml \\
-        models/face_recognizer_shape.npz OUT --dimensions 96 --bank runs/shape_people
+    python -m face_depth_ros.training.attach_shape_model models/face_recognizer.yaml SHAPE.npz OUT
 
-`--dimensions` keeps the principal axes of each embedding alone, as told by the people of a bank
+`--dimensions 96` keeps the principal axes of each embedding alone, as told by the people of a bank
 that recognisers are trained on: templates become smaller, and the last layer of each branch does
 that by itself. Writes the network, its spec and the shape model to OUT.
 """

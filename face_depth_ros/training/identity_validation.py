@@ -33,7 +33,7 @@ def validation_bank(folder: Path, assets: str) -> IdentityBank:
         people = photographer.people('validation', range(first, first + _PEOPLE_OF_PART), 0.0)
         moments = [moment for name, moment in SESSIONS.items()
                    for _ in range(1 if name == 'gallery' else PROBES_EACH)]
-        save_part(path, BankBuilder(photographer, surfaces=True).build(people, len(moments), moments,
-                                                        _PEOPLE_OF_PART))
+        builder = BankBuilder(photographer, surfaces=True)
+        save_part(path, builder.build(people, len(moments), moments, _PEOPLE_OF_PART))
         logging.info('%s', path)
     return read_bank(folder)

@@ -3,7 +3,7 @@
 """
 Learn the statistical model of faces that recognisers lay on measured depth (core/shape_model.py).
 
-    python -m face_depth_ros.training.train_shape_model --out models/face_recognizer_shape.npz
+    python -m face_depth_ros.training.train_shape_model --out runs/shape_model.npz
 
 Modes of identity and of expression are the principal components of faces of the train split, of
 thousands of people and of expressions. Then photos are taken of some of those people, the shipped
@@ -22,7 +22,7 @@ from typing import Any
 
 from face_depth_ros.core.errors import SettingsError
 from face_depth_ros.core.shape_model import ShapeModel
-from face_depth_ros.synthesis.assets import find_assets, FaceAssets
+from face_depth_ros.synthesis.assets import FaceAssets, find_assets
 from face_depth_ros.synthesis.expressions import ExpressionTable
 from face_depth_ros.synthesis.identity_photos import (
     ExpressionDraws,
@@ -68,7 +68,7 @@ class Settings:
     :param dimensions: of the embedding
     """
 
-    out: str = 'models/face_recognizer_shape.npz'
+    out: str = 'runs/shape_model.npz'
     bank: str = 'runs/shape_people'
     assets: str = ''
     points: int = 600

@@ -56,7 +56,9 @@ def test_folders_that_hold_no_people(tmp_path: Path) -> None:
 @pytest.mark.parametrize(('field', 'value', 'reason'), [
     ('mask', 7, 'has the label 7 and the condition 4'),
     ('condition', 5, 'has the label 1 and the condition 5'),
-    ('yaw', np.nan, 'a yaw or pitch that is not finite')])
+    ('yaw', np.nan, 'a yaw or pitch that is not finite'),
+    ('camera', np.inf, 'a camera that is not finite'),
+    ('position', -1.0, 'a head behind it')])
 def test_photos_are_checked(tmp_path: Path, field: str, value: float, reason: str) -> None:
     photos = draw_people(1)
     photos[field][0] = value

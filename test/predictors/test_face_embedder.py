@@ -113,9 +113,10 @@ def test_networks_of_ours_may_see_faces_in_frames(tmp_path):
     assert embedder.wants_frames and not plain.wants_frames
     boxed, framed = view(1), view(1, framed=True)
     assert boxed.framed is None and framed.framed.color.shape == (3, 112, 112)
-    assert not np.allclose(framed.framed.color, framed.inputs.color, atol=1.0)
+    assert framed.inputs is framed.framed  # nobody looks at the box then
+    assert not np.allclose(framed.framed.color, boxed.inputs.color, atol=1.0)
     as_boxed, as_framed, without = embedder.embed([
-        replace(framed, framed=framed.inputs), framed, boxed])
+        replace(framed, framed=boxed.inputs), framed, boxed])
     np.testing.assert_allclose(as_boxed.vector, without.vector, atol=1e-5)
     assert np.abs(as_framed.vector - without.vector).max() > 1e-3
     wanted, = plain.embed([replace(framed, inputs=framed.framed)])
