@@ -87,6 +87,8 @@ def attach(spec: ModelSpec, shape_model: Path, out: Path, judged: IdentityBank,
     for output in mapping['outputs']:
         output['shape'] = [-1, dimensions or before]
     mapping['normalisation'] |= name_shape_model(shape_model, path)
+    kept = f' --dimensions {dimensions}' if dimensions else ''
+    mapping['trained']['command'] += f'; train_shape_model; attach_shape_model{kept}'
     mapping['trained']['parameters'] = sum(p.numel() for p in network.parameters())
     written = write_checked_spec(out / spec.path.name, mapping, network, fixed_inputs(),
                                  spec.parity['unit'])

@@ -12,10 +12,10 @@ Turn a checkpoint of a face recogniser into its .onnx and .yaml.
 The last joins the branches that train_recognizer_branch trains apart. A student becomes
 face_recognizer, a network of the paper mask_guided_recognizer. `--shape-model` names the shape
 model that is to stand beside a student (training/train_shape_model.py). Batch normalisation is
-folded, weights are stored as float16. Then people of the validation split are looked at by the exported
-file in the CPU engine, as on a robot: what a cosine says (the probability of one person, and how
-often strangers reach it) is measured on them and stands in the spec. Their photos are kept in
-runs/identity_validation.
+folded, weights are stored as float16. Then people of the validation split are looked at by the
+exported file in the CPU engine, as on a robot: what a cosine says (the probability of one person,
+and how often strangers reach it) is measured on them and stands in the spec. Their photos are
+kept in runs/identity_validation.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from __future__ import annotations
 from functools import partial
 import hashlib
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from drawn_identity_bank import drawn_bank
@@ -128,7 +129,8 @@ def test_people_are_measured_by_gallery_and_probes(monkeypatch: pytest.MonkeyPat
         return {'color': color, 'depth': np.roll(depth, 1, axis=0) if measured else depth}
 
     monkeypatch.setattr(script, 'embeddings', by_person)
-    found = script.measure(None, bank)
+    spec: Any = SimpleNamespace(normalisation={})
+    found = script.measure(spec, bank)
     ranks = found['metrics']['rank_1']
     assert ranks['color'] == ranks['depth, estimated depth'] == 100.0
     assert ranks['color+depth, estimated depth'] == 100.0
