@@ -46,7 +46,7 @@ class FakePredictor:
 
     made: list[FakePredictor] = []
     refuses: tuple[str, ...] = ()
-    wants_frames = True
+    wants_frames = wants_surfaces = True
 
     def __init__(self, name: str, precision: str, shape: tuple[int, ...]) -> None:
         if precision in self.refuses:
@@ -70,6 +70,7 @@ class FakePredictor:
 
     def embed(self, faces: list[FaceView]) -> None:
         assert faces[0].inputs.color.shape == (3, 112, 112)
+        assert faces[0].surface is not None and np.isfinite(faces[0].surface.depth).any()
         self.asked.append(len(faces))
 
     def say(self, faces: list[ExpressionView]) -> None:
