@@ -117,7 +117,6 @@ class IdentityPhotos:
     :param expression: (B, 57)
     :param position: (B, 3) metres, where the head point is in the optical frame
     :param pixel_of_slope: (B, 2, 3) the camera: affine from slopes (x/z, y/z) to pixels
-    :param rotation: (B, 3, 3) from the head frame to the optical frame
     """
 
     photos: PhotoBatch
@@ -127,7 +126,6 @@ class IdentityPhotos:
     expression: torch.Tensor
     position: torch.Tensor
     pixel_of_slope: torch.Tensor
-    rotation: torch.Tensor
 
 
 class IdentityPhotographer:
@@ -180,8 +178,7 @@ class IdentityPhotographer:
         photos = self.composer.compose(self.renderer.render(sitters), moments.style)
         return IdentityPhotos(photos, rows, yaw, pitch, sitters.expression,
                               sitters.poses.position,
-                              camera_of_crops(sitters, self.renderer.size),
-                              sitters.poses.rotation)
+                              camera_of_crops(sitters, self.renderer.size))
 
     def take_relief(self, people: People, rows: torch.Tensor, moments: Moments = TRAINING,
                     ) -> tuple[torch.Tensor, torch.Tensor]:

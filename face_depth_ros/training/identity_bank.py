@@ -234,9 +234,14 @@ def surface_rows(taken: IdentityPhotos, labels: torch.Tensor,
             taken.position.cpu().numpy(), taken.pixel_of_slope.cpu().numpy(), strict=True)):
         surface = face_surface(depth_of_relief(relief[i], position, camera), masks[i], camera,
                                landmarks[i].cpu().numpy() * side)
-        rows.append(np.concatenate([surface.pixel_of_slope.ravel(), surface.landmarks.ravel(),
-                                    surface.depth.ravel()]))
-    return torch.as_tensor(np.stack(rows), dtype=torch.float32, device=taken.position.device)
+        rows.append(row_of_surface(surface))
+    return torch.as_tensor(np.stack(rows), device=taken.position.device)
+
+
+def row_of_surface(surface: FaceSurface) -> np.ndarray:
+    """Return the numbers (F,) float32 of which `surface_of_row` makes the surface again."""
+    return np.concatenate([surface.pixel_of_slope.ravel(), surface.landmarks.ravel(),
+                           surface.depth.ravel()]).astype(np.float32)
 
 
 def surface_of_row(row: np.ndarray) -> FaceSurface:

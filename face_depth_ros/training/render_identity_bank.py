@@ -13,7 +13,6 @@ on different parts (`--first`).
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import dataclass, fields
 import logging
 from pathlib import Path
@@ -24,6 +23,7 @@ from face_depth_ros.synthesis.assets import find_assets
 from face_depth_ros.synthesis.identity_photos import at_size, IdentityPhotographer
 from face_depth_ros.training.bank_files import write_part
 from face_depth_ros.training.identity_bank import BankBuilder, IdentityBank
+from face_depth_ros.training.run import settings_parser
 from face_depth_ros.training.train_face_recognizer import GALLERY, PROBES
 import torch
 
@@ -70,12 +70,7 @@ class Settings:
 
 def main(arguments: list[str] | None = None) -> None:
     """Render what is missing."""
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    for f in fields(Settings):
-        parser.add_argument('--' + f.name.replace('_', '-'), type=type(f.default),
-                            default=f.default)
-    settings = Settings(**vars(parser.parse_args(arguments)))
+    settings = Settings(**vars(settings_parser(Settings, __doc__).parse_args(arguments)))
     logging.basicConfig(level=logging.INFO, format='%(asctime)s %(message)s')
     torch.set_num_threads(settings.threads)
     started = time.monotonic()

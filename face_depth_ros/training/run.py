@@ -107,14 +107,20 @@ class Run(Generic[NetworkT]):
     state: TrainingState = field(default_factory=lambda: TrainingState(commit=current_commit()))
 
 
-def parse_settings(settings_type: type[SettingsT], description: str | None,
-                   arguments: Sequence[str] | None = None) -> tuple[SettingsT, bool]:
-    """Return the settings from the command line, and whether to resume."""
+def settings_parser(settings_type: type[Any], description: str | None) -> argparse.ArgumentParser:
+    """Return a parser with an option for each field of a dataclass, all of which have defaults."""
     parser = argparse.ArgumentParser(description=description,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     for f in fields(settings_type):
         parser.add_argument('--' + f.name.replace('_', '-'), type=type(f.default),
                             default=f.default)
+    return parser
+
+
+def parse_settings(settings_type: type[SettingsT], description: str | None,
+                   arguments: Sequence[str] | None = None) -> tuple[SettingsT, bool]:
+    """Return the settings from the command line, and whether to resume."""
+    parser = settings_parser(settings_type, description)
     parser.add_argument('--resume', action='store_true')
     values = vars(parser.parse_args(arguments))
     resume = values.pop('resume')

@@ -14,8 +14,7 @@ are kept in runs/shape_people. Ten minutes on a CPU; no gradient is computed.
 
 from __future__ import annotations
 
-import argparse
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 import logging
 from pathlib import Path
 from typing import Any
@@ -26,19 +25,14 @@ from face_depth_ros.synthesis.assets import FaceAssets, find_assets
 from face_depth_ros.synthesis.expressions import ExpressionTable
 from face_depth_ros.synthesis.identity_photos import (
     ExpressionDraws,
-    IdentityPhotographer,
     SESSIONS,
     TRAINING,
 )
 from face_depth_ros.synthesis.identity_splits import identity_coefficients
 from face_depth_ros.synthesis.morphable_head import HEAD_POINT_CM, MorphableHead
-from face_depth_ros.training.identity_bank import (
-    BankBuilder,
-    IdentityBank,
-    read_bank,
-    surface_of_row,
-)
-from face_depth_ros.training.render_identity_bank import part_path, save_part
+from face_depth_ros.training.identity_bank import IdentityBank, surface_of_row
+from face_depth_ros.training.identity_validation import photographed
+from face_depth_ros.training.run import settings_parser
 import numpy as np
 import torch
 
@@ -91,15 +85,12 @@ class Settings:
 
 def main(arguments: list[str] | None = None) -> None:
     """Learn and write a model."""
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    for f in fields(Settings):
-        parser.add_argument('--' + f.name.replace('_', '-'), type=type(f.default),
-                            default=f.default)
-    settings = Settings(**vars(parser.parse_args(arguments)))
+    settings = Settings(**vars(settings_parser(Settings, __doc__).parse_args(arguments)))
     logging.basicConfig(level=logging.INFO, format='%(asctime)s %(message)s')
     arrays = learn_modes(find_assets(settings.assets or None), settings)
-    photos = photographed(settings)
+    numbers = range(_FIRST_PERSON, _FIRST_PERSON + settings.people)
+    photos = photographed(Path(settings.bank), settings.assets, 'train', numbers,
+                          [SESSIONS[name] for name in _MOMENTS], _SEED, _PEOPLE_OF_PART)
     arrays['projection'] = learn_projection(ShapeModel(arrays), photos, settings.dimensions)
     save_model(Path(settings.out), arrays)
 
@@ -191,23 +182,6 @@ def principal_modes(shapes: np.ndarray, count: int) -> tuple[np.ndarray, np.ndar
     LOG.info('%d modes hold %.2f %% of the variance', count, 100.0 * share)
     modes = axes[:count] * (values[:count, None] / np.sqrt(len(shapes)))
     return mean, modes.reshape(count, *mean.shape)
-
-
-def photographed(settings: Settings) -> IdentityBank:
-    """Read the photos of people of the train split, taken here where they are missing."""
-    folder = Path(settings.bank)
-    for number in range(-(-settings.people // _PEOPLE_OF_PART)):
-        path = part_path(folder, number)
-        if path.exists():
-            continue
-        photographer = IdentityPhotographer(find_assets(settings.assets or None), 'cpu',
-                                            _SEED + number, backgrounds=40)
-        first = _FIRST_PERSON + number * _PEOPLE_OF_PART
-        people = photographer.people('train', range(first, first + _PEOPLE_OF_PART), 0.0)
-        save_part(path, BankBuilder(photographer, surfaces=True).build(
-            people, len(_MOMENTS), [SESSIONS[name] for name in _MOMENTS], _PEOPLE_OF_PART))
-        LOG.info('%s', path)
-    return read_bank(folder)
 
 
 def learn_projection(model: ShapeModel, photos: IdentityBank, dimensions: int) -> np.ndarray:

@@ -13,7 +13,7 @@ from face_depth_ros.core.identity_calibration import read_calibrations
 from face_depth_ros.core.model_spec import find_model
 from face_depth_ros.predictors.face_embedder import FaceEmbedder
 from face_depth_ros.training import attach_shape_model as script
-from face_depth_ros.training.identity_bank import IdentityBank
+from face_depth_ros.training.identity_bank import IdentityBank, row_of_surface
 import numpy as np
 import pytest
 import torch
@@ -27,8 +27,7 @@ def bank() -> IdentityBank:
     rows = []
     for person in drawn.person.tolist():
         seen = seen_surface(shapes[person], noise=0.0005, seed=len(rows))
-        rows.append(np.concatenate([seen.pixel_of_slope.ravel(), seen.landmarks.ravel(),
-                                    seen.depth.ravel()]).astype(np.float32))
+        rows.append(row_of_surface(seen))
     rows[-1][6 + 136:] = np.nan
     return IdentityBank(**{**vars(drawn), 'surface': torch.from_numpy(np.stack(rows))})
 

@@ -163,8 +163,7 @@ class Photographer:
                        torch.zeros(count, dtype=torch.bool)), rows,
             torch.full((count,), 3.0), torch.zeros(count), torch.zeros(count, 57),
             torch.tensor([[0.0, 0.0, 0.8]]).repeat(count, 1),
-            torch.tensor([[[700.0, 0.0, 96.0], [0.0, 700.0, 96.0]]]).repeat(count, 1, 1),
-            torch.diag(torch.tensor([1.0, -1.0, -1.0])).repeat(count, 1, 1))
+            torch.tensor([[[700.0, 0.0, 96.0], [0.0, 700.0, 96.0]]]).repeat(count, 1, 1))
 
 
 class Crowd:

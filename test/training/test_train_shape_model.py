@@ -9,11 +9,10 @@ from pathlib import Path
 from drawn_identity_bank import drawn_bank
 from drawn_shapes import MODES, seen_surface, shape_arrays
 from face_depth_ros.core.errors import SettingsError
-from face_depth_ros.core.face_surface import FaceSurface
 from face_depth_ros.core.shape_model import ShapeModel
 from face_depth_ros.synthesis.assets import FaceAssets
 from face_depth_ros.training import train_shape_model as script
-from face_depth_ros.training.identity_bank import IdentityBank, surface_of_row
+from face_depth_ros.training.identity_bank import IdentityBank, row_of_surface, surface_of_row
 import numpy as np
 import pytest
 import torch
@@ -28,18 +27,13 @@ def bank_of_faces(people: int, images: int) -> IdentityBank:
     for number, person in enumerate(bank.person.tolist()):
         seen = seen_surface(shapes[person], rng.standard_normal(3) * 0.5, noise=0.001,
                             yaw=rng.uniform(-0.3, 0.3), seed=number)
-        rows.append(row_of(seen))
+        rows.append(row_of_surface(seen))
     return IdentityBank(**{**vars(bank), 'surface': torch.from_numpy(np.stack(rows))})
-
-
-def row_of(seen: FaceSurface) -> np.ndarray:
-    return np.concatenate([seen.pixel_of_slope.ravel(), seen.landmarks.ravel(),
-                           seen.depth.ravel()]).astype(np.float32)
 
 
 def test_surfaces_come_back_from_their_rows() -> None:
     seen = seen_surface(np.zeros(MODES))
-    found = surface_of_row(row_of(seen))
+    found = surface_of_row(row_of_surface(seen))
     np.testing.assert_array_equal(found.depth, seen.depth)
     np.testing.assert_allclose(found.pixel_of_slope, seen.pixel_of_slope, rtol=1e-6)
     np.testing.assert_allclose(found.landmarks, seen.landmarks, atol=1e-6)
