@@ -24,6 +24,7 @@ import io
 from pathlib import Path
 import zipfile
 
+import cv2
 from face_depth_ros.core.errors import ModelFileError
 from face_depth_ros.core.face_photo import LANDMARK_COUNT
 from face_depth_ros.core.face_surface import FaceSurface
@@ -100,14 +101,8 @@ class ShapeModel:
         self.dimensions = projection.shape[1]
         points = len(normals)
         self._flat = self.modes.reshape(len(self.modes), -1)
-        # How far a mode moves a point along its normal, (V, K + E): the same in every pose.
-        self._along = np.ascontiguousarray(
-            np.einsum('kvc,vc->vk', self.modes[:, :points], normals))
-        self._of_landmarks = np.ascontiguousarray(self.modes[:, points:].transpose(1, 2, 0))
-        coarse = np.zeros(len(self.modes), bool)
-        coarse[:_COARSE_MODES] = True
-        coarse[self.identities:self.identities + _COARSE_MODES] = True
-        self._coarse = np.flatnonzero(coarse)
+        self._coarse = self._detail(min(_COARSE, points), _COARSE_MODES)
+        self._fine = self._detail(points, len(self.modes))
         rigid = mean[points:][list(RIGID_LANDMARKS)].astype(np.float64)
         self._threads = ThreadpoolController()
         self._rigid_mean = rigid.mean(axis=0)
@@ -165,11 +160,13 @@ class ShapeModel:
         position = position + (0.0, 0.0, shift)
         points, residual = 0, np.inf
         for gate, coarse in _ROUNDS:
-            step = self._step(camera, rotation, position, code, gate, coarse)
+            step = self._step(camera, rotation, position, code, gate,
+                              self._coarse if coarse else self._fine)
             if step is None:
                 return None
             turn, move, change, points, residual = step
-            rotation, position = _turned(turn) @ rotation, position + move
+            position = position + rotation @ move
+            rotation = rotation @ cv2.Rodrigues(turn)[0]
             code = code + change
         return ShapeFit(code[:self.identities].astype(np.float32),
                         code[self.identities:].astype(np.float32), rotation, position, points,
@@ -219,37 +216,53 @@ class ShapeModel:
         known = np.isfinite(measured)
         return float(np.median(measured[known])) if known.sum() >= _LEAST_POINTS / 4 else None
 
-    def _step(self, camera: _Camera, rotation: np.ndarray, position: np.ndarray,
-              code: np.ndarray, gate: float, coarse: bool,
-              ) -> tuple[np.ndarray, np.ndarray, np.ndarray, int, float] | None:
-        """Return turn, move, change of the code; and points and residual before it."""
+    def _detail(self, count: int, most: int) -> _Detail:
+        """Return what the first points and modes, of identity and of expression, change."""
         total = len(self.normals)
-        moved = (self.mean + (code.astype(np.float32) @ self._flat).reshape(-1, 3)) @ rotation.T
-        count = min(_COARSE, total) if coarse else total
-        modes = self._coarse if coarse else np.arange(len(self.modes))
-        points = moved[:count] + position
-        normals = self.normals[:count] @ rotation.T
-        off = ((camera.look(points) - points) * normals).sum(axis=1)
-        facing = -(points * normals).sum(axis=1) / np.linalg.norm(points, axis=1)
-        with np.errstate(invalid='ignore'):
-            used = np.flatnonzero((np.abs(off) < gate) & (facing > _FACING))
-        if len(used) < _LEAST_POINTS * count / total / 2:
+        chosen = np.r_[:min(most, self.identities),
+                       self.identities:min(self.identities + most, len(self.modes))]
+        modes = self.modes[chosen]
+        points = self.mean[:count]
+        turned = _cross(points, self.normals[:count])
+        along = np.einsum('kvc,vc->vk', modes[:, :count], self.normals[:count])
+        x, y, z = self.mean[total:].T
+        zero, one = np.zeros_like(x), np.ones_like(x)
+        pose = np.array([[zero, z, -y, one, zero, zero], [-z, zero, x, zero, one, zero],
+                         [y, -x, zero, zero, zero, one]]).transpose(0, 2, 1)
+        marks = np.concatenate([pose, modes[:, total:].transpose(2, 1, 0)], axis=2)
+        return _Detail(chosen, np.concatenate([turned, self.normals[:count], along], axis=1),
+                       np.ascontiguousarray(marks))
+
+    def _step(self, camera: _Camera, rotation: np.ndarray, position: np.ndarray,
+              code: np.ndarray, gate: float, detail: _Detail,
+              ) -> tuple[np.ndarray, np.ndarray, np.ndarray, int, float] | None:
+        """Return turn and move of the head in its frame, change of the code; points, residual."""
+        total, count = len(self.normals), len(detail.points)
+        back = rotation.T.astype(np.float32)
+        moved = (self.mean + (code.astype(np.float32) @ self._flat).reshape(-1, 3)) @ back
+        points, marks = moved[:count] + position, moved[total:] + position
+        normals = self.normals[:count] @ back
+        off = _dot(camera.look(points) - points, normals)
+        facing = _dot(points, normals) < -_FACING * np.sqrt(_dot(points, points))
+        used = facing & (np.abs(off) < gate)
+        seen = int(np.count_nonzero(used))
+        if seen < _LEAST_POINTS * count / total / 2:
             return None
-        off = off[used]
-        weight = np.sqrt(total / count / (1.0 + (off / _OUTLIER_M) ** 2)) / _POINT_SIGMA_M
-        normals = normals[used]
-        along = self._along[used]
-        jacobian = np.concatenate([_cross(moved[used], normals), normals,
-                                   along[:, modes] if coarse else along], axis=1)
-        jacobian *= weight[:, None]
-        of_marks, marks_off = self._landmark_rows(camera, rotation, moved[total:], position, modes)
-        rows = np.concatenate([jacobian, of_marks]).astype(np.float32)
-        wanted = np.concatenate([off * weight, marks_off]).astype(np.float32)
+        off = np.where(used, off, 0.0)
+        weight = (used * (np.sqrt(total / count) / _POINT_SIGMA_M)
+                  / np.sqrt(1.0 + (off / _OUTLIER_M) ** 2)).astype(np.float32)
+        # Points first, then the landmarks across and down; columns: turn, move, modes.
+        rows = np.empty((count + 2 * LANDMARK_COUNT, 6 + len(detail.modes)), np.float32)
+        wanted = np.empty(len(rows), np.float32)
+        np.multiply(detail.points, weight[:, None], out=rows[:count])
+        wanted[:count] = off * weight
+        _landmark_rows(camera.landmarks, back, marks, detail.landmarks, rows[count:],
+                       wanted[count:])
         normal = (rows.T @ rows).astype(np.float64)
-        right = (rows.T @ wanted).astype(np.float64)
+        right = (wanted @ rows).astype(np.float64)
         index = np.arange(6, len(normal))
         normal[index, index] += 1.0  # the prior: coefficients of variance 1
-        right[6:] -= code[modes]
+        right[6:] -= code[detail.modes]
         try:
             solved = np.linalg.solve(normal, right)
         except np.linalg.LinAlgError:
@@ -257,48 +270,68 @@ class ShapeModel:
         if not np.isfinite(solved).all():
             return None
         change = np.zeros(len(self.modes))
-        change[modes] = solved[6:]
-        return (solved[:3], solved[3:6], change, len(used),
-                float(np.sqrt(np.mean(off ** 2))))
+        change[detail.modes] = solved[6:]
+        return solved[:3], solved[3:6], change, seen, float(np.sqrt(off @ off / seen))
 
-    def _landmark_rows(self, camera: _Camera, rotation: np.ndarray, moved: np.ndarray,
-                       position: np.ndarray, modes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return rows and right sides of the landmarks, in sigmas; metres across the ray."""
-        points = moved + position
-        slope, depth = points[:, :2] / points[:, 2:], points[:, 2:]
-        off = (camera.landmarks - slope) * depth  # (N, 2)
-        weight = 1.0 / np.sqrt(1.0 + (off / (3.0 * _LANDMARK_SIGMA_M)) ** 2) / _LANDMARK_SIGMA_M
-        shapes = self._of_landmarks[:, :, modes]  # (N, 3, M)
-        ways = np.zeros((len(moved), 3, 6 + len(modes)), np.float32)
-        x, y, z = moved.T
-        ways[:, 0, 1], ways[:, 0, 2] = z, -y
-        ways[:, 1, 0], ways[:, 1, 2] = -z, x
-        ways[:, 2, 0], ways[:, 2, 1] = y, -x
-        ways[:, (0, 1, 2), (3, 4, 5)] = 1.0
-        ways[:, :, 6:] = rotation.astype(np.float32) @ shapes
-        across = ways[:, :2] - slope.astype(np.float32)[:, :, None] * ways[:, 2:]  # (N, 2, 6 + M)
-        rows = (across * weight.astype(np.float32)[:, :, None]).reshape(2 * len(moved), -1)
-        return rows, (off * weight).ravel()
+
+@dataclass(frozen=True)
+class _Detail:
+    """
+    What moves in a round, and how, in the frame of the head; seen from the mean face throughout.
+
+    :param modes: (M,) the numbers of the modes
+    :param points: (P, 6 + M) how turns, moves and modes move points along their normals
+    :param landmarks: (3, 68, 6 + M) how they move the landmarks
+    """
+
+    modes: np.ndarray
+    points: np.ndarray
+    landmarks: np.ndarray
+
+
+def _landmark_rows(seen: np.ndarray, back: np.ndarray, places: np.ndarray, moves: np.ndarray,
+                   rows: np.ndarray, wanted: np.ndarray) -> None:
+    """
+    Fill in what the landmarks say, in sigmas: metres across the ray, then down.
+
+    :param seen: (68, 2) slopes; back: (3, 3) float32, the rotation transposed
+    :param places: (68, 3) metres in the optical frame; moves: of `_Detail.landmarks`
+    :param rows: (136, 6 + M), wanted: (136,) float32, to be filled
+    """
+    depth = places[:, 2]
+    slope = places[:, :2].T / depth
+    off = (seen.T - slope) * depth  # (2, 68)
+    weight = 1.0 / (np.sqrt(1.0 + (off / (3.0 * _LANDMARK_SIGMA_M)) ** 2) * _LANDMARK_SIGMA_M)
+    x, y, z = (back.T @ moves.reshape(3, -1)).reshape(moves.shape)
+    for out, along, tilt, much in zip(np.split(rows, 2), (x, y), slope.astype(np.float32),
+                                      weight.astype(np.float32), strict=True):
+        # Less what the new depth does to the ray.
+        np.subtract(along, tilt[:, None] * z, out=out)
+        out *= much[:, None]
+    wanted[:] = (off * weight).ravel()
 
 
 class _Camera:
     """Looks up what was measured along the ray to a point."""
 
     def __init__(self, surface: FaceSurface) -> None:
-        self._affine = surface.pixel_of_slope
-        self._inverse = np.linalg.inv(self._affine[:, :2])
-        self._depth, self._side = surface.depth.ravel(), len(surface.depth)
         self.landmarks = surface.landmarks
+        linear, offset = surface.pixel_of_slope[:, :2], surface.pixel_of_slope[:, 2]
+        # From slopes to cells of a picture with a border where nothing was measured, and from
+        # cells to the slopes of their centres.
+        self._linear, self._offset = linear.T, offset + 1.0
+        self._inverse = np.linalg.inv(linear).T
+        self._depth = np.pad(surface.depth, 1, constant_values=np.nan)
 
     def look(self, points: np.ndarray) -> np.ndarray:
         """Return the measured points (N, 3) in whose pixels points lie; NaN where none was."""
-        slopes = points[:, :2] / points[:, 2:]
-        cell = np.floor(slopes @ self._affine[:, :2].T + self._affine[:, 2])
-        inside = ((cell >= 0) & (cell < self._side)).all(axis=1)
-        index = np.where(inside, cell[:, 1] * self._side + cell[:, 0], 0).astype(np.int64)
-        depth = np.where(inside, self._depth[index], np.nan)
-        centre = (cell + 0.5 - self._affine[:, 2]) @ self._inverse.T
-        return np.concatenate([centre * depth[:, None], depth[:, None]], axis=1)
+        cells = np.floor(points[:, :2] / points[:, 2:] @ self._linear + self._offset)
+        column, row = np.clip(cells, 0, len(self._depth) - 1).astype(np.intp).T
+        seen = np.empty((len(points), 3))
+        seen[:, 2] = self._depth[row, column]
+        np.matmul(cells + (0.5 - self._offset), self._inverse, out=seen[:, :2])
+        seen[:, :2] *= seen[:, 2:]
+        return seen
 
 
 def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -307,13 +340,10 @@ def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.stack([y * w - z * v, z * u - x * w, x * v - y * u], axis=1)
 
 
-def _turned(vector: np.ndarray) -> np.ndarray:
-    """Return the rotation about a vector by its length (Rodrigues), (3, 3)."""
-    angle = float(np.linalg.norm(vector))
-    x, y, z = vector / max(angle, 1e-12)
-    cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
-    turned: np.ndarray = np.eye(3) + np.sin(angle) * cross + (1.0 - np.cos(angle)) * cross @ cross
-    return turned
+def _dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Return inner products of rows (N, 3), (N,)."""
+    product: np.ndarray = np.einsum('ij,ij->i', a, b)
+    return product
 
 
 def _check(arrays: dict[str, np.ndarray], where: str) -> None:

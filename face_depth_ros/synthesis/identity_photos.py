@@ -72,6 +72,8 @@ def at_size(moments: Moments, size: int) -> Moments:
 
 
 TRAINING = Moments()
+TURNED = Moments(yaw=(0.0, 90.0), frontal=0.0)
+"""As many faces at each yaw, what face shapes are learnt from and judged on."""
 _STILL = PhotoStyle(occluders=0.0, degraded=0.35, shadows=0.2, cut=0.0, noise_m=(0.0005, 0.003))
 _FRONTAL = Moments(yaw=(0.0, 8.0), frontal=0.0, pitch_sigma=4.0, expressive=0.0, speaking=0.0,
                    other_hair=0.0, glasses=False, style=_STILL)

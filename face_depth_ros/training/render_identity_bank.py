@@ -1,9 +1,10 @@
 # Copyright 2026 face_depth_ros contributors
 # SPDX-License-Identifier: MIT
 """
-Render the photos that face recognisers are trained on, into files.
+Render the photos that face recognisers and face shapes are trained on, into files.
 
     python -m face_depth_ros.training.render_identity_bank --assets DIR --people 3000 --images 6
+    python -m face_depth_ros.training.render_identity_bank --learns shape --images 2
 
 writes runs/identity_bank/part_00000.npz and so on, 100 people each. For a CPU, which renders ten
 photos a second and core; on a GPU the training scripts render anew faster than files are read.
@@ -20,7 +21,7 @@ import time
 
 from face_depth_ros.core.errors import SettingsError
 from face_depth_ros.synthesis.assets import find_assets
-from face_depth_ros.synthesis.identity_photos import at_size, IdentityPhotographer
+from face_depth_ros.synthesis.identity_photos import at_size, IdentityPhotographer, TURNED
 from face_depth_ros.training.bank_files import write_part
 from face_depth_ros.training.identity_bank import BankBuilder, IdentityBank
 from face_depth_ros.training.run import settings_parser
@@ -29,6 +30,7 @@ import torch
 
 LOG = logging.getLogger('render_identity_bank')
 PEOPLE_OF_PART = 100
+LEARNS = ('recognition', 'shape')
 _BATCH = 20
 _FIRST_PERSON = 20_000
 """People before this one are those of runs that render onto their device."""
@@ -42,7 +44,9 @@ class Settings:
     :param assets: folder of the synthesis assets; '' = found by itself
     :param out: folder of the parts
     :param people: of the train split
-    :param images: photos of each, the first one as for a gallery
+    :param images: photos of each; for recognition the first one is as for a gallery
+    :param learns: recognition: faces in the frame of their landmarks, to 75 degrees; shape: faces
+        in their boxes, to 90 degrees
     :param first: number of the first part to render
     :param size: pixels along a side of the photos; a recogniser looks at 112 of them, 128 render
         twice as fast as 192
@@ -54,6 +58,7 @@ class Settings:
     out: str = 'runs/identity_bank'
     people: int = 3000
     images: int = 6
+    learns: str = 'recognition'
     first: int = 0
     size: int = 192
     threads: int = 1
@@ -64,6 +69,8 @@ class Settings:
             'people', 'images', 'size', 'threads', 'max_minutes') if getattr(self, name) <= 0]
         if self.first < 0:
             problems.append(f'first is {self.first}, expected >= 0')
+        if self.learns not in LEARNS:
+            problems.append(f'learns is {self.learns!r}, expected {" or ".join(LEARNS)}')
         if problems:
             raise SettingsError('settings of the identity bank: ' + '; '.join(problems))
 
@@ -88,8 +95,10 @@ def render_part(settings: Settings, number: int) -> IdentityBank:
                                         backgrounds=100, size=settings.size)
     first = _FIRST_PERSON + number * PEOPLE_OF_PART
     people = photographer.people('train', range(first, first + PEOPLE_OF_PART))
-    moments = [at_size(m, settings.size) for m in (GALLERY, PROBES)]
-    return BankBuilder(photographer).build(people, settings.images, moments, _BATCH)
+    recognised = settings.learns == 'recognition'
+    moments = (GALLERY, PROBES) if recognised else (TURNED,)
+    return BankBuilder(photographer, framed=recognised).build(
+        people, settings.images, [at_size(m, settings.size) for m in moments], _BATCH)
 
 
 def part_path(folder: Path, number: int) -> Path:

@@ -44,7 +44,7 @@ from face_depth_ros.networks.face_shape import (
 )
 from face_depth_ros.synthesis.assets import find_assets
 from face_depth_ros.synthesis.face_mesh import VERTICES
-from face_depth_ros.synthesis.identity_photos import IdentityPhotographer, Moments, TRAINING
+from face_depth_ros.synthesis.identity_photos import IdentityPhotographer, TRAINING, TURNED
 from face_depth_ros.synthesis.morphable_head import MorphableHead
 from face_depth_ros.training.code_regression import solve_last_layer
 from face_depth_ros.training.identity_bank import BankBuilder, IdentityBank, read_bank
@@ -77,7 +77,6 @@ _SYNC_STEPS = 20
 _DECODER_BATCH, _DECODER_RATE, _DECODER_STEPS = 1024, 0.3, 60
 _ANALYSED = 20_000
 """Photos whose whole shapes give the principal components."""
-_JUDGED = Moments(yaw=(0.0, 90.0), frontal=0.0)
 
 
 @dataclass(frozen=True)
@@ -215,10 +214,10 @@ def render_banks(settings: Settings, fabric: Fabric) -> tuple[IdentityBank, Iden
     builder = BankBuilder(photographer, framed=False)
     size = 256 if fabric.device.type == 'cuda' else 16
     judged = photographer.people('validation', range(settings.validation_people))
-    validation = builder.build(judged, 4, (_JUDGED,), size)
+    validation = builder.build(judged, 4, (TURNED,), size)
     people = photographer.people('train', range(settings.people))
     # Turned faces are rarer in a bank for recognition than in what is judged.
-    moment = _JUDGED if settings.bank else TRAINING
+    moment = TURNED if settings.bank else TRAINING
     bank = builder.build(people, settings.images, (moment,), size, settings.render_minutes)
     return joined(bank, read_bank(Path(settings.bank))) if settings.bank else bank, validation
 
