@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 import copy
 import math
-from typing import Any, cast
+from typing import Any, cast, TypeGuard
 
 from face_depth_ros.core.errors import SettingsError
 from face_depth_ros.core.model_spec import ModelSpec
@@ -27,9 +27,10 @@ def folded(network: nn.Module) -> nn.Module:
     network = copy.deepcopy(network).eval()
     for module in list(network.modules()):
         for name, child in list(module.named_children()):
-            if (isinstance(child, nn.Sequential) and len(child) == 2
-                    and isinstance(child[0], nn.Conv2d) and isinstance(child[1], nn.BatchNorm2d)):
-                setattr(module, name, fuse_conv_bn_eval(child[0], child[1]))
+            if _is_normalised(child):
+                fused = fuse_conv_bn_eval(child[0], child[1])
+                setattr(module, name, fused if len(child) == 2 else nn.Sequential(
+                    fused, nn.Identity(), *child[2:]))
         linear, after = getattr(module, 'linear', None), getattr(module, 'normalize', None)
         if isinstance(linear, nn.Linear) and isinstance(after, nn.BatchNorm1d):
             module.linear = fuse_linear_bn_eval(linear, after)
@@ -39,6 +40,40 @@ def folded(network: nn.Module) -> nn.Module:
             module.places = fuse_conv_bn_eval(places, after)
             module.normalize_places = nn.Identity()
     return network
+
+
+def _is_normalised(module: nn.Module) -> TypeGuard[nn.Sequential]:
+    """Whether a module is a convolution, its normalisation, and maybe more."""
+    return (isinstance(module, nn.Sequential) and len(module) >= 2
+            and isinstance(module[0], nn.Conv2d) and isinstance(module[1], nn.BatchNorm2d))
+
+
+@torch.no_grad()
+def load_in_order(network: nn.Module, spec: ModelSpec) -> None:
+    """
+    Take convolutions and slopes of PReLUs of a shipped file into a network that is folded.
+
+    Files keep no names of layers that were folded at export; their order is that of the network.
+
+    :raises SettingsError: the file is of another network
+    """
+    model = onnx.load_from_string(spec.read_onnx())
+    stored = {tensor.name.removesuffix('.half'): torch.tensor(numpy_helper.to_array(tensor))
+              for tensor in model.graph.initializer}
+    taken = {kind: [[stored[name].float() for name in node.input if name in stored]
+                    for node in model.graph.node if node.op_type == kind]
+             for kind in ('Conv', 'PRelu')}
+    for kind, layers in (('Conv', [m for m in network.modules() if isinstance(m, nn.Conv2d)]),
+                         ('PRelu', [m for m in network.modules() if isinstance(m, nn.PReLU)])):
+        found = taken[kind]
+        sizes = [[p.numel() for p in layer.parameters()] for layer in layers]
+        if sizes != [[value.numel() for value in values] for values in found]:
+            raise SettingsError(f'{spec.onnx} has {len(found)} layers {kind} of other sizes than '
+                                f'the {len(layers)} of {type(network).__name__}: it is of '
+                                'another network; export that again')
+        for layer, values in zip(layers, found, strict=True):
+            for own, value in zip(layer.parameters(), values, strict=True):
+                own.copy_(value.reshape(own.shape))
 
 
 def load_folded(network: nn.Module, spec: ModelSpec) -> None:
@@ -87,6 +122,8 @@ def unfold(network: nn.Module, folded: nn.Module, run: Callable[[nn.Module], Any
             target.weight.copy_(weight * scale.view(-1, *[1] * (weight.ndim - 1)))
             if after is None and target.bias is not None:
                 target.bias.copy_(bias)
+        elif isinstance(layer, nn.PReLU):
+            cast(nn.PReLU, own).weight.copy_(layer.weight)
     run(network)
     for hook in hooks:
         hook.remove()
@@ -97,6 +134,8 @@ def _normalisation(modules: dict[str, nn.Module], name: str) -> nn.Module | None
     if isinstance(own, nn.Sequential):
         return own[1]
     parent, _, last = name.rpartition('.')
+    if _is_normalised(modules[parent]):
+        return modules[parent][1] if last == '0' else None
     found = getattr(modules[parent], _NORMALISED.get(last, ''), None)
     return found if isinstance(found, nn.BatchNorm1d | nn.BatchNorm2d) else None
 

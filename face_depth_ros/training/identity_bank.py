@@ -12,7 +12,7 @@ the device, 100 KB a photo.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 import logging
 import math
 from pathlib import Path
@@ -48,6 +48,7 @@ LOG = logging.getLogger('identity_bank')
 _LEAST_FACE = 0.04
 """A mask that covers less of the crop shows no face; the estimator's node publishes none."""
 _COVERED = 0.5
+_DEPTHS = ('estimated', 'measured')
 _SEEN_PX = 192
 """Pixels along a side of the estimator's crop."""
 
@@ -291,17 +292,20 @@ def batch_of(bank: IdentityBank, rows: torch.Tensor, measured: torch.Tensor,
     return (bank.color[rows].float(), depth.float()[:, None], bank.mask[rows].float()[:, None])
 
 
-def read_bank(folder: Path) -> IdentityBank:
+def read_bank(folder: Path, *, depth: bool = True) -> IdentityBank:
     """
     Read the parts that render_identity_bank has written, people numbered through.
 
+    :param depth: whether to read depth inputs, half of a bank; else they are (N, 0)
     :raises SettingsError: there is none, or one is damaged
     """
     parts: list[dict[str, torch.Tensor]] = []
     people = 0
     for path in sorted(folder.glob('part_*.npz')):
-        arrays = read_arrays(path, [f.name for f in fields(IdentityBank)])
+        arrays = read_arrays(path, [f.name for f in fields(IdentityBank)
+                                    if depth or f.name not in _DEPTHS])
         part = {name: torch.from_numpy(values) for name, values in arrays.items()}
+        part |= {name: torch.zeros(len(part['person']), 0) for name in _DEPTHS if name not in part}
         part['person'] = part['person'] + people
         people += len(part['identity'])
         parts.append(part)
@@ -310,6 +314,12 @@ def read_bank(folder: Path) -> IdentityBank:
                             'face_depth_ros.training.render_identity_bank`')
     return IdentityBank(**{name: torch.cat([part[name] for part in parts])
                            for name in parts[0]})
+
+
+def without_depth(bank: IdentityBank) -> IdentityBank:
+    """Return a bank without depth inputs, as `read_bank` without them."""
+    return replace(bank, **{name: torch.zeros(len(bank), 0, device=bank.person.device)
+                            for name in _DEPTHS})
 
 
 def on_device(bank: IdentityBank, device: torch.device) -> IdentityBank:
@@ -325,4 +335,4 @@ def rows_of_bank(bank: IdentityBank, rows: torch.Tensor) -> IdentityBank:
 
 
 __all__ = ['BankBuilder', 'batch_of', 'depth_inputs', 'IdentityBank', 'load_estimator',
-           'on_device', 'read_bank', 'rows_of_bank', 'SIZE']
+           'on_device', 'read_bank', 'rows_of_bank', 'SIZE', 'without_depth']

@@ -47,10 +47,15 @@ from face_depth_ros.synthesis.face_mesh import VERTICES
 from face_depth_ros.synthesis.identity_photos import IdentityPhotographer, TRAINING, TURNED
 from face_depth_ros.synthesis.morphable_head import MorphableHead
 from face_depth_ros.training.code_regression import solve_last_layer
-from face_depth_ros.training.identity_bank import BankBuilder, IdentityBank, read_bank
+from face_depth_ros.training.face_shape_start import begin_with
+from face_depth_ros.training.identity_bank import (
+    BankBuilder,
+    IdentityBank,
+    read_bank,
+    without_depth,
+)
 from face_depth_ros.training.recognition_losses import ArcFaceHead
 from face_depth_ros.training.run import (
-    load_average,
     open_fabric,
     parse_settings,
     Run,
@@ -84,10 +89,12 @@ class Settings(RunSettings):
     """
     All that decides a training run. `max_steps` is a budget of each phase; `max_minutes` unused.
 
-    :param initial: checkpoint of any variant whose encoder to begin with; of phase I only the
-        closed last layer is left then; '' = random weights
-    :param bank: folder of render_identity_bank to train on besides what is rendered; '' = none
-    :param people: of the train split, `images` photos of each, within `render_minutes`
+    :param initial: whose encoder to begin with: a checkpoint (.pt) of any variant, or a shipped
+        model; of phase I only the closed last layer is left then; '' = random weights
+    :param bank: folder of render_identity_bank (`--learns shape`) to train on besides what is
+        rendered; '' = none
+    :param people: of the train split, `images` photos of each, within `render_minutes`; 0 with a
+        bank = none
     :param validation_people: of the validation split, four photos of each
     :param batch: photos of a step and process
     :param vertices: of the shape
@@ -129,8 +136,9 @@ class Settings(RunSettings):
     def problems(self) -> list[str]:
         """Return all that is wrong."""
         found = super().problems() + self.below(
-            ('people', 'images', 'render_minutes', 'validation_people', 'batch', 'vertices',
+            ('images', 'render_minutes', 'validation_people', 'batch', 'vertices',
              'scale', 'lambda_r', 'joint_rate'), zero_allowed=False)
+        found += self.below(('people',), zero_allowed=bool(self.bank))
         found += self.below(('identity_weight', 'last_rate'), zero_allowed=True)
         for name in ('disentangle', 'identification', 'compare'):
             if getattr(self, name) not in (0, 1):
@@ -215,11 +223,15 @@ def render_banks(settings: Settings, fabric: Fabric) -> tuple[IdentityBank, Iden
     size = 256 if fabric.device.type == 'cuda' else 16
     judged = photographer.people('validation', range(settings.validation_people))
     validation = builder.build(judged, 4, (TURNED,), size)
+    if not settings.people:
+        return read_bank(Path(settings.bank), depth=False), validation
     people = photographer.people('train', range(settings.people))
     # Turned faces are rarer in a bank for recognition than in what is judged.
     moment = TURNED if settings.bank else TRAINING
     bank = builder.build(people, settings.images, (moment,), size, settings.render_minutes)
-    return joined(bank, read_bank(Path(settings.bank))) if settings.bank else bank, validation
+    if settings.bank:
+        bank = joined(without_depth(bank), read_bank(Path(settings.bank), depth=False))
+    return bank, validation
 
 
 def train(bank: IdentityBank, validation: IdentityBank, settings: Settings,
@@ -264,7 +276,7 @@ def pretrain(settings: Settings, fabric: Fabric, bank: IdentityBank,
     started, steps = time.monotonic(), 0
     to_codes, shapes = code_targets(settings, bank, modes)
     if settings.initial:
-        begin_with(network.encoder, Path(settings.initial))
+        begin_with(network.encoder, settings.initial, bank)
     else:
         steps = train_encoder(settings, fabric, bank, network, to_codes,
                               shape_error(shapes.unflatten(1, (-1, 3)), modes.place))
@@ -275,23 +287,6 @@ def pretrain(settings: Settings, fabric: Fabric, bank: IdentityBank,
     train_decoders(settings, network, shapes, minutes[1])
     return Pretrained(network, codes, {'I': middle - started, 'II': time.monotonic() - middle},
                       {'I': steps})
-
-
-def begin_with(encoder: Any, path: Path) -> None:
-    """
-    Take an encoder's weights but its last layer.
-
-    :raises SettingsError: there is no such checkpoint, or it is of another network
-    """
-    kept = {name.removeprefix('encoder.'): value for name, value in load_average(path).items()
-            if name.startswith('encoder.') and not name.startswith('encoder.codes.')}
-    try:
-        _, unknown = encoder.load_state_dict(kept, strict=False)
-    except RuntimeError as error:
-        raise SettingsError(f'initial: {path} is of another network: {error}') from error
-    if unknown or not kept:
-        raise SettingsError(f'initial: {path} is no checkpoint of train_face_shape')
-    encoder.to(memory_format=torch.channels_last)
 
 
 def code_targets(settings: Settings, bank: IdentityBank,

@@ -24,6 +24,7 @@ from face_depth_ros.training.identity_bank import (
     load_estimator,
     read_bank,
     rows_of_bank,
+    without_depth,
 )
 from face_depth_ros.training.render_identity_bank import part_path, save_part
 import numpy as np
@@ -115,6 +116,9 @@ def test_parts_are_read_as_one_bank_with_people_numbered_through(tmp_path: Path)
     assert torch.equal(whole.identity[3:], second.identity)
     for f in fields(IdentityBank):
         assert getattr(whole, f.name).dtype == getattr(first, f.name).dtype
+    flat = read_bank(tmp_path / 'bank', depth=False)
+    assert flat.estimated.shape == flat.measured.shape == (12, 0)
+    assert same(flat, without_depth(whole))
 
 
 def test_folders_without_a_whole_bank_are_refused(tmp_path: Path) -> None:

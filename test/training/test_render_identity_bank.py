@@ -11,7 +11,7 @@ from drawn_identity_bank import drawn_bank
 from face_depth_ros.core.errors import SettingsError
 from face_depth_ros.synthesis.identity_photos import IdentityPhotographer
 from face_depth_ros.training import render_identity_bank as script
-from face_depth_ros.training.identity_bank import read_bank
+from face_depth_ros.training.identity_bank import BankBuilder, read_bank
 import pytest
 import torch
 
@@ -20,8 +20,10 @@ def test_all_problems_are_said_at_once() -> None:
     with pytest.raises(SettingsError, match='people is 0, expected > 0; images is -1, expected > 0'
                                             '; size is 0, expected > 0; threads is 0, '
                                             'expected > 0; max_minutes is 0.0, '
-                                            'expected > 0; first is -2, expected >= 0'):
-        script.Settings(people=0, images=-1, size=0, threads=0, max_minutes=0.0, first=-2)
+                                            'expected > 0; first is -2, expected >= 0; learns '
+                                            "is 'all', expected recognition or shape"):
+        script.Settings(people=0, images=-1, size=0, threads=0, max_minutes=0.0, first=-2,
+                        learns='all')
 
 
 @pytest.fixture(name='rendered')
@@ -72,3 +74,22 @@ def test_a_part_holds_people_of_its_own(assets_folder: Path,
     assert torch.equal(first.color, again.color) and torch.equal(first.measured, again.measured)
     assert first.people == 2 and not torch.equal(first.identity, other.identity)
     assert first.person.tolist()[:2] == [0, 1] and float(first.yaw[:2].abs().max()) <= 10.0
+
+
+@pytest.mark.assets
+def test_shapes_are_learnt_from_turned_faces_in_their_boxes(
+        assets_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(script, 'PEOPLE_OF_PART', 6)
+    monkeypatch.setattr(script, 'IdentityPhotographer',
+                        lambda *given, **_: IdentityPhotographer(*given, backgrounds=2))
+    seen: list[bool] = []
+
+    class Builder(BankBuilder):
+        def __init__(self, photographer: IdentityPhotographer, *, framed: bool) -> None:
+            super().__init__(photographer, framed=framed)
+            seen.append(framed)
+
+    monkeypatch.setattr(script, 'BankBuilder', Builder)
+    part = script.render_part(script.Settings(assets=str(assets_folder), images=2,
+                                              learns='shape'), 0)
+    assert seen == [False] and len(part) > 6 and float(part.yaw.abs().max()) > 60.0
