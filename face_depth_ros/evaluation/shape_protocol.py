@@ -34,8 +34,17 @@ PEOPLE = 100
 BANK = Path('runs/shape_faces/test')
 JOINT = 'face_shape'
 ROWS = {'joint': JOINT, 'no identification loss': 'face_shape_no_identification',
-        'no disentangling': 'face_shape_no_disentangling'}
-"""Rows and their models; those of the ablation are made by commands and need not be there."""
+        'no disentangling': 'face_shape_no_disentangling',
+        'phase II': 'face_shape_phase_2',
+        'phase II, no disentangling': 'face_shape_phase_2_no_disentangling'}
+"""
+Rows and their models; those of the ablation are made by commands and need not be there.
+
+The first three had the same phase III, the last two none: the poster's ablation compares these
+with the joint network.
+"""
+SEVERAL = 'joint, person of all photos'
+"""The identity shape is the mean over all photos of the person, the residual each photo's own."""
 LINEAR, MEAN_FACE = '40 modes fitted to landmarks', 'mean face'
 WHOLE, PERSON = 'whole', 'identity'
 _SOURCE = 'face_depth_ros.evaluation.synthetic_shapes'
@@ -123,6 +132,8 @@ def score_shapes(photos: Any, source: Any, options: argparse.Namespace) -> Shape
             add_row(scores, row, {WHOLE: told.vertices, PERSON: told.identity_vertices}, truth)
             scores.ms[row] = milliseconds(predictor, color[:1], mask[:1])
             if row == 'joint':
+                add_row(scores, SEVERAL, of_several(told.vertices, told.identity_vertices,
+                                                    photos.person), truth)
                 _keep_some(scores, photos, color, predictor.triangles, [
                     truth[WHOLE], told.vertices, told.identity_vertices])
         finally:
@@ -156,6 +167,21 @@ def add_row(scores: ShapeScores, row: str, told: dict[str, np.ndarray],
         result[row] = {part: np.array([
             aligned_rmse_mm(a, b, scaled=kind == 'similar')
             for a, b in zip(told[part], truth[part], strict=True)]) for part in truth}
+
+
+def of_several(whole: np.ndarray, identity: np.ndarray,
+               person: np.ndarray) -> dict[str, np.ndarray]:
+    """
+    Return shapes with one identity shape a person, which only disentangled shapes have.
+
+    :param whole, identity: (N, V, 3) m; person: (N,) int64
+    """
+    people, row = np.unique(person, return_inverse=True)
+    mean = np.zeros((len(people), *identity.shape[1:]))
+    np.add.at(mean, row, identity)
+    mean /= np.bincount(row)[:, None, None]
+    own = mean[row].astype(np.float32)
+    return {WHOLE: own + (whole - identity), PERSON: own}
 
 
 def aligned_rmse_mm(told: np.ndarray, truth: np.ndarray, scaled: bool = True) -> float:

@@ -77,7 +77,7 @@ def export_checkpoint(checkpoint: Path, folder: Path) -> ModelSpec:
     network.load_state_dict(content['average'])
     module = ExportedFaceShape(network.eval()).eval()
     settings = content['settings']
-    variant = Settings(**settings).variant
+    variant = content.get('variant', Settings(**settings).variant)
     name = NAME if variant == 'joint' else f'{NAME}_{variant}'
     outputs = output_specs(network.config)
     example = fixed_inputs()

@@ -20,7 +20,8 @@ Left open by the paper and chosen: lambda_R = 1 per mm^2, Adam, half a cosine a 
 begin at the mean c_Id of their people. Without disentangling one code learns the principal
 components of whole shapes (phase I), one decoder makes them (II), the whole alone is compared
 (III). `--compare 1` trains what the ablation needs: with all, without the identification loss
-(which shares the first two phases) and without either.
+(which shares the first two phases) and without either. The networks after phase II are kept too:
+the paper's table compares them with the one after phase III.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ from face_depth_ros.synthesis.face_mesh import VERTICES
 from face_depth_ros.synthesis.identity_photos import IdentityPhotographer, TRAINING, TURNED
 from face_depth_ros.synthesis.morphable_head import MorphableHead
 from face_depth_ros.training.code_regression import solve_last_layer
+from face_depth_ros.training.export import current_commit
 from face_depth_ros.training.face_shape_start import begin_with
 from face_depth_ros.training.identity_bank import (
     BankBuilder,
@@ -163,18 +165,28 @@ class Settings(RunSettings):
                  (0, 1): 'no_disentangling_but_identification'}
         return names[self.disentangle, self.identification]
 
+    @property
+    def pretrained(self) -> str:
+        """Return the name of what phase III begins with."""
+        return 'phase_2' if self.disentangle else 'phase_2_no_disentangling'
+
 
 ABLATION = ((1, 1), (1, 0), (0, 0))
 """Disentangling and identification of the paper's ablation."""
 
 
 class Pretrained(NamedTuple):
-    """What phase III begins with; codes: (N, K), what the encoder tells of the bank."""
+    """
+    What phase III begins with.
+
+    :param codes: (N, K), what the encoder tells of the bank
+    :param times: seconds of the phases, and steps of phase I
+    """
 
     network: FaceShapeNetwork
     codes: torch.Tensor
-    seconds: dict[str, float]
-    steps: dict[str, int]
+    times: dict[str, float]
+    steps: int
 
 
 class Lesson(nn.Module):
@@ -239,8 +251,6 @@ def train(bank: IdentityBank, validation: IdentityBank, settings: Settings,
     """
     Train what the settings name, each within its phases' minutes.
 
-    Judging and saving come on top, some seconds for each variant.
-
     :returns: name of the variant -> metrics; the checkpoints are `<run>/<variant>.pt`, and
         `<run>/<variant>_half.pt` with the weights alone in float16
     """
@@ -251,15 +261,20 @@ def train(bank: IdentityBank, validation: IdentityBank, settings: Settings,
     begun: dict[int, Pretrained] = {}
     for disentangle, identification in flags:
         own = replace(settings, disentangle=disentangle, identification=identification, compare=0)
+        about = {'photos': len(bank), 'people': bank.people, 'hardware': hardware_of(fabric)}
         if disentangle not in begun:
-            begun[disentangle] = pretrain(own, fabric, bank, modes)
+            first = begun[disentangle] = pretrain(own, fabric, bank, modes)
+            results[own.pretrained] = validate(first.network, validation, modes)
+            state = TrainingState(first.steps, samples=first.steps * own.batch * fabric.world_size,
+                                  commit=current_commit())
+            if fabric.is_global_zero:
+                save(own, own.pretrained, first.network, state, {
+                    'metrics': results[own.pretrained], 'times': first.times, **about})
         run, times = train_jointly(own, fabric, bank, modes, begun[disentangle])
-        metrics = validate(run.average.network, validation, modes)
-        results[own.variant] = metrics
-        LOG.info('%s: %s %s', own.variant, json.dumps(metrics), json.dumps(times))
+        results[own.variant] = validate(run.average.network, validation, modes)
         if fabric.is_global_zero:
-            save(own, run, metrics, {'times': times, 'photos': len(bank), 'people': bank.people,
-                                     'hardware': hardware_of(fabric)})
+            save(own, own.variant, run.average.network, run.state, {
+                'metrics': results[own.variant], 'times': times, **about}, run)
     return results
 
 
@@ -285,8 +300,9 @@ def pretrain(settings: Settings, fabric: Fabric, bank: IdentityBank,
                              truth if to_codes is None else truth @ to_codes)
     middle = time.monotonic()
     train_decoders(settings, network, shapes, minutes[1])
-    return Pretrained(network, codes, {'I': middle - started, 'II': time.monotonic() - middle},
-                      {'I': steps})
+    times = {'I': middle - started, 'II': time.monotonic() - middle, 'III': 0.0}
+    return Pretrained(network, codes, {name: round(seconds, 1) for name, seconds in times.items()
+                                       } | {'steps_I': steps, 'steps_III': 0}, steps)
 
 
 def code_targets(settings: Settings, bank: IdentityBank,
@@ -387,9 +403,8 @@ def train_jointly(settings: Settings, fabric: Fabric, bank: IdentityBank, modes:
 
     minutes = settings.minutes_of_phases()[2] - (time.monotonic() - started) / 60.0
     run_phase(settings, fabric, bank, run, loss_of, minutes)
-    seconds = {**begun.seconds, 'III': time.monotonic() - started,
-               'steps_I': begun.steps['I'], 'steps_III': run.state.step}
-    return run, {name: round(value, 1) for name, value in seconds.items()}
+    return run, begun.times | {'III': round(time.monotonic() - started, 1),
+                               'steps_III': run.state.step}
 
 
 def run_phase(settings: Settings, fabric: Fabric, bank: IdentityBank, run: Run[Any],
@@ -459,24 +474,25 @@ def hardware_of(fabric: Fabric) -> str:
     return f'{name}, bf16 autocast'
 
 
-def save(settings: Settings, run: Run[Lesson], metrics: dict[str, float],
-         about: dict[str, Any]) -> None:
+def save(settings: Settings, name: str, network: FaceShapeNetwork, state: TrainingState,
+         about: dict[str, Any], run: Run[Lesson] | None = None) -> None:
     """
-    Write the checkpoint, and a small one with the shipped weights alone in float16.
+    Write a checkpoint, and a small one with the weights alone in float16.
 
+    :param name: of the files
     :param about: what else to keep
+    :param run: with its optimiser, of a network after phase III
     """
-    network = run.average.network
-    content = {'settings': asdict(settings), 'config': asdict(network.config),
-               'commit': run.state.commit, 'metrics': metrics, 'state': asdict(run.state),
-               **about}
+    LOG.info('%s: %s %s', name, json.dumps(about['metrics']), json.dumps(about['times']))
+    content = {'settings': asdict(settings), 'variant': name, 'config': asdict(network.config),
+               'commit': state.commit, 'state': asdict(state), **about}
     folder = Path(settings.run)
-    write_checkpoint(folder / f'{settings.variant}.pt', {
-        **content, 'average': network.state_dict(), 'model': run.model.state_dict(),
-        'optimizer': run.optimizer.state_dict()})
-    small = {name: value.cpu().half() if value.is_floating_point() else value.cpu()
-             for name, value in network.state_dict().items()}
-    write_checkpoint(folder / f'{settings.variant}_half.pt', {**content, 'average': small})
+    whole: dict[str, Any] = {} if run is None else {
+        'model': run.model.state_dict(), 'optimizer': run.optimizer.state_dict()}
+    write_checkpoint(folder / f'{name}.pt', {**content, 'average': network.state_dict(), **whole})
+    small = {key: value.cpu().half() if value.is_floating_point() else value.cpu()
+             for key, value in network.state_dict().items()}
+    write_checkpoint(folder / f'{name}_half.pt', {**content, 'average': small})
 
 
 if __name__ == '__main__':

@@ -91,7 +91,7 @@ def test_tables_have_a_line_a_row_and_a_column_a_yaw(source: SimpleNamespace,
     tables = result.tables
     assert list(tables) == ['shape_by_yaw', 'identity_shape_by_yaw', 'shape_means']
     rows = tables['shape_by_yaw'].rows
-    assert set(rows) == {'joint', protocol.LINEAR, protocol.MEAN_FACE}
+    assert set(rows) == {'joint', protocol.SEVERAL, protocol.LINEAR, protocol.MEAN_FACE}
     assert list(rows['joint']) == ['0', '40', 'average']
     assert rows['joint']['average'] == pytest.approx(0.0, abs=1e-3)  # turned and grown alone
     linear = rows[protocol.LINEAR]
@@ -112,6 +112,17 @@ def test_without_model_or_renderer_there_are_no_tables(monkeypatch: pytest.Monke
         monkeypatch.setattr(protocol.importlib.util, 'find_spec', lambda name: None)
     options = argparse.Namespace(**{**vars(OPTIONS), 'quick': missing == 'quick'})
     assert protocol.shape_tables(options) == {}
+
+
+def test_a_person_has_one_shape_over_all_photos() -> None:
+    """Errors of single photos average out of the identity; the residuals stay."""
+    rest, moods = shapes(2, 5), 0.1 * shapes(4, 6)
+    off = 0.01 * shapes(2, 7)
+    person = np.array([7, 3, 7, 3])
+    identity = rest[[1, 0, 1, 0]] + np.concatenate([off, -off])
+    found = protocol.of_several(identity + moods, identity, person)
+    np.testing.assert_allclose(found['identity'], rest[[1, 0, 1, 0]], atol=1e-6)
+    np.testing.assert_allclose(found['whole'], rest[[1, 0, 1, 0]] + moods, atol=1e-6)
 
 
 def test_rmse_after_a_similarity_and_after_a_rigid_motion() -> None:
