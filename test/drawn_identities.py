@@ -92,8 +92,8 @@ def write_recognizer(folder: Path, name: str = 'face_recognizer', *, calibrated:
                   {'calibration': dict.fromkeys(keys, CALIBRATION)} if calibrated else {}, {})
 
 
-def write_brought(folder: Path, name: str = 'brought', crop: str = 'box') -> Path:
-    """Write a network of one RGB input in the form that somebody brings."""
+def write_brought(folder: Path, name: str = 'brought', crop: str = 'box', **said: Any) -> Path:
+    """Write a network of one RGB input in the form that somebody brings, not calibrated."""
     tensors: dict[str, np.ndarray] = {'red': np.float32([1, 0, 0]).reshape(1, 3, 1, 1),
                                       'flat': np.array([-1, 64], np.int64)}
     nodes = [helper.make_node('Conv', ['image', 'red'], ['plane']),
@@ -102,7 +102,7 @@ def write_brought(folder: Path, name: str = 'brought', crop: str = 'box') -> Pat
              helper.make_node('Reshape', ['pool', 'flat'], ['vector'])]
     return _write(folder, name, nodes, tensors, {'image': [3, SIDE, SIDE]}, {'vector': [64]}, {},
                   {'mean': [127.5] * 3, 'std': [127.5] * 3, 'order': 'RGB', 'background': 'keep',
-                   'crop': crop})
+                   'crop': crop, **said})
 
 
 def _write(folder: Path, name: str, nodes: list[onnx.NodeProto], tensors: dict[str, np.ndarray],

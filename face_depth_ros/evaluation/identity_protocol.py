@@ -35,7 +35,7 @@ from face_depth_ros.evaluation.identity_rows import (
     NETWORK,
     row_name,
 )
-from face_depth_ros.evaluation.identity_views import DEPTHS, ESTIMATED, SeenFaces
+from face_depth_ros.evaluation.identity_views import DEPTHS, ESTIMATED, MEASURED, SeenFaces
 import numpy as np
 
 YAW_BINS = ((0, 15), (15, 30), (30, 45), (45, 60))
@@ -109,6 +109,7 @@ class RowScores:
     :param true_accept: by false-accept rate, None where pairs are too few
     :param curve: false-accept and true-accept rates, from the rarest that can be told to 1
     :param calibration: slope, offset and thresholds, None where pairs are too few
+    :param modalities: whose cosines it is the mean of
     """
 
     rank_one: dict[str, float] = field(default_factory=dict)
@@ -119,6 +120,7 @@ class RowScores:
     area: float = 0.0
     curve: list[tuple[float, float]] = field(default_factory=list)
     calibration: dict[str, Any] | None = None
+    modalities: tuple[str, ...] = ()
 
 
 @dataclass
@@ -152,7 +154,7 @@ def collect(batches: Iterable[FaceBatch], rows: IdentityRows) -> Collected:
     """
     Let every network embed every face, one batch in memory at a time.
 
-    Networks that look at depth embed faces with measured relief too.
+    Networks that look at depth, or have a shape model, embed faces with measured relief too.
 
     :raises DatasetError: there are no faces
     """
@@ -163,7 +165,7 @@ def collect(batches: Iterable[FaceBatch], rows: IdentityRows) -> Collected:
         result.yaws += batch.yaws
         result.faceless += batch.seen.faceless
         for name, network in rows.methods.items():
-            for depth in DEPTHS if DEPTH in network.modalities else (ESTIMATED,):
+            for depth in DEPTHS if {DEPTH, SHAPE} & set(network.modalities) else (ESTIMATED,):
                 views = batch.seen.views(depth)
                 for modality, vectors in (network.embed(views) if views else {}).items():
                     result.vectors[name].setdefault((depth, modality), []).append(vectors)
@@ -205,8 +207,9 @@ def judge(faces: Collected, settings: Mapping[str, Setting], rows: IdentityRows,
                     continue
                 row = row_name(name, variant)
                 scores.network_of[row] = name
-                scores.rows.setdefault(depth, {})[row] = _judge_row(
+                judged = scores.rows.setdefault(depth, {})[row] = _judge_row(
                     faces, known, filled, probes)
+                judged.modalities = tuple(m for m in used if m not in missing)
     return scores
 
 
@@ -321,17 +324,14 @@ def calibrations(scores: IdentityScores) -> dict[str, dict[str, Any]]:
     """
     Return what stands under `limits: calibration` of a spec, by network, as measured here.
 
-    For a network of colour and depth its single modalities are calibrated too, as far as they are
-    not of measured depth alone.
+    Of every set of modalities that makes a row; what has no shape in it on estimated depth, the
+    rest on measured depth.
     """
     result: dict[str, dict[str, Any]] = {}
-    for row, network in scores.network_of.items():
-        found = scores.rows.get(ESTIMATED, {}).get(row)
-        if found is None or found.calibration is None:
-            continue
-        both = row == network and any(r != network and n == network
-                                      for r, n in scores.network_of.items())
-        key = modalities_key((COLOR, DEPTH)) if both else (
-            DEPTH if row == row_name(network, DEPTH) else COLOR)
-        result.setdefault(network, {})[key] = found.calibration
+    for depth in DEPTHS:
+        for row, found in scores.rows.get(depth, {}).items():
+            if found.calibration is not None and (depth == MEASURED) == (
+                    SHAPE in found.modalities):
+                result.setdefault(scores.network_of[row], {})[
+                    modalities_key(found.modalities)] = found.calibration
     return result

@@ -4,7 +4,7 @@
 The recognisers that the tables compare, opened: the paper's network, its student, c_Id, others'.
 
 A network of colour and depth makes three rows: both, RGB only, depth only; with a shape model
-five: all, each alone, and without shape. A row that cannot be opened (its model is not there) is
+five: all, each alone, and without shape; a network of colour with a shape model makes three. A row that cannot be opened (its model is not there) is
 listed with the reason.
 """
 
@@ -12,13 +12,20 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from itertools import combinations
 import os
 from pathlib import Path
 import tempfile
 
 import cv2
 from face_depth_ros.core.errors import ModelSpecError
-from face_depth_ros.core.identity_calibration import COLOR, DEPTH, modalities_key, SHAPE
+from face_depth_ros.core.identity_calibration import (
+    COLOR,
+    DEPTH,
+    MODALITIES,
+    modalities_key,
+    SHAPE,
+)
 from face_depth_ros.core.model_spec import find_model, ModelSpec
 from face_depth_ros.core.recognition_input import RecognitionInput, SIZE
 from face_depth_ros.evaluation.compared_rows import ComparedRows
@@ -140,9 +147,13 @@ class IdentityRows(ComparedRows[IdentityEmbedder]):
         folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
         content = yaml.safe_load(spec.path.read_text('utf-8'))
         neutral = {'slope': 1.0, 'offset': 0.0, 'false_accept': {'0.1': 1.0}}
-        content['limits'] = {**spec.limits, 'calibration': dict.fromkeys(
-            (COLOR, DEPTH, modalities_key((COLOR, DEPTH))), neutral)}
+        content['limits'] = {**spec.limits, 'calibration': {
+            modalities_key(chosen): neutral for size in range(1, len(MODALITIES) + 1)
+            for chosen in combinations(MODALITIES, size)}}
         content['onnx'] = str(spec.onnx.resolve())
+        if 'shape_model' in spec.normalisation:
+            shape = spec.path.parent / str(spec.normalisation['shape_model'])
+            content['normalisation']['shape_model'] = str(shape.resolve())
         path = folder / spec.path.name
         path.write_text(yaml.safe_dump(content), 'utf-8')
         return str(path)

@@ -5,7 +5,8 @@ Faces in, vectors out whose inner product says how alike they are; all of a fram
 
 Ours looks at colour, depth and mask and gives one embedding of colour and one of depth; where a
 sensor measured depth, a shape model laid on it (core.shape_model) gives a third. A network that
-somebody brings looks at one RGB crop of 112 x 112, in the form that its spec says.
+somebody brings looks at one RGB crop of 112 x 112, in the form that its spec says; a shape model
+may stand beside it too.
 """
 
 from __future__ import annotations
@@ -138,8 +139,8 @@ class FaceEmbedder:
 
     @property
     def looks_at_depth(self) -> bool:
-        """Whether depth matters to it."""
-        return DEPTH in self.parts
+        """Whether depth matters to it, to its network or to its shape model."""
+        return DEPTH in self.parts or self.wants_surfaces
 
     def embed(self, faces: Sequence[FaceView]) -> list[Embedding]:
         """

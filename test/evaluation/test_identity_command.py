@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+import shutil
 from typing import Any
 
 import cv2
@@ -100,6 +101,23 @@ def test_a_network_that_somebody_brings_needs_no_calibration(tmp_path: Path, mod
     assert content['rows'][str(brought)]['average'] > 90.0
     assert content['models'][str(brought)]['sha256']
     assert set(content['calibrations'][str(brought)]) == {'color'}
+
+
+def test_a_brought_network_with_a_shape_model_is_calibrated_for_both(tmp_path: Path) -> None:
+    """On the rendered fixture; the shape model is the one that ships."""
+    shape = model_spec.find_model('face_recognizer')
+    named = {key: shape.normalisation[key] for key in ('shape_model', 'shape_sha256')}
+    shutil.copy(shape.path.parent / named['shape_model'], tmp_path)
+    brought = write_brought(tmp_path, **named)
+    content = run(tmp_path / 'out', '--quick', '--rows', str(brought))
+    rows = content['tables']['identity_measured']['rows']
+    assert list(rows) == [str(brought), f'{brought}, RGB only', f'{brought}, shape only']
+    assert rows[f'{brought}, shape only']['average'] > 85.0
+    assert rows[str(brought)]['average'] > rows[f'{brought}, RGB only']['average']
+    estimated = content['rows']
+    assert estimated[str(brought)]['average'] == estimated[f'{brought}, RGB only']['average']
+    found = read_calibrations('here', content['calibrations'][str(brought)])
+    assert set(found) == {'color', 'shape', 'color+shape'}
 
 
 def test_what_is_rendered_is_used_and_the_rest_rendered(tmp_path: Path, models: Path,

@@ -16,22 +16,23 @@ from face_depth_ros.predictors.face_embedder import FaceEmbedder, FaceView
 from face_depth_ros.predictors.recognition_views import measured_surface, seen_face
 import numpy as np
 import pytest
-from recognizer_graph import CALIBRATION, Scene, write_recognizer
+from recognizer_graph import CALIBRATION, Scene, write_brought, write_recognizer
 import yaml
 
 PEOPLE = np.random.default_rng(5).standard_normal((2, MODES))
 CAMERA = CameraIntrinsics(320, 240, 300.0, 300.0, 160.0, 120.0)
 
 
-def with_shape(folder: Path, **said: object) -> str:
-    """Write a recogniser that names a shape model beside it."""
-    path = write_recognizer(folder)
+def with_shape(folder: Path, path: Path | None = None, **said: object) -> str:
+    """Write a recogniser, or take one, that names a shape model beside it."""
+    path = write_recognizer(folder) if path is None else path
     model = write_shape_model(folder / 'shape.npz')
     spec = yaml.safe_load(path.read_text())
     spec['normalisation'] = {**spec['normalisation'], 'shape_model': model.name,
                              'shape_sha256': hashlib.sha256(model.read_bytes()).hexdigest(),
                              **said}
-    spec['limits']['calibration']['color+depth+shape'] = CALIBRATION
+    spec['limits']['calibration'] |= dict.fromkeys(('color+depth+shape', 'color+shape'),
+                                                   CALIBRATION)
     path.write_text(yaml.safe_dump(spec))
     return str(path)
 
@@ -52,6 +53,18 @@ def test_the_vector_is_the_mean_of_three_cosines(tmp_path: Path) -> None:
     part = embedder.parts['shape']
     assert 3 * float(a.vector[part] @ again.vector[part]) > 0.9
     assert 3 * float(a.vector[part] @ b.vector[part]) < 0.8
+
+
+def test_a_network_that_somebody_brings_may_have_one(tmp_path: Path) -> None:
+    """It looks at colour alone, but depth is measured for the shape model."""
+    embedder = FaceEmbedder(with_shape(tmp_path, write_brought(tmp_path)))
+    assert list(embedder.parts) == ['color', 'shape'] and embedder.dimensions == 48 + MODES
+    assert embedder.looks_at_depth and embedder.wants_surfaces and not embedder.wants_frames
+    a, bare = embedder.embed([view(0), replace(view(0), surface=None)])
+    assert a.modalities == {'color', 'shape'} and bare.modalities == {'color'}
+    np.testing.assert_array_equal(a.vector[:48], bare.vector[:48])
+    assert np.linalg.norm(a.vector) == pytest.approx(1.0, abs=1e-5)
+    assert a.model_hash != FaceEmbedder(str(write_brought(tmp_path))).model_hash
 
 
 def test_where_nothing_was_measured_shape_is_missing(tmp_path: Path) -> None:
