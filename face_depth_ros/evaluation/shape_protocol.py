@@ -30,10 +30,11 @@ from face_depth_ros.predictors.estimator_methods import CropEstimates, open_esti
 from face_depth_ros.predictors.face_shape import FaceShape, shape_relief
 import numpy as np
 
-PEOPLE = 100
+PEOPLE = 200
 BANK = Path('runs/shape_faces/test')
 JOINT = 'face_shape'
-ROWS = {'joint': JOINT, 'no identification loss': 'face_shape_no_identification',
+JOINT_ROW = 'joint'
+ROWS = {JOINT_ROW: JOINT, 'no identification loss': 'face_shape_no_identification',
         'no disentangling': 'face_shape_no_disentangling',
         'phase II': 'face_shape_phase_2',
         'phase II, no disentangling': 'face_shape_phase_2_no_disentangling'}
@@ -59,6 +60,7 @@ class ShapeScores:
     Errors of each row, in mm, a number a photo.
 
     :param yaw: (N,) degrees, to either side, as wanted
+    :param person: (N,) int64
     :param similar: row -> part of the shape -> (N,) after a similarity
     :param rigid: the same after a rotation and a shift
     :param ms: row -> milliseconds a photo
@@ -66,6 +68,7 @@ class ShapeScores:
     """
 
     yaw: np.ndarray
+    person: np.ndarray
     similar: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
     rigid: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
     ms: dict[str, float] = field(default_factory=dict)
@@ -117,7 +120,7 @@ def score_shapes(photos: Any, source: Any, options: argparse.Namespace) -> Shape
     finally:
         estimator.close()
     color, mask = recognition_crops(photos.color, np.concatenate([s.mask for s in said]))
-    scores = ShapeScores(np.abs(photos.yaw).round())
+    scores = ShapeScores(np.abs(photos.yaw).round(), photos.person)
     truth: dict[str, np.ndarray] = {}
     for row, model in ROWS.items():
         if model not in known_models():
@@ -131,7 +134,7 @@ def score_shapes(photos: Any, source: Any, options: argparse.Namespace) -> Shape
                 _add_linear(scores, heads, said, truth)
             add_row(scores, row, {WHOLE: told.vertices, PERSON: told.identity_vertices}, truth)
             scores.ms[row] = milliseconds(predictor, color[:1], mask[:1])
-            if row == 'joint':
+            if row == JOINT_ROW:
                 add_row(scores, SEVERAL, of_several(told.vertices, told.identity_vertices,
                                                     photos.person), truth)
                 _keep_some(scores, photos, color, predictor.triangles, [
@@ -237,7 +240,12 @@ def tables_of(scores: ShapeScores, dataset: str) -> dict[str, Table]:
             'Identity shape by yaw', dataset,
             'RMSE against the person at rest in mm after a similarity', _by_yaw(scores, PERSON)),
         'shape_means': Table('Face shape: means', dataset, 'mm; ms a photo on this machine',
-                             {row: _means(scores, row) for row in scores.similar})}
+                             {row: _means(scores, row) for row in scores.similar}),
+        'shape_differences': Table(
+            'Face shape: the joint network against the others', dataset,
+            'mm after a similarity, negative = the joint network is nearer; with the standard '
+            'error over people', {row: _differences(scores, row) for row in scores.similar
+                                  if row not in (JOINT_ROW, SEVERAL)})}
 
 
 def _by_yaw(scores: ShapeScores, part: str) -> Rows:
@@ -256,6 +264,18 @@ def _means(scores: ShapeScores, row: str) -> dict[str, Any]:
         line[f'{part}_similarity'] = float(scores.similar[row][part].mean())
         line[f'{part}_rigid'] = float(scores.rigid[row][part].mean())
     return {**line, 'ms': scores.ms.get(row)}
+
+
+def _differences(scores: ShapeScores, row: str) -> dict[str, Any]:
+    """Return by how much the joint network errs more than a row, person by person."""
+    line: dict[str, Any] = {}
+    people, number = np.unique(scores.person, return_inverse=True)
+    for part in (WHOLE, PERSON):
+        more = scores.similar[JOINT_ROW][part] - scores.similar[row][part]
+        mean = np.bincount(number, more) / np.bincount(number)
+        line[part] = float(mean.mean())
+        line[f'{part}_error'] = float(mean.std(ddof=1) / np.sqrt(len(people)))
+    return line
 
 
 def _add_linear(scores: ShapeScores, heads: Any, said: list[CropEstimates],

@@ -89,7 +89,8 @@ def test_tables_have_a_line_a_row_and_a_column_a_yaw(source: SimpleNamespace,
     assert DrawnPredictor.closed == closed + 1
     assert len(result.blocks) == 1 and result.blocks[0].count('<img') == 4 * 4
     tables = result.tables
-    assert list(tables) == ['shape_by_yaw', 'identity_shape_by_yaw', 'shape_means']
+    assert list(tables) == ['shape_by_yaw', 'identity_shape_by_yaw', 'shape_means',
+                            'shape_differences']
     rows = tables['shape_by_yaw'].rows
     assert set(rows) == {'joint', protocol.SEVERAL, protocol.LINEAR, protocol.MEAN_FACE}
     assert list(rows['joint']) == ['0', '40', 'average']
@@ -101,6 +102,12 @@ def test_tables_have_a_line_a_row_and_a_column_a_yaw(source: SimpleNamespace,
     assert means['whole_similarity'] < 1e-3 < 1.0 < means['whole_rigid']
     assert means['identity_rigid'] < 1e-3 and means['ms'] > 0.0
     assert tables['shape_means'].rows[protocol.MEAN_FACE]['ms'] is None
+    apart = tables['shape_differences'].rows
+    assert set(apart) == {protocol.LINEAR, protocol.MEAN_FACE}
+    scores = tables['shape_means'].rows
+    assert apart[protocol.LINEAR]['whole'] == pytest.approx(
+        means['whole_similarity'] - scores[protocol.LINEAR]['whole_similarity'])
+    assert apart[protocol.LINEAR]['whole_error'] > 0.0
 
 
 @pytest.mark.parametrize('missing', ['quick', 'model', 'torch'])
@@ -112,6 +119,18 @@ def test_without_model_or_renderer_there_are_no_tables(monkeypatch: pytest.Monke
         monkeypatch.setattr(protocol.importlib.util, 'find_spec', lambda name: None)
     options = argparse.Namespace(**{**vars(OPTIONS), 'quick': missing == 'quick'})
     assert protocol.shape_tables(options) == {}
+
+
+def test_the_error_of_a_difference_is_that_over_people() -> None:
+    """Ten photos of a person that are all off alike are one finding, not ten."""
+    person = np.repeat([5, 2, 9, 4], 10)
+    off = np.repeat([1.0, 2.0, 3.0, 2.0], 10)
+    scores = protocol.ShapeScores(np.zeros(40), person, similar={
+        row: {part: off if row == protocol.JOINT_ROW else np.zeros(40)
+              for part in ('whole', 'identity')} for row in (protocol.JOINT_ROW, 'other')})
+    found = protocol._differences(scores, 'other')
+    assert found['whole'] == found['identity'] == pytest.approx(2.0)
+    assert found['whole_error'] == pytest.approx(np.std([1, 2, 3, 2], ddof=1) / 2.0)
 
 
 def test_a_person_has_one_shape_over_all_photos() -> None:
