@@ -9,7 +9,6 @@ from typing import Any
 
 from face_depth_ros.core.errors import SettingsError
 from face_depth_ros.core.model_spec import find_model
-from face_depth_ros.networks.face_shape import FaceShapeEncoder
 from face_depth_ros.training.folding import folded, load_in_order, unfold
 from face_depth_ros.training.identity_bank import IdentityBank
 from face_depth_ros.training.run import load_average
@@ -20,10 +19,11 @@ _MEASURED_BY = 256
 """Photos that tell what normalisation has to expect."""
 
 
-def begin_with(encoder: FaceShapeEncoder, initial: str, bank: IdentityBank) -> None:
+def begin_with(encoder: Any, initial: str, bank: IdentityBank) -> None:
     """
     Take another encoder's weights but its last layer.
 
+    :param encoder: FaceShapeEncoder
     :param initial: a checkpoint (.pt) of train_face_shape, or name or path of a ModelSpec
     :param bank: photos of the training to come
     :raises SettingsError: there is no such checkpoint or model, or it is of another network
@@ -39,7 +39,7 @@ def begin_with(encoder: FaceShapeEncoder, initial: str, bank: IdentityBank) -> N
     encoder.to(memory_format=torch.channels_last)
 
 
-def _take_checkpoint(encoder: FaceShapeEncoder, path: Path) -> None:
+def _take_checkpoint(encoder: Any, path: Path) -> None:
     kept = {name.removeprefix('encoder.'): value for name, value in load_average(path).items()
             if name.startswith('encoder.') and not name.startswith('encoder.codes.')}
     try:

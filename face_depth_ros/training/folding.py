@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 import copy
 import math
-from typing import Any, cast, TypeGuard
+from typing import Any, cast
 
 from face_depth_ros.core.errors import SettingsError
 from face_depth_ros.core.model_spec import ModelSpec
@@ -26,7 +26,8 @@ def folded(network: nn.Module) -> nn.Module:
     """Return a copy with the same answers, batch normalisation within layers where it can be."""
     network = copy.deepcopy(network).eval()
     for module in list(network.modules()):
-        for name, child in list(module.named_children()):
+        children: list[tuple[str, Any]] = list(module.named_children())
+        for name, child in children:
             if _is_normalised(child):
                 fused = fuse_conv_bn_eval(child[0], child[1])
                 setattr(module, name, fused if len(child) == 2 else nn.Sequential(
@@ -42,10 +43,18 @@ def folded(network: nn.Module) -> nn.Module:
     return network
 
 
-def _is_normalised(module: nn.Module) -> TypeGuard[nn.Sequential]:
+def _is_normalised(module: nn.Module) -> bool:
     """Whether a module is a convolution, its normalisation, and maybe more."""
     return (isinstance(module, nn.Sequential) and len(module) >= 2
             and isinstance(module[0], nn.Conv2d) and isinstance(module[1], nn.BatchNorm2d))
+
+
+def _read(spec: ModelSpec) -> tuple[onnx.GraphProto, dict[str, torch.Tensor]]:
+    """Return the graph of a shipped file, and its tensors by name, float32."""
+    graph = onnx.load_from_string(spec.read_onnx()).graph
+    return graph, {tensor.name.removesuffix('.half'):
+                   torch.tensor(numpy_helper.to_array(tensor)).float()
+                   for tensor in graph.initializer}
 
 
 @torch.no_grad()
@@ -57,11 +66,9 @@ def load_in_order(network: nn.Module, spec: ModelSpec) -> None:
 
     :raises SettingsError: the file is of another network
     """
-    model = onnx.load_from_string(spec.read_onnx())
-    stored = {tensor.name.removesuffix('.half'): torch.tensor(numpy_helper.to_array(tensor))
-              for tensor in model.graph.initializer}
-    taken = {kind: [[stored[name].float() for name in node.input if name in stored]
-                    for node in model.graph.node if node.op_type == kind]
+    graph, stored = _read(spec)
+    taken = {kind: [[stored[name] for name in node.input if name in stored]
+                    for node in graph.node if node.op_type == kind]
              for kind in ('Conv', 'PRelu')}
     for kind, layers in (('Conv', [m for m in network.modules() if isinstance(m, nn.Conv2d)]),
                          ('PRelu', [m for m in network.modules() if isinstance(m, nn.PReLU)])):
@@ -82,16 +89,14 @@ def load_folded(network: nn.Module, spec: ModelSpec) -> None:
 
     :raises SettingsError: the file is of another network
     """
-    model = onnx.load_from_string(spec.read_onnx())
-    stored = {tensor.name.removesuffix('.half'): torch.tensor(numpy_helper.to_array(tensor))
-              for tensor in model.graph.initializer}
+    _, stored = _read(spec)
     wanted = network.state_dict()
     wrong = [name for name, value in wanted.items()
              if name not in stored or stored[name].numel() != value.numel()]
     if wrong:
         raise SettingsError(f'{spec.onnx} lacks {", ".join(wrong[:5])}: it is of another network '
                             f'than {type(network).__name__}; export that again')
-    network.load_state_dict({name: stored[name].float().reshape(value.shape)
+    network.load_state_dict({name: stored[name].reshape(value.shape)
                              for name, value in wanted.items()})
 
 
@@ -129,13 +134,14 @@ def unfold(network: nn.Module, folded: nn.Module, run: Callable[[nn.Module], Any
         hook.remove()
 
 
-def _normalisation(modules: dict[str, nn.Module], name: str) -> nn.Module | None:
+def _normalisation(modules: dict[str, Any], name: str) -> nn.Module | None:
     own = modules[name]
     if isinstance(own, nn.Sequential):
         return own[1]
     parent, _, last = name.rpartition('.')
     if _is_normalised(modules[parent]):
-        return modules[parent][1] if last == '0' else None
+        after: nn.Module = modules[parent][1]
+        return after if last == '0' else None
     found = getattr(modules[parent], _NORMALISED.get(last, ''), None)
     return found if isinstance(found, nn.BatchNorm1d | nn.BatchNorm2d) else None
 
