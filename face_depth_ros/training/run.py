@@ -12,6 +12,7 @@ import logging
 import math
 import os
 from pathlib import Path
+import platform
 from typing import Any, Generic, TypeVar
 
 from face_depth_ros.core.errors import SettingsError
@@ -279,3 +280,10 @@ def load_checkpoint(path: Path, run: Run[Any]) -> None:
     run.average.load_state_dict(content['average'])
     run.optimizer.load_state_dict(content['optimizer'])
     run.state = TrainingState(**content['state'])
+
+
+def hardware_of(fabric: Fabric) -> str:
+    """Return what the run runs on, for people."""
+    name = (torch.cuda.get_device_name(fabric.device) if fabric.device.type == 'cuda'
+            else f'CPU, {platform.machine()}')
+    return f'{name}, bf16 autocast'

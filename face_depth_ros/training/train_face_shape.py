@@ -32,7 +32,6 @@ import json
 import logging
 import math
 from pathlib import Path
-import platform
 import time
 from typing import Any, NamedTuple
 
@@ -58,6 +57,7 @@ from face_depth_ros.training.identity_bank import (
 )
 from face_depth_ros.training.recognition_losses import ArcFaceHead
 from face_depth_ros.training.run import (
+    hardware_of,
     open_fabric,
     parse_settings,
     Run,
@@ -110,6 +110,8 @@ class Settings(RunSettings):
     :param last_rate: learning rate of the fully connected layers, as a share: they sum over many
         inputs
     :param joint_rate: learning rate of phase III, as a share of that of phase I
+    :param joint_statistics: 1 = normalisation goes on measuring in phase III; 0 = it stays as it
+        was, which small batches need
     """
 
     run: str = 'runs/face_shape'
@@ -130,6 +132,7 @@ class Settings(RunSettings):
     scale: float = 24.0
     last_rate: float = 0.03
     joint_rate: float = 0.5
+    joint_statistics: int = 1
     learning_rate: float = 1e-3
     weight_decay: float = 1e-4
     warmup_steps: int = 100
@@ -142,7 +145,7 @@ class Settings(RunSettings):
              'scale', 'lambda_r', 'joint_rate'), zero_allowed=False)
         found += self.below(('people',), zero_allowed=bool(self.bank))
         found += self.below(('identity_weight', 'last_rate'), zero_allowed=True)
-        for name in ('disentangle', 'identification', 'compare'):
+        for name in ('disentangle', 'identification', 'compare', 'joint_statistics'):
             if getattr(self, name) not in (0, 1):
                 found.append(f'{name} is {getattr(self, name)}, expected 0 or 1')
         try:
@@ -402,19 +405,22 @@ def train_jointly(settings: Settings, fabric: Fabric, bank: IdentityBank, modes:
         return loss if logits is None else loss + functional.cross_entropy(logits, person)
 
     minutes = settings.minutes_of_phases()[2] - (time.monotonic() - started) / 60.0
-    run_phase(settings, fabric, bank, run, loss_of, minutes)
+    run_phase(settings, fabric, bank, run, loss_of, minutes, still=not settings.joint_statistics)
     return run, begun.times | {'III': round(time.monotonic() - started, 1),
                                'steps_III': run.state.step}
 
 
 def run_phase(settings: Settings, fabric: Fabric, bank: IdentityBank, run: Run[Any],
-              loss_of: Any, minutes: float) -> None:
+              loss_of: Any, minutes: float, *, still: bool = False) -> None:
     """
     Take steps until the minutes or `max_steps` are used up.
 
     :param loss_of: takes the rows of a batch and a generator
+    :param still: whether normalisation stays as it is
     """
     run.model.train()
+    for layer in [m for m in run.model.modules() if isinstance(m, nn.BatchNorm2d) and still]:
+        layer.eval()
     state, started = run.state, time.monotonic()
     rates = [group['lr'] for group in run.optimizer.param_groups]
     generator = torch.Generator(fabric.device)
@@ -465,13 +471,6 @@ def adam(module: nn.Module, settings: Settings, share: float = 1.0) -> torch.opt
         {'params': [p for p in rest if p.ndim != 4], 'weight_decay': 0.0},
         {'params': last, 'lr': rate * settings.last_rate, 'weight_decay': 0.0},
     ], lr=rate, fused=last[0].is_cuda)
-
-
-def hardware_of(fabric: Fabric) -> str:
-    """Return what the run runs on, for people."""
-    name = (torch.cuda.get_device_name(fabric.device) if fabric.device.type == 'cuda'
-            else f'CPU, {platform.machine()}')
-    return f'{name}, bf16 autocast'
 
 
 def save(settings: Settings, name: str, network: FaceShapeNetwork, state: TrainingState,
