@@ -110,6 +110,20 @@ def test_the_joint_training_lowers_the_error(tmp_path: Path, modes: ShapeModes) 
 
 
 @pytest.mark.assets
+@pytest.mark.parametrize('measured', [1, 0])
+def test_normalisation_goes_on_measuring_or_stays(tmp_path: Path, modes: ShapeModes,
+                                                  measured: int) -> None:
+    own = settings(tmp_path, joint_statistics=measured, initial='face_shape', max_steps=2)
+    bank = drawn_bank()
+    begun = script.pretrain(own, FABRIC, bank, modes)
+    before = begun.network.encoder.narrow[1]
+    run, _ = script.train_jointly(own, FABRIC, bank, modes, begun)
+    after = run.model.module.network.encoder.narrow[1]
+    assert torch.equal(before.running_mean, after.running_mean) == (not measured)
+    assert not torch.equal(before.weight, after.weight)
+
+
+@pytest.mark.assets
 def test_another_runs_encoder_is_begun_with(tmp_path: Path, modes: ShapeModes) -> None:
     bank, triangles = drawn_bank(), len(modes.mesh.triangles)
     torch.manual_seed(4)
