@@ -27,7 +27,7 @@ from face_depth_ros.evaluation.evaluation_result import Rows, Table
 from face_depth_ros.evaluation.overlay import resized
 from face_depth_ros.evaluation.report import picture_grid
 from face_depth_ros.predictors.estimator_methods import CropEstimates, open_estimator, OURS
-from face_depth_ros.predictors.face_shape import FaceShape, shape_relief
+from face_depth_ros.predictors.face_shape import FaceShape, shape_relief, ShapesOfFaces
 import numpy as np
 
 PEOPLE = 200
@@ -135,8 +135,7 @@ def score_shapes(photos: Any, source: Any, options: argparse.Namespace) -> Shape
             add_row(scores, row, {WHOLE: told.vertices, PERSON: told.identity_vertices}, truth)
             scores.ms[row] = milliseconds(predictor, color[:1], mask[:1])
             if row == JOINT_ROW:
-                add_row(scores, SEVERAL, of_several(told.vertices, told.identity_vertices,
-                                                    photos.person), truth)
+                add_row(scores, SEVERAL, of_several(told, photos.person), truth)
                 _keep_some(scores, photos, color, predictor.triangles, [
                     truth[WHOLE], told.vertices, told.identity_vertices])
         finally:
@@ -172,19 +171,18 @@ def add_row(scores: ShapeScores, row: str, told: dict[str, np.ndarray],
             for a, b in zip(told[part], truth[part], strict=True)]) for part in truth}
 
 
-def of_several(whole: np.ndarray, identity: np.ndarray,
-               person: np.ndarray) -> dict[str, np.ndarray]:
+def of_several(told: ShapesOfFaces, person: np.ndarray) -> dict[str, np.ndarray]:
     """
-    Return shapes with one identity shape a person, which only disentangled shapes have.
+    Return the parts of shapes with one identity shape a person; person: (N,) int64.
 
-    :param whole, identity: (N, V, 3) m; person: (N,) int64
+    :returns: part -> (N, V, 3) m
     """
-    people, row = np.unique(person, return_inverse=True)
-    mean = np.zeros((len(people), *identity.shape[1:]))
-    np.add.at(mean, row, identity)
-    mean /= np.bincount(row)[:, None, None]
-    own = mean[row].astype(np.float32)
-    return {WHOLE: own + (whole - identity), PERSON: own}
+    parts = {WHOLE: np.empty_like(told.vertices), PERSON: np.empty_like(told.vertices)}
+    for number in np.unique(person):
+        rows = person == number
+        joined = told.some(rows).of_one_person()
+        parts[WHOLE][rows], parts[PERSON][rows] = joined.vertices, joined.identity_vertices
+    return parts
 
 
 def aligned_rmse_mm(told: np.ndarray, truth: np.ndarray, scaled: bool = True) -> float:

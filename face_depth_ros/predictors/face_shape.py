@@ -46,6 +46,26 @@ class ShapesOfFaces:
         length = np.linalg.norm(self.c_id, axis=1, keepdims=True)
         return self.c_id / np.maximum(length, np.float32(1e-12))
 
+    def some(self, rows: np.ndarray) -> ShapesOfFaces:
+        """Return some of the faces; rows: (B,) bool, or numbers."""
+        return ShapesOfFaces(self.c_id[rows], None if self.c_res is None else self.c_res[rows],
+                             self.vertices[rows], self.identity_vertices[rows])
+
+    def of_one_person(self) -> ShapesOfFaces:
+        """
+        Take all faces as photos of one person: a mean identity, each photo's own residual.
+
+        :raises ModelSpecError: the model does not disentangle: a mean of its shapes would mix
+            the expressions of the photos
+        """
+        if self.c_res is None:
+            raise ModelSpecError('photos of one person are joined by c_Id, and the model has no '
+                                 'c_Id of its own; use face_shape')
+        c_id = self.c_id.mean(axis=0, keepdims=True).repeat(len(self.c_id), axis=0)
+        person = self.identity_vertices.mean(axis=0, keepdims=True)
+        return ShapesOfFaces(c_id, self.c_res, person + (self.vertices - self.identity_vertices),
+                             person.repeat(len(self.c_id), axis=0))
+
 
 class FaceShape:
     """

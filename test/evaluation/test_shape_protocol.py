@@ -54,7 +54,8 @@ class DrawnPredictor:
     def reconstruct(self, color: np.ndarray, mask: np.ndarray) -> ShapesOfFaces:
         count = len(color)
         told = TRUE[:count] * 1.1 + 0.3
-        return ShapesOfFaces(np.zeros((count, 3)), None, told[:, :, [1, 2, 0]], REST[:count])
+        return ShapesOfFaces(np.zeros((count, 3)), np.zeros((count, 2)), told[:, :, [1, 2, 0]],
+                             REST[:count])
 
     def close(self) -> None:
         DrawnPredictor.closed += 1
@@ -139,7 +140,8 @@ def test_a_person_has_one_shape_over_all_photos() -> None:
     off = 0.01 * shapes(2, 7)
     person = np.array([7, 3, 7, 3])
     identity = rest[[1, 0, 1, 0]] + np.concatenate([off, -off])
-    found = protocol.of_several(identity + moods, identity, person)
+    told = ShapesOfFaces(np.zeros((4, 3)), np.zeros((4, 2)), identity + moods, identity)
+    found = protocol.of_several(told, person)
     np.testing.assert_allclose(found['identity'], rest[[1, 0, 1, 0]], atol=1e-6)
     np.testing.assert_allclose(found['whole'], rest[[1, 0, 1, 0]] + moods, atol=1e-6)
 

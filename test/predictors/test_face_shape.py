@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from face_depth_ros.core.errors import EngineError, InvalidImageError, ModelSpecError
@@ -88,6 +88,21 @@ def test_shapes_are_those_of_the_network_in_metres(network: FaceShapeNetwork,
                                atol=1e-3)
     np.testing.assert_array_equal(predictor.triangles, network.triangles.numpy())
     np.testing.assert_allclose(np.linalg.norm(told.embeddings(), axis=1), 1.0, atol=1e-6)
+
+
+def test_photos_of_one_person_are_joined(predictor: FaceShape) -> None:
+    """One person at rest and one c_Id; what each photo adds to the person stays its own."""
+    told = predictor.reconstruct(*crops(3))
+    joined = told.some(np.array([True, False, True])).of_one_person()
+    both = told.some(np.array([0, 2]))
+    mean = both.identity_vertices.mean(axis=0)
+    np.testing.assert_allclose(joined.identity_vertices, [mean, mean], atol=1e-7)
+    np.testing.assert_allclose(joined.vertices - mean, both.vertices - both.identity_vertices,
+                               atol=1e-7)
+    np.testing.assert_allclose(joined.c_id, [both.c_id.mean(axis=0)] * 2, atol=1e-5)
+    np.testing.assert_array_equal(joined.c_res, both.c_res)
+    with pytest.raises(ModelSpecError, match='use face_shape'):
+        replace(told, c_res=None).of_one_person()
 
 
 def test_the_background_does_not_matter(predictor: FaceShape) -> None:
