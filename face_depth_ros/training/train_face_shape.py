@@ -16,10 +16,10 @@ III. all together: lambda_R times the error in shape, plus the softmax loss over
      c_Id (cosines to the classes, times `scale`). The error in shape is that of the whole and, of
      `identity_weight`, that of the identity shape (training/shape_targets.py).
 
-Left open by the paper and chosen: lambda_R = 1 per mm^2, Adam, half a cosine a phase, classes
-begin at the mean c_Id of their people. Without disentangling one code learns the principal
-components of whole shapes (phase I), one decoder makes them (II), the whole alone is compared
-(III). `--compare 1` trains what the ablation needs: with all, without the identification loss
+Left open by the paper and chosen: lambda_R = 1 per mm^2 (4 in small batches), Adam, half a cosine
+a phase, classes begin at the mean c_Id of their people. Without disentangling one code learns the
+principal components of whole shapes (phase I), one decoder makes them (II), the whole alone is
+compared (III). `--compare 1` trains what the ablation needs: with all, without the identification loss
 (which shares the first two phases) and without either. The networks after phase II are kept too:
 the paper's table compares them with the one after phase III.
 """
@@ -52,6 +52,7 @@ from face_depth_ros.training.face_shape_start import begin_with
 from face_depth_ros.training.identity_bank import (
     BankBuilder,
     IdentityBank,
+    on_device,
     read_bank,
     without_depth,
 )
@@ -238,15 +239,14 @@ def render_banks(settings: Settings, fabric: Fabric) -> tuple[IdentityBank, Iden
     size = 256 if fabric.device.type == 'cuda' else 16
     judged = photographer.people('validation', range(settings.validation_people))
     validation = builder.build(judged, 4, (TURNED,), size)
-    if not settings.people:
-        return read_bank(Path(settings.bank), depth=False), validation
+    kept = read_bank(Path(settings.bank), depth=False) if settings.bank else None
+    if kept is not None and not settings.people:
+        return on_device(kept, fabric.device), validation
     people = photographer.people('train', range(settings.people))
     # Turned faces are rarer in a bank for recognition than in what is judged.
-    moment = TURNED if settings.bank else TRAINING
+    moment = TRAINING if kept is None else TURNED
     bank = builder.build(people, settings.images, (moment,), size, settings.render_minutes)
-    if settings.bank:
-        bank = joined(without_depth(bank), read_bank(Path(settings.bank), depth=False))
-    return bank, validation
+    return bank if kept is None else joined(without_depth(bank), kept), validation
 
 
 def train(bank: IdentityBank, validation: IdentityBank, settings: Settings,
