@@ -16,12 +16,12 @@ III. all together: lambda_R times the error in shape, plus the softmax loss over
      c_Id (cosines to the classes, times `scale`). The error in shape is that of the whole and, of
      `identity_weight`, that of the identity shape (training/shape_targets.py).
 
-Left open by the paper and chosen: lambda_R = 1 per mm^2 (4 in small batches), Adam, half a cosine
-a phase, classes begin at the mean c_Id of their people. Without disentangling one code learns
-the principal components of whole shapes (phase I), one decoder makes them (II), the whole alone is
-compared (III). `--compare 1` trains what the ablation needs: with all, without the identification loss
-(which shares the first two phases) and without either. The networks after phase II are kept too:
-the paper's table compares them with the one after phase III.
+Left open by the paper and chosen: lambda_R = 1 per mm^2 (4 in small batches), Adam, half a
+cosine a phase, classes begin at the mean c_Id of their people. Without disentangling one code
+learns the principal components of whole shapes (phase I), one decoder makes them (II), the whole
+alone is compared (III). `--compare 1` trains what the ablation needs: with all, without the
+identification loss (which shares the first two phases) and without either. The networks after
+phase II are kept too: the paper's table compares them with the one after phase III.
 """
 
 from __future__ import annotations
