@@ -41,8 +41,8 @@ ROWS = {JOINT_ROW: JOINT, 'no identification loss': 'face_shape_no_identificatio
 """
 Rows and their models; those of the ablation are made by commands and need not be there.
 
-The first three had the same phase III, the last two none: the poster's ablation compares these
-with the joint network.
+The first three had the same phase III, the last two none: as we read the poster's ablation, it
+compares these with the joint network.
 """
 SEVERAL = 'joint, person of all photos'
 """The identity shape is the mean over all photos of the person, the residual each photo's own."""

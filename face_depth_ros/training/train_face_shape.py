@@ -21,7 +21,7 @@ cosine a phase, classes begin at the mean c_Id of their people. Without disentan
 learns the principal components of whole shapes (phase I), one decoder makes them (II), the whole
 alone is compared (III). `--compare 1` trains what the ablation needs: with all, without the
 identification loss (which shares the first two phases) and without either. The networks after
-phase II are kept too: the paper's table compares them with the one after phase III.
+phase II are kept too: the poster's table probably compares them with the one after phase III.
 """
 
 from __future__ import annotations
