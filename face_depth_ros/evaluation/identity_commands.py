@@ -24,7 +24,7 @@ from face_depth_ros.evaluation.identity_protocol import (
 )
 from face_depth_ros.evaluation.identity_result import identity_result
 from face_depth_ros.evaluation.identity_rows import IdentityRows, ROWS
-from face_depth_ros.evaluation.identity_views import FaceLooker
+from face_depth_ros.evaluation.identity_views import ESTIMATED, FaceLooker, MEASURED
 from face_depth_ros.evaluation.photo_store import first_people, holds_people
 from face_depth_ros.evaluation.rendering import check_rendering
 from face_depth_ros.predictors.estimator_methods import open_estimator, OURS
@@ -84,23 +84,23 @@ def _on_rendered(options: argparse.Namespace, rows: IdentityRows,
 
 def _on_photos(parts: Iterable[np.ndarray], dataset: str, options: argparse.Namespace,
                rows: IdentityRows, looker: FaceLooker) -> Evaluation:
-    typical: list[FaceView] = []
+    typical: dict[str, FaceView] = {}
     faces = collect(_batches(parts, looker, typical), rows)
     scores = judge(faces, condition_settings(faces.kinds, CONDITIONS[1:]), rows)
-    scores.ms = time_networks(rows, typical[0], _QUICK_RUNS if options.quick else _RUNS)
+    scores.ms = time_networks(rows, typical, _QUICK_RUNS if options.quick else _RUNS)
     return identity_result(scores, dataset, f'{dataset}: {_ABOUT}', options)
 
 
 def _batches(parts: Iterable[np.ndarray], looker: FaceLooker,
-             typical: list[FaceView]) -> Iterator[FaceBatch]:
-    """Look at all photos; the first measured face is added to `typical`."""
+             typical: dict[str, FaceView]) -> Iterator[FaceBatch]:
+    """Look at all photos; the first face with each depth is added to `typical`."""
     for photos in parts:
         for start in range(0, len(photos), BATCH):
             some = photos[start:start + BATCH]
             seen = looker.look(some['color'], some['relief'].astype(np.float32), list(
                 zip(some['position'], some['camera'], strict=True)))
             if not typical and seen.measured:
-                typical.append(seen.measured[0])
+                typical.update({ESTIMATED: seen.estimated[0], MEASURED: seen.measured[0]})
             yield FaceBatch(seen, some['person'].tolist(),
                             [CONDITIONS[c] for c in some['condition']], some['yaw'].tolist())
 

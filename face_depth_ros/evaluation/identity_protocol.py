@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 import time
 from typing import Any
 
@@ -132,7 +133,7 @@ class IdentityScores:
     :param network_of: row -> the network it is of
     :param columns: how many probes each has; people: in the gallery
     :param absent: network -> why it has no rows
-    :param ms: of one face in one inference, median, by network
+    :param ms: of one face in one inference, median, by depth and network
     """
 
     rows: dict[str, dict[str, RowScores]] = field(default_factory=dict)
@@ -145,7 +146,7 @@ class IdentityScores:
     impostor: int = 0
     faceless: int = 0
     absent: dict[str, str] = field(default_factory=dict)
-    ms: dict[str, float] = field(default_factory=dict)
+    ms: dict[str, dict[str, float]] = field(default_factory=dict)
     costs: dict[str, GraphCost | None] = field(default_factory=dict)
     models: dict[str, RowModel] = field(default_factory=dict)
 
@@ -240,10 +241,15 @@ def similarity(vectors: list[np.ndarray], gallery: np.ndarray, probe: np.ndarray
     return np.where(count > 0, total / np.maximum(count, 1.0), _SILENT)
 
 
-def time_networks(rows: IdentityRows, view: Any, runs: int) -> dict[str, float]:
-    """Return the median time of each network for one face, pre-processing included; ms."""
-    return {name: _median_ms(lambda n=network: n.embed([view]), runs)  # type: ignore[misc]
-            for name, network in rows.methods.items()}
+def time_networks(rows: IdentityRows, views: Mapping[str, Any],
+                  runs: int) -> dict[str, dict[str, float]]:
+    """
+    Return the median times of each network for one face, pre-processing included; ms.
+
+    :param views: a face by depth; a shape model has work on measured depth alone
+    """
+    return {depth: {name: _median_ms(partial(network.embed, [view]), runs)
+                    for name, network in rows.methods.items()} for depth, view in views.items()}
 
 
 def condition_settings(kinds: list[str], names: Iterable[str], gallery: str = 'gallery',

@@ -91,9 +91,10 @@ def _cards(scores: IdentityScores) -> list[tuple[str, str, str]]:
     if accepted is not None:
         shown.append((f'{number(100.0 * accepted)} %', f'TAR at FAR {MAIN_RATE:g}',
                       f'goal {GOAL_ACCEPT:g}'))
-    if STUDENT in scores.ms:
-        shown.append((f'{number(scores.ms[STUDENT])} ms', 'the student, one face',
-                      'on this machine'))
+    for depth, times in scores.ms.items():
+        if STUDENT in times:
+            shown.append((f'{number(times[STUDENT])} ms', f'the student, one face, depth {depth}',
+                          'on this machine'))
     return shown
 
 

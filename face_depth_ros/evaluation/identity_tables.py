@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from face_depth_ros.core.identity_calibration import COLOR, DEPTH
@@ -12,7 +13,7 @@ from face_depth_ros.core.identity_metrics import FALSE_ACCEPT_RATES
 from face_depth_ros.evaluation.evaluation_result import Rows, Table
 from face_depth_ros.evaluation.identity_protocol import IdentityScores, RowScores
 from face_depth_ros.evaluation.identity_rows import C_ID, FULL, FUSED, row_name, ROWS, STUDENT
-from face_depth_ros.evaluation.identity_views import ESTIMATED, MEASURED
+from face_depth_ros.evaluation.identity_views import DEPTHS, ESTIMATED, MEASURED
 
 MAIN = 'identity'
 MAIN_RATE = 1e-3
@@ -38,7 +39,7 @@ def identity_tables(scores: IdentityScores, dataset: str) -> dict[str, Table]:
         tables[f'{MAIN}{end}'] = Table(
             'Who is it: rank-1 identification' + _heading(depth), about,
             f'percent; {scores.people} people in the gallery, probes: {_probes(scores)}',
-            _lines(scores, depth, lambda name, row: _identity_line(scores, name, row)))
+            _lines(scores, depth, partial(_identity_line, scores, depth)))
         tables[f'identity_verification{end}'] = Table(
             'Is it the same person: verification' + _heading(depth), about,
             f'percent; {scores.genuine} pairs of one person, {scores.impostor} of two; TAR at FAR',
@@ -51,7 +52,8 @@ def identity_tables(scores: IdentityScores, dataset: str) -> dict[str, Table]:
                 key: _percent(value) for key, value in row.by_yaw.items()}))
     tables['identity_costs'] = Table(
         'What the recognisers cost', 'one face in one inference, its pre-processing included',
-        'ms: median on this machine; MACs and parameters of the ONNX file',
+        'ms: median on this machine, with measured depth a shape model included; MACs and '
+        'parameters of the ONNX file',
         {name: _cost_line(scores, name) for name in network_rows(scores)})
     return tables
 
@@ -84,12 +86,12 @@ def _lines(scores: IdentityScores, depth: str,
     return {name: empty | lines.get(name, {}) for name in table_rows(scores, depth)}
 
 
-def _identity_line(scores: IdentityScores, name: str, row: RowScores) -> Line:
+def _identity_line(scores: IdentityScores, depth: str, name: str, row: RowScores) -> Line:
     network = scores.network_of[name]
     return {**{column: _percent(value) for column, value in row.rank_one.items()},
             AVERAGE: _percent(row.average),
             f'TAR at {MAIN_RATE:g}': _percent(row.true_accept.get(MAIN_RATE)),
-            'ms': scores.ms.get(network) if name == network else None}
+            'ms': scores.ms.get(depth, {}).get(network) if name == network else None}
 
 
 def _verification_line(row: RowScores) -> Line:
@@ -100,12 +102,14 @@ def _verification_line(row: RowScores) -> Line:
 
 def _cost_line(scores: IdentityScores, name: str) -> Line:
     cost, model = scores.costs.get(name), scores.models.get(name)
-    filled: Line = dict.fromkeys(('ms', 'macs', 'parameters', 'precision', 'backend', 'model',
-                                  'sha256'))
+    filled: Line = dict.fromkeys(('ms', 'ms_measured', 'macs', 'parameters', 'precision',
+                                  'backend', 'model', 'sha256'))
     if cost is None or model is None:
         return filled
-    return filled | {'ms': scores.ms.get(name), 'macs': cost.macs, 'parameters': cost.parameters,
-                     'precision': model.precision, 'backend': model.backend, 'model': model.name,
+    ms = {depth: scores.ms.get(depth, {}).get(name) for depth in DEPTHS}
+    return filled | {'ms': ms[ESTIMATED], 'ms_measured': ms[MEASURED], 'macs': cost.macs,
+                     'parameters': cost.parameters, 'precision': model.precision,
+                     'backend': model.backend, 'model': model.name,
                      'sha256': model.sha256[:_HASH_DIGITS]}
 
 

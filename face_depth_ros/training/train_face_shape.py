@@ -262,9 +262,9 @@ def train(bank: IdentityBank, validation: IdentityBank, settings: Settings,
     flags = ABLATION if settings.compare else ((settings.disentangle, settings.identification),)
     results: dict[str, dict[str, float]] = {}
     begun: dict[int, Pretrained] = {}
+    about = {'photos': len(bank), 'people': bank.people, 'hardware': hardware_of(fabric)}
     for disentangle, identification in flags:
         own = replace(settings, disentangle=disentangle, identification=identification, compare=0)
-        about = {'photos': len(bank), 'people': bank.people, 'hardware': hardware_of(fabric)}
         if disentangle not in begun:
             first = begun[disentangle] = pretrain(own, fabric, bank, modes)
             results[own.pretrained] = validate(first.network, validation, modes)

@@ -113,6 +113,9 @@ def test_a_brought_network_with_a_shape_model_is_calibrated_for_both(tmp_path: P
     rows = content['tables']['identity_measured']['rows']
     assert list(rows) == [str(brought), f'{brought}, RGB only', f'{brought}, shape only']
     assert rows[f'{brought}, shape only']['average'] > 85.0
+    cost = content['tables']['identity_costs']['rows'][str(brought)]
+    assert rows[str(brought)]['ms'] == cost['ms_measured'] > cost['ms']
+    assert content['rows'][str(brought)]['ms'] == cost['ms']
     assert rows[str(brought)]['average'] > rows[f'{brought}, RGB only']['average']
     estimated = content['rows']
     assert estimated[str(brought)]['average'] == estimated[f'{brought}, RGB only']['average']
