@@ -17,10 +17,10 @@ from typing import Any
 from face_depth_ros.core.errors import ModelSpecError, SettingsError
 import numpy as np
 
-COLOR, DEPTH, SHAPE = 'color', 'depth', 'shape'
-MODALITIES = (COLOR, DEPTH, SHAPE)
-"""In the order in which their embeddings are joined; shape is that of measured depth in metres
-(core.shape_model)."""
+COLOR, DEPTH, SHAPE, JOINT = 'color', 'depth', 'shape', 'joint'
+MODALITIES = (COLOR, DEPTH, SHAPE, JOINT)
+"""In the order in which their embeddings are joined. Shape is that of the head, by measured depth in
+metres (core.shape_model); joint is what all of them say together."""
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 _NAMES = ('mean', 'identity', 'expression', 'normals', 'projection')
+_READING = 'reading'
 _COARSE = 200
 """Points that suffice for the first rounds."""
 _COARSE_MODES = 12
@@ -50,6 +51,10 @@ _OUTLIER_M = 0.004
 _FACING = 0.35
 """Least cosine between a point's normal and the way to the camera."""
 _LEAST_POINTS, _LARGEST_RESIDUAL_M = 60, 0.003
+_FARTHEST_M = 0.02
+"""By which a landmark may be off; what is further is taken to be so far."""
+_PER_LANDMARK = np.float32(1.0 / 0.003)
+"""Of features, a metre of landmarks: they are off by some 3 mm."""
 _HEAD_BEHIND_M = 0.02
 """Where the head point lies behind the median of the skin before anything is known."""
 
@@ -63,6 +68,8 @@ class ShapeFit:
     :param expression: (E,) likewise over expressions
     :param rotation: (3, 3) from the head facing the camera to the optical frame
     :param position: (3,) metres, the head point in the optical frame
+    :param landmarks: (68, 3) metres, from the model's landmarks to the rays of those that were
+        seen, in the frame of the head
     :param points: how many points of the model lie on measured skin
     :param residual_m: root mean square of their distance from it
     """
@@ -71,8 +78,14 @@ class ShapeFit:
     expression: np.ndarray
     rotation: np.ndarray
     position: np.ndarray
+    landmarks: np.ndarray
     points: int
     residual_m: float
+
+    def features(self) -> np.ndarray:
+        """Return what a reading reads, (1 + K + E + 204,) float32."""
+        return np.concatenate([np.ones(1, np.float32), self.identity, self.expression,
+                               _PER_LANDMARK * self.landmarks.ravel()])
 
     @property
     def good(self) -> bool:
@@ -87,7 +100,9 @@ class ShapeModel:
     :param arrays: mean (V + 68, 3) metres from the head point, the head facing the camera (x
         right, y down, z forward), the last 68 the landmarks, the others in random order; identity
         (K, V + 68, 3) and expression (E, V + 68, 3) metres a sigma; normals (V, 3); projection
-        (K, D) from coefficients of identity to the embedding
+        (K, D) from coefficients of identity to the embedding; reading, if there is one, (1 + K +
+        E + 204, D + J) from `ShapeFit.features` to what is added to the evidence of a network:
+        D numbers of the shape, J of who it is by shape, colour and depth jointly
     :raises ModelFileError: arrays are missing, of other shapes, or not finite
     """
 
@@ -99,6 +114,10 @@ class ShapeModel:
         self.modes = np.concatenate([identity, expression])  # (K + E, V + 68, 3)
         self.identities = len(identity)
         self.dimensions = projection.shape[1]
+        self._reading = (np.asarray(arrays[_READING], np.float32) if _READING in arrays else
+                         np.zeros((0, 0), np.float32))
+        self.evidence = self._reading.shape[1]
+        """Dimensions of the evidence that it takes, D + J; 0 = none."""
         points = len(normals)
         self._flat = self.modes.reshape(len(self.modes), -1)
         self._coarse = self._detail(min(_COARSE, points), _COARSE_MODES)
@@ -130,7 +149,7 @@ class ShapeModel:
                 'export the recogniser again', cause='model_hash')
         try:
             with np.load(io.BytesIO(content), allow_pickle=False) as data:
-                arrays = {name: data[name] for name in _NAMES if name in data}
+                arrays = {name: data[name] for name in (*_NAMES, _READING) if name in data}
         except (OSError, ValueError, zipfile.BadZipFile) as error:
             raise ModelFileError(f'{path} holds no shape model ({error}); train one by python -m '
                                  'face_depth_ros.training.train_shape_model',
@@ -169,12 +188,22 @@ class ShapeModel:
             rotation = rotation @ cv2.Rodrigues(turn)[0]
             code = code + change
         return ShapeFit(code[:self.identities].astype(np.float32),
-                        code[self.identities:].astype(np.float32), rotation, position, points,
-                        residual)
+                        code[self.identities:].astype(np.float32), rotation, position,
+                        self._landmarks_off(camera, rotation, position, code), points, residual)
+
+    def _landmarks_off(self, camera: _Camera, rotation: np.ndarray, position: np.ndarray,
+                       code: np.ndarray) -> np.ndarray:
+        """Return `ShapeFit.landmarks`."""
+        first = 3 * len(self.normals)
+        told = self.mean[len(self.normals):] + (
+            code.astype(np.float32) @ self._flat[:, first:]).reshape(-1, 3)
+        places = told @ rotation.T + position
+        off = (camera.landmarks - places[:, :2] / places[:, 2:]) * places[:, 2:]
+        return np.clip(off @ rotation[:2], -_FARTHEST_M, _FARTHEST_M).astype(np.float32)
 
     def embed(self, surface: FaceSurface) -> np.ndarray | None:
         """
-        Return who it is by the shape of the face.
+        Return who it is by the shape of the face alone.
 
         :returns: (D,) float32 of length 1; None where the model does not fit, or too little was
             measured
@@ -184,9 +213,21 @@ class ShapeModel:
 
     def embedding(self, identity: np.ndarray) -> np.ndarray | None:
         """Project coefficients (K,) to a vector (D,) of length 1; None for the mean face."""
-        vector = identity @ self.projection
-        length = float(np.linalg.norm(vector))
-        return (vector / length).astype(np.float32) if length > 1e-6 else None
+        return _unit(identity @ self.projection)
+
+    def read(self, surface: FaceSurface, evidence: np.ndarray,
+             ) -> tuple[np.ndarray | None, np.ndarray | None]:
+        """
+        Return who it is by the shape, and by shape, colour and depth jointly.
+
+        :param evidence: (D + J,) what a network tells besides; for models that have a reading
+        :returns: (D,) and (J,) float32 of length 1; None as of `embed`
+        """
+        fit = self.fit(surface)
+        if fit is None or not fit.good:
+            return None, None
+        told = fit.features() @ self._reading + evidence
+        return _unit(told[:self.dimensions]), _unit(told[self.dimensions:])
 
     def _first_pose(self, surface: FaceSurface) -> tuple[np.ndarray, np.ndarray] | None:
         """Return rotation and position by the rigid landmarks, at the distance of the skin."""
@@ -334,6 +375,13 @@ class _Camera:
         return seen
 
 
+def _unit(vector: np.ndarray) -> np.ndarray | None:
+    """Return a vector of length 1 along another, None where that is 0 or not finite."""
+    length = float(np.linalg.norm(vector))
+    good = np.isfinite(length) and length > 1e-6
+    return (vector / length).astype(np.float32) if good else None
+
+
 def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Return vector products (N, 3), several times faster than np.cross for some hundreds."""
     (x, y, z), (u, v, w) = a.T, b.T
@@ -358,10 +406,18 @@ def _check(arrays: dict[str, np.ndarray], where: str) -> None:
                 'expression': (shapes['expression'][:1] or (0,)) + (points, 3),
                 'normals': (points - LANDMARK_COUNT, 3),
                 'projection': (modes, (shapes['projection'] or (0,))[-1])}
+    if _READING in arrays:
+        shapes[_READING] = arrays[_READING].shape
+        expected[_READING] = (1 + modes + expected['expression'][0] + 3 * LANDMARK_COUNT,
+                              (shapes[_READING] or (0,))[-1])
+        if shapes[_READING][-1:] < (shapes['projection'][-1:][0] + 2,):
+            raise ModelFileError(f'{where} has a reading {shapes[_READING]}, expected more than '
+                                 f'{shapes["projection"]} has dimensions, of shape and joint',
+                                 cause='model_file')
     wrong = [f'{name} {shapes[name]} instead of {expected[name]}'
-             for name in _NAMES if shapes[name] != expected[name]]
+             for name in shapes if shapes[name] != expected[name]]
     if wrong or points < LANDMARK_COUNT + _COARSE or min(modes, *shapes['projection']) < 2:
         raise ModelFileError(f'{where} is no shape model: {"; ".join(wrong) or shapes}',
                              cause='model_file')
-    if not all(np.isfinite(arrays[name]).all() for name in _NAMES):
+    if not all(np.isfinite(arrays[name]).all() for name in shapes):
         raise ModelFileError(f'{where} holds numbers that are not finite', cause='model_file')

@@ -63,9 +63,12 @@ class Pooled:
 
     :param vectors: of each modality, (N, D) of the collected faces
     :param members: the faces of each name
+    :param weights: of the modalities; None = all the same
     """
 
-    def __init__(self, vectors: Sequence[np.ndarray], members: Iterable[Member]) -> None:
+    def __init__(self, vectors: Sequence[np.ndarray], members: Iterable[Member],
+                 weights: Sequence[float] | None = None) -> None:
+        self._weights = tuple(weights or [1.0] * len(vectors))
         self._parts: list[dict[str, np.ndarray]] = []
         members = tuple(members)
         for part in vectors:
@@ -80,9 +83,16 @@ class Pooled:
             self._parts.append(dict(zip(names.tolist(), pooled, strict=True)))
 
     def score(self, first: str, second: str) -> float:
-        """Return the mean cosine of the modalities that both have, -1 if there is none."""
-        found = [float(p[first] @ p[second]) for p in self._parts if first in p and second in p]
-        return sum(found) / len(found) if found else _SILENT
+        """
+        Return the weighed mean of the cosines of the modalities that both have.
+
+        :returns: -1 if there is none
+        """
+        found = [(weight, float(part[first] @ part[second]))
+                 for part, weight in zip(self._parts, self._weights, strict=True)
+                 if first in part and second in part]
+        total = sum(weight for weight, _ in found)
+        return sum(weight * cosine for weight, cosine in found) / total if found else _SILENT
 
     def table(self, first: Sequence[str], second: Sequence[str]) -> np.ndarray:
         """Return the scores of all pairs, (N, M)."""
@@ -95,8 +105,10 @@ def each_row(faces: Collected, rows: IdentityRows, members: Iterable[Member],
     members, result = tuple(members), {}
     for name, network in rows.methods.items():
         for variant, used in variants(network.modalities).items():
-            vectors = [v for m in used if (v := faces.of(name, ESTIMATED, m)) is not None]
-            result[row_name(name, variant)] = line(Pooled(vectors, members))
+            found = [(v, network.weights.get(m, 1.0)) for m in used
+                     if (v := faces.of(name, ESTIMATED, m)) is not None]
+            result[row_name(name, variant)] = line(Pooled(
+                [vectors for vectors, _ in found], members, [weight for _, weight in found]))
     return result
 
 

@@ -10,14 +10,21 @@ of verification of the other papers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 from face_depth_ros.core.errors import DatasetError, ScoreError
-from face_depth_ros.core.identity_calibration import COLOR, DEPTH, modalities_key, SHAPE
+from face_depth_ros.core.identity_calibration import (
+    COLOR,
+    DEPTH,
+    JOINT,
+    MODALITIES,
+    modalities_key,
+    SHAPE,
+)
 from face_depth_ros.core.identity_metrics import (
     area_under_curve,
     calibrate,
@@ -110,7 +117,7 @@ class RowScores:
     :param true_accept: by false-accept rate, None where pairs are too few
     :param curve: false-accept and true-accept rates, from the rarest that can be told to 1
     :param calibration: slope, offset and thresholds, None where pairs are too few
-    :param modalities: whose cosines it is the mean of
+    :param modalities: whose cosines it is the weighed mean of
     """
 
     rank_one: dict[str, float] = field(default_factory=dict)
@@ -203,13 +210,14 @@ def judge(faces: Collected, settings: Mapping[str, Setting], rows: IdentityRows,
                 vectors = [faces.of(name, depth, modality) for modality in used]
                 known = [v for v, m in zip(vectors, used, strict=True) if v is not None]
                 missing = {m for v, m in zip(vectors, used, strict=True) if v is None}
-                if missing - {SHAPE} or not known or (variant == NETWORK and faces.of(
+                if missing - {SHAPE, JOINT} or not known or (variant == NETWORK and faces.of(
                         name, depth, SHAPE) is None):
                     continue
                 row = row_name(name, variant)
                 scores.network_of[row] = name
                 judged = scores.rows.setdefault(depth, {})[row] = _judge_row(
-                    faces, known, filled, probes)
+                    faces, _Weighed(known, [network.weights.get(m, 1.0) for m in used
+                                            if m not in missing]), filled, probes)
                 judged.modalities = tuple(m for m in used if m not in missing)
     return scores
 
@@ -218,27 +226,30 @@ def variants(modalities: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
     """Return what of a network's embeddings makes a row: all of them, and each if several."""
     if len(modalities) < 2:
         return {FUSED: modalities}
-    singles = {m: (m,) for m in (COLOR, DEPTH, SHAPE) if m in modalities}
-    without = tuple(m for m in modalities if m != SHAPE)
+    singles = {m: (m,) for m in MODALITIES if m in modalities}
+    without = tuple(m for m in modalities if m not in (SHAPE, JOINT))
     return {FUSED: modalities, **singles,
             **({NETWORK: without} if SHAPE in modalities and len(without) > 1 else {})}
 
 
-def similarity(vectors: list[np.ndarray], gallery: np.ndarray, probe: np.ndarray) -> np.ndarray:
+def similarity(vectors: Sequence[np.ndarray], gallery: np.ndarray, probe: np.ndarray,
+               weights: Sequence[float] | None = None) -> np.ndarray:
     """
-    Return the mean of the modalities' cosines, of those that both faces have.
+    Return the weighed mean of the modalities' cosines, of those that both faces have.
 
     :param vectors: of each modality (N, D) of length 1, or 0 where a face lacks it
     :param gallery, probe: numbers of faces
+    :param weights: of the modalities; None = all the same
     :returns: (G, P) float64, -1 where two faces have nothing in common
     """
     total = np.zeros((len(gallery), len(probe)))
     count = np.zeros((len(gallery), len(probe)))
-    for part in vectors:
+    for part, weight in zip(vectors, weights or [1.0] * len(vectors), strict=True):
         known = np.linalg.norm(part, axis=1) > 0.5
-        total += part[gallery].astype(np.float64) @ part[probe].astype(np.float64).T
-        count += known[gallery][:, None] & known[probe][None, :]
-    return np.where(count > 0, total / np.maximum(count, 1.0), _SILENT)
+        total += weight * (part[gallery].astype(np.float64) @ part[probe].astype(np.float64).T)
+        count += weight * (known[gallery][:, None] & known[probe][None, :])
+    with np.errstate(invalid='ignore'):
+        return np.where(count > 0, total / count, _SILENT)
 
 
 def time_networks(rows: IdentityRows, views: Mapping[str, Any],
@@ -265,13 +276,24 @@ def condition_settings(kinds: list[str], names: Iterable[str], gallery: str = 'g
             for name in names}
 
 
-def _judge_row(faces: Collected, vectors: list[np.ndarray], settings: Mapping[str, Setting],
+class _Weighed(NamedTuple):
+    """The vectors of some modalities, (N, D) each, and what their cosines weigh."""
+
+    vectors: list[np.ndarray]
+    weights: list[float]
+
+    def compare(self, gallery: np.ndarray, probe: np.ndarray) -> np.ndarray:
+        """Return `similarity`."""
+        return similarity(self.vectors, gallery, probe, self.weights)
+
+
+def _judge_row(faces: Collected, weighed: _Weighed, settings: Mapping[str, Setting],
                probes: np.ndarray) -> RowScores:
     persons = np.asarray(faces.persons)
     row = RowScores()
     places = np.zeros(len(persons), np.int64)
     for name, setting in settings.items():
-        found = mate_ranks(similarity(vectors, setting.gallery, setting.probe),
+        found = mate_ranks(weighed.compare(setting.gallery, setting.probe),
                            persons[setting.gallery], persons[setting.probe])
         row.rank_one[name] = float(np.mean(found == 1))
         places[setting.probe] = found
@@ -279,7 +301,7 @@ def _judge_row(faces: Collected, vectors: list[np.ndarray], settings: Mapping[st
     for name, inside in _yaw_bins(faces, probes).items():
         row.by_yaw[name] = float(np.mean(places[probes][inside] == 1)) if inside.any() else None
     gallery = next(iter(settings.values())).gallery
-    genuine, impostor = split_scores(similarity(vectors, gallery, probes), persons[gallery],
+    genuine, impostor = split_scores(weighed.compare(gallery, probes), persons[gallery],
                                      persons[probes])
     row.true_accept = {rate: true_accept_rate(genuine, impostor, rate)
                        for rate in FALSE_ACCEPT_RATES}

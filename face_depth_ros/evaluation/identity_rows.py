@@ -11,17 +11,19 @@ row that cannot be opened (its model is not there) is listed with the reason.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 import os
 from pathlib import Path
 import tempfile
+from types import MappingProxyType
 
 import cv2
 from face_depth_ros.core.errors import ModelSpecError
 from face_depth_ros.core.identity_calibration import (
     COLOR,
     DEPTH,
+    JOINT,
     MODALITIES,
     modalities_key,
     SHAPE,
@@ -42,7 +44,7 @@ FUSED = 'fused'
 RGB_ONLY, DEPTH_ONLY, SHAPE_ONLY = 'RGB only', 'depth only', 'shape only'
 NETWORK = 'network'
 VARIANTS = {FUSED: '', COLOR: f', {RGB_ONLY}', DEPTH: f', {DEPTH_ONLY}', SHAPE: f', {SHAPE_ONLY}',
-            NETWORK: ', without shape'}
+            JOINT: ', joint only', NETWORK: ', without shape'}
 """What of a network's embeddings is compared -> what its row is called besides the network."""
 _SHAPE_MADE_BY = ('python -m face_depth_ros.training.train_face_shape, then python -m '
                   'face_depth_ros.training.export_face_shape')
@@ -54,10 +56,12 @@ class IdentityEmbedder(ABC):
 
     :ivar modalities: of its embeddings, some of color, depth and shape
     :ivar five_points: wants `FaceView.aligned`
+    :ivar weights: modality -> what its cosine weighs in the mean; 1 for those that are not named
     """
 
     modalities: tuple[str, ...]
     five_points: bool = False
+    weights: Mapping[str, float] = MappingProxyType({})
 
     @abstractmethod
     def embed(self, faces: Sequence[FaceView]) -> dict[str, np.ndarray]:
@@ -73,14 +77,14 @@ class RecognizerEmbedder(IdentityEmbedder):
 
     def __init__(self, network: FaceEmbedder) -> None:
         self._network = network
-        self.modalities = tuple(network.parts)
+        self.modalities = tuple(network.layout.parts)
+        self.weights = network.layout.weights
         self.five_points = network.wants_five_points
 
     def embed(self, faces: Sequence[FaceView]) -> dict[str, np.ndarray]:
         """Embed all faces."""
         joined = np.stack([e.vector for e in self._network.embed(faces)])
-        scale = np.float32(np.sqrt(len(self.modalities)))
-        return {m: joined[:, self._network.parts[m]] * scale for m in self.modalities}
+        return {m: self._network.layout.split(joined, m) for m in self.modalities}
 
 
 class ShapeEmbedder(IdentityEmbedder):

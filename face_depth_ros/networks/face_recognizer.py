@@ -36,12 +36,14 @@ class FaceRecognizerConfig:
     :param blocks: residual blocks, a stage each
     :param mask_widths: channels of the mask branch at 56, 28 and 14 pixels
     :param dimensions: of each embedding
+    :param evidence: dimensions of what is told besides, see `FaceRecognizer`; 0 = nothing
     """
 
     widths: tuple[int, ...] = (40, 72, 120, 176)
     blocks: tuple[int, ...] = (1, 2, 3, 1)
     mask_widths: tuple[int, ...] = (16, 24, 32)
-    dimensions: int = 96
+    dimensions: int = 80
+    evidence: int = 0
 
 
 class CompactBranch(CompactTrunk):
@@ -58,7 +60,11 @@ class CompactBranch(CompactTrunk):
 
     def forward(self, image: torch.Tensor, maps: dict[int, torch.Tensor]) -> torch.Tensor:
         """(B, I, 112, 112) -> (B, D), not yet of unit length."""
-        described: torch.Tensor = self.normalize(self.linear(self.weigh(image, maps)))
+        return self.describe(self.weigh(image, maps))
+
+    def describe(self, weighed: torch.Tensor) -> torch.Tensor:
+        """(B, 2 C) of `weigh` -> (B, D), not yet of unit length."""
+        described: torch.Tensor = self.normalize(self.linear(weighed))
         return described
 
 
@@ -66,7 +72,10 @@ class FaceRecognizer(nn.Module):
     """
     Both branches and the mask branch; inputs and answers as of the mask-guided recogniser.
 
-    Input as core.recognition_input makes it; colour and depth lose their background here.
+    Input as core.recognition_input makes it; colour and depth lose their background here. With
+    `evidence` a third answer says, linear in what both branches see, what they tell of the shape of
+    the head and of who it is; it is added to what the fit of a shape model tells (core.shape_model),
+    and is solved in closed form once the branches are trained (training/solve_last_layers.py).
     """
 
     ATTENDED = (0, 2)
@@ -83,26 +92,39 @@ class FaceRecognizer(nn.Module):
             convolution(a, b, stride=2)
             for a, b in zip(c.mask_widths[:-1], c.mask_widths[1:], strict=True)])
         self.attention = nn.ModuleList(SpatialAttention() for _ in self.ATTENDED)
+        if c.evidence:
+            self.evidence = nn.Linear(4 * c.widths[-1], c.evidence)
 
     def forward(self, color: torch.Tensor, depth: torch.Tensor,
-                mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+                mask: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """
-        Describe faces; either answer depends on its own modality and the mask alone.
+        Describe faces; either embedding depends on its own modality and the mask alone.
 
         :param color: (B, 3, 112, 112) RGB, 0 to 255
         :param depth: (B, 1, 112, 112)
         :param mask: (B, 1, 112, 112) labels
-        :returns: embeddings of colour and of depth, (B, D) each, of unit length
+        :returns: embeddings of colour and of depth, (B, D) each, of unit length; with `evidence`
+            that too, (B, E)
         """
-        f_color, f_depth = self.features(color, depth, mask)
-        return functional.normalize(f_color, dim=1), functional.normalize(f_depth, dim=1)
+        weighed = self.weigh(color, depth, mask)
+        embeddings = tuple(functional.normalize(branch.describe(w), dim=1)
+                           for branch, w in zip((self.color, self.depth), weighed, strict=True))
+        if not self.config.evidence:
+            return embeddings
+        return *embeddings, self.evidence(torch.cat(weighed, dim=1))
 
     def features(self, color: torch.Tensor, depth: torch.Tensor,
                  mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Describe faces before their length is made 1; see `forward`."""
+        w_color, w_depth = self.weigh(color, depth, mask)
+        return self.color.describe(w_color), self.depth.describe(w_depth)
+
+    def weigh(self, color: torch.Tensor, depth: torch.Tensor,
+              mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return what both branches see before their last layers, (B, 2 C) each."""
         maps = self.attention_maps(mask)
         seen_color, seen_depth = face_only(color, depth, mask)
-        return self.color(seen_color, maps), self.depth(seen_depth, maps)
+        return self.color.weigh(seen_color, maps), self.depth.weigh(seen_depth, maps)
 
     def attention_maps(self, mask: torch.Tensor) -> dict[int, torch.Tensor]:
         """

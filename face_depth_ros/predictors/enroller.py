@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from face_depth_ros.core.errors import FaceDepthError, SettingsError
 from face_depth_ros.core.identity_calibration import Calibration
+from face_depth_ros.core.joined_vectors import JoinedVectors
 from face_depth_ros.gallery.people import checked_name, keep_best, Template, UNKNOWN
 from face_depth_ros.predictors.face_embedder import Embedding
 from face_depth_ros.predictors.identity_tracker import Evidence, IdentityTracker, STRANGER_RATE
@@ -55,7 +56,7 @@ class Enroller:
     :param tracker: whose thresholds say who is alike
     :param people: where the templates go
     :param calibrations: by set of modalities
-    :param parts: modality -> its part of the joined vector
+    :param layout: of joined vectors
     :param seconds: how long views are collected, > 0
     :param templates: at most so many are kept, >= 1
     :param least_views: fewer good ones are refused, >= 1
@@ -66,7 +67,7 @@ class Enroller:
     """
 
     def __init__(self, name: str, tracker: IdentityTracker, people: KnownPeople,
-                 calibrations: dict[str, Calibration], parts: dict[str, slice], *,
+                 calibrations: dict[str, Calibration], layout: JoinedVectors, *,
                  seconds: float = 3.0, templates: int = 5, least_views: int = 3,
                  source: str = 'live', model_name: str = '') -> None:
         if not (seconds > 0 and templates >= 1 and least_views >= 1):
@@ -74,13 +75,13 @@ class Enroller:
                                 f'least_views = {least_views}, expected all above 0')
         self.name = checked_name(name)
         self._tracker, self._people = tracker, people
-        self._calibrations, self._parts = calibrations, parts
+        self._calibrations = calibrations
         self._seconds, self._limit, self._least = seconds, templates, least_views
         self._source, self._model_name = source, model_name
         self._started_ns: int | None = None
         self._last_ns = 0
         self._good: list[Template] = []
-        self._evidence = Evidence(parts)
+        self._evidence = Evidence(layout)
         self._poor: Counter[str] = Counter()
         self.refused = ''
         """Why it is over without success, '' while it is not."""

@@ -4,14 +4,15 @@
 Faces in, vectors out whose inner product says how alike they are; all of a frame in one inference.
 
 Ours looks at colour, depth and mask and gives one embedding of colour and one of depth; where a
-sensor measured depth, a shape model laid on it (core.shape_model) gives a third. A network that
+sensor measured depth, a shape model is laid on it (core.shape_model), whose fit and what the network
+sees make two more: of the shape of the head, and of all jointly. A network that
 somebody brings looks at one RGB crop of 112 x 112, in the form that its spec says; a shape model
 may stand beside it too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 import hashlib
 
@@ -23,11 +24,12 @@ from face_depth_ros.core.identity_calibration import (
     Calibration,
     COLOR,
     DEPTH,
-    MODALITIES,
+    JOINT,
     modalities_key,
     read_calibrations,
     SHAPE,
 )
+from face_depth_ros.core.joined_vectors import JoinedVectors, read_weights
 from face_depth_ros.core.model_spec import find_model, ModelSpec
 from face_depth_ros.core.recognition_input import RecognitionInput, SIZE
 from face_depth_ros.core.shape_model import ShapeModel
@@ -35,6 +37,8 @@ from face_depth_ros.engines import Engine, open_engine
 import numpy as np
 
 SHIPPED = 'face_recognizer'
+EVIDENCE = 'shape_evidence'
+"""The output that says what colour and depth tell besides the fit of the shape model."""
 MOST_DIMENSIONS = 512
 FIVE_POINTS = ((38.7946, 52.1963), (74.0318, 52.0014), (56.5252, 72.2366), (42.0493, 92.8655),
                (71.2299, 92.7041))
@@ -70,8 +74,8 @@ class Embedding:
     """
     What a network makes of one face.
 
-    :param vector: (D,) float32: the embeddings of the modalities joined, 0 for one that is
-        missing; divided by the root of their number, so of length 1 where none is missing
+    :param vector: (D,) float32: the embeddings of the modalities joined (core.joined_vectors), 0
+        for one that is missing, of length 1 where none is
     :param modalities: that it holds
     :param model_hash: of the files of the model; embeddings of another cannot be compared
     """
@@ -109,17 +113,16 @@ class FaceEmbedder:
         spec = find_recognizer(model)
         self._brought = _brought(spec) if _is_foreign(spec) else None
         self.shape_model = _shape_model(spec)
-        self.parts = _parts(spec, self._brought is not None, self.shape_model)
-        """Modality -> its part of the joined vector."""
+        self.layout = _layout(spec, self._brought is not None, self.shape_model)
+        """Of the joined vectors."""
         self.calibrations: dict[str, Calibration] = read_calibrations(
             str(spec.path), spec.limits.get('calibration'))
-        unfit = {modalities_key(self.parts)} - self.calibrations.keys()
+        unfit = {modalities_key(self.layout.parts)} - self.calibrations.keys()
         if unfit:
             raise ModelSpecError(
                 f'{spec.path}: the calibration knows {", ".join(self.calibrations)}, expected '
                 f'{", ".join(unfit)} too, which the model gives', cause='model_calibration')
         self.spec, self.model_hash = spec, model_hash_of(spec)
-        self.dimensions = sum(p.stop - p.start for p in self.parts.values())
         self.engine: Engine = open_engine(spec, backend, precision)
 
     @property
@@ -140,7 +143,7 @@ class FaceEmbedder:
     @property
     def looks_at_depth(self) -> bool:
         """Whether depth matters to it, to its network or to its shape model."""
-        return DEPTH in self.parts or self.wants_surfaces
+        return DEPTH in self.layout.parts or self.wants_surfaces
 
     def embed(self, faces: Sequence[FaceView]) -> list[Embedding]:
         """
@@ -158,26 +161,22 @@ class FaceEmbedder:
         outputs = self.engine(feeds)
         if self._brought is not None:
             outputs = {'embedding_color': outputs[self.spec.outputs[0].name]}
-        joined = np.zeros((len(faces), self.dimensions), np.float32)
-        held: list[set[str]] = [set() for _ in faces]
-        scale = np.float32(1.0 / np.sqrt(len(self.parts)))
-        for modality, part in self.parts.items():
-            if modality == SHAPE:
-                continue
-            found = outputs[f'embedding_{modality}']
-            length = np.linalg.norm(found, axis=1)
-            for i, face in enumerate(faces):
-                if modality in face.has and np.isfinite(length[i]) and length[i] > 1e-6:
-                    joined[i, part] = found[i] * (scale / length[i])
-                    held[i].add(modality)
-        if self.shape_model is not None:
-            for i, face in enumerate(faces):
-                shape = None if face.surface is None else self.shape_model.embed(face.surface)
-                if shape is not None:
-                    joined[i, self.parts[SHAPE]] = shape * scale
-                    held[i].add(SHAPE)
-        return [Embedding(vector, frozenset(h), self.model_hash)
-                for vector, h in zip(joined, held, strict=True)]
+        found = [self._of_face(face, {name: values[i] for name, values in outputs.items()})
+                 for i, face in enumerate(faces)]
+        return [Embedding(self.layout.join(vectors), frozenset(vectors), self.model_hash)
+                for vectors in found]
+
+    def _of_face(self, face: FaceView, said: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return the embeddings of a face by modality, of those that it has."""
+        found: dict[str, np.ndarray | None] = {m: said[f'embedding_{m}'] for m in (COLOR, DEPTH)
+                                               if m in self.layout.parts and m in face.has}
+        if self.shape_model is not None and face.surface is not None:
+            if EVIDENCE not in said:
+                found[SHAPE] = self.shape_model.embed(face.surface)
+            elif {COLOR, DEPTH} <= face.has:
+                found[SHAPE], found[JOINT] = self.shape_model.read(face.surface, said[EVIDENCE])
+        return {modality: vector for modality, vector in found.items() if vector is not None
+                and 1e-6 < float(np.linalg.norm(vector)) < np.inf}
 
     def _seen(self, faces: Sequence[FaceView]) -> list[RecognitionInput]:
         """Return the faces in their frames or boxes, as the network was trained."""
@@ -266,15 +265,16 @@ def crop_by_five_points(image: np.ndarray, points: np.ndarray,
 def _is_foreign(spec: ModelSpec) -> bool:
     """Whether a network has not the outputs of ours."""
     names = {t.name for t in spec.outputs}
-    return not names <= {f'embedding_{m}' for m in (COLOR, DEPTH)}
+    return not names <= {EVIDENCE, *(f'embedding_{m}' for m in (COLOR, DEPTH))}
 
 
 def model_hash_of(spec: ModelSpec) -> str:
     """Return what tells the templates of a model from those of another, 64 hex digits."""
-    shape = spec.normalisation.get('shape_sha256')
-    if shape is None:
+    shape, weights = (spec.normalisation.get(key) for key in ('shape_sha256', 'weights'))
+    if shape is None and weights is None:
         return spec.sha256
-    return hashlib.sha256(f'{spec.sha256}{shape}'.encode()).hexdigest()
+    told = '' if weights is None else repr(sorted(read_weights(str(spec.path), weights).items()))
+    return hashlib.sha256(f'{spec.sha256}{shape or ""}{told}'.encode()).hexdigest()
 
 
 def _shape_model(spec: ModelSpec) -> ShapeModel | None:
@@ -289,8 +289,8 @@ def _shape_model(spec: ModelSpec) -> ShapeModel | None:
     return ShapeModel.load(spec.path.parent / str(named[0]), named[1])
 
 
-def _parts(spec: ModelSpec, foreign: bool, shape: ShapeModel | None) -> dict[str, slice]:
-    """Return where each modality lies in the joined vector."""
+def _layout(spec: ModelSpec, foreign: bool, shape: ShapeModel | None) -> JoinedVectors:
+    """Return how the embeddings make a vector."""
     if not foreign:
         shapes = {'color': (-1, 3, SIZE, SIZE), 'depth': (-1, 1, SIZE, SIZE),
                   'mask': (-1, 1, SIZE, SIZE)}
@@ -298,24 +298,29 @@ def _parts(spec: ModelSpec, foreign: bool, shape: ShapeModel | None) -> dict[str
             if shapes.get(t.name) != t.shape:
                 raise ModelSpecError(f'{spec.path}: the input {t.name!r} has shape {t.shape}, '
                                      f'expected some of {shapes}; export the model again')
-    sizes = {}
+    sizes, evidence = {}, 0
     for t in spec.outputs:
         if len(t.shape) != 2 or not 2 <= t.shape[1] <= MOST_DIMENSIONS:
             raise ModelSpecError(
                 f'{spec.path}: the output {t.name!r} has shape {t.shape}, expected (-1, D), D '
                 f'from 2 to {MOST_DIMENSIONS}: an embedding of each face')
-        sizes[COLOR if foreign else t.name.removeprefix('embedding_')] = t.shape[1]
+        if t.name == EVIDENCE and not foreign:
+            evidence = t.shape[1]
+        else:
+            sizes[COLOR if foreign else t.name.removeprefix('embedding_')] = t.shape[1]
+    if evidence and (shape is None or shape.evidence != evidence):
+        raise ModelSpecError(
+            f'{spec.path}: the output {EVIDENCE} has {evidence} dimensions and the shape model '
+            f'beside it takes {"none" if shape is None else shape.evidence}; export both together')
     if shape is not None:
         sizes[SHAPE] = shape.dimensions
-    parts, start = {}, 0
-    for modality in MODALITIES:
-        if modality in sizes:
-            parts[modality] = slice(start, start + sizes[modality])
-            start += sizes[modality]
-    if not parts or start > MOST_DIMENSIONS:
-        raise ModelSpecError(f'{spec.path}: the outputs have {start} dimensions together, '
-                             f'expected 1 to {MOST_DIMENSIONS}')
-    return parts
+        if evidence:
+            sizes[JOINT] = evidence - shape.dimensions
+    layout = JoinedVectors(sizes, read_weights(str(spec.path), spec.normalisation.get('weights')))
+    if not 0 < layout.dimensions <= MOST_DIMENSIONS:
+        raise ModelSpecError(f'{spec.path}: the outputs have {layout.dimensions} dimensions '
+                             f'together, expected 1 to {MOST_DIMENSIONS}')
+    return layout
 
 
 def _brought(spec: ModelSpec) -> _Brought:

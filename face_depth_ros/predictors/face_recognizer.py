@@ -61,7 +61,7 @@ class FaceRecognizer:
         self.embedder, self.people = embedder, people
         self._estimates = EstimateSource(estimator)
         self.use_depth = use_depth
-        self.tracker = IdentityTracker(people, embedder.parts, embedder.calibrations,
+        self.tracker = IdentityTracker(people, embedder.layout, embedder.calibrations,
                                        false_accept_rate)
         self.tune(false_accept_rate, min_quality, max_faces)
         self._enroller: Enroller | None = None
@@ -93,7 +93,7 @@ class FaceRecognizer:
             if own is not None:
                 opened.callback(own.close)
             people = KnownPeople(open_gallery or (access or GalleryAccess()).open,
-                                 embedder.model_hash, embedder.parts, watch=watch)
+                                 embedder.model_hash, embedder.layout, watch=watch)
             opened.callback(people.close)
             recognizer = FaceRecognizer(
                 embedder, people, own, false_accept_rate=false_accept_rate,
@@ -152,7 +152,7 @@ class FaceRecognizer:
             raise FaceDepthError(f'{self._enroller.name} is being enrolled; wait for the result',
                                  cause='enrollment_busy')
         self._enroller = Enroller(
-            name, self.tracker, self.people, self.embedder.calibrations, self.embedder.parts,
+            name, self.tracker, self.people, self.embedder.calibrations, self.embedder.layout,
             seconds=seconds, templates=templates, least_views=least_views, source=source,
             model_name=self.embedder.spec.name)
 

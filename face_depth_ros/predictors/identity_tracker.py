@@ -17,6 +17,7 @@ import math
 
 from face_depth_ros.core.errors import SettingsError
 from face_depth_ros.core.identity_calibration import Calibration, modalities_key
+from face_depth_ros.core.joined_vectors import JoinedVectors
 from face_depth_ros.gallery.people import UNKNOWN
 from face_depth_ros.predictors.face_embedder import Embedding
 from face_depth_ros.predictors.known_people import Candidate, KnownPeople, Snapshot
@@ -59,11 +60,11 @@ class Evidence:
     """
     What was seen of one person: a mean of vectors, weighed by quality, for each modality.
 
-    :param parts: modality -> its part of the joined vector
+    :param layout: of joined vectors
     """
 
-    def __init__(self, parts: Mapping[str, slice]) -> None:
-        self._parts = parts
+    def __init__(self, layout: JoinedVectors) -> None:
+        self._layout = layout
         self._sums: dict[str, np.ndarray] = {}
         self.weight = 0.0
         """Sum of the qualities."""
@@ -86,26 +87,23 @@ class Evidence:
         self._squares = self._squares * fade ** 2 + quality ** 2
         self._sums = {m: total * np.float32(fade) for m, total in self._sums.items()}
         for modality in embedding.modalities:
-            unit = _unit(embedding.vector[self._parts[modality]])
+            unit = self._layout.split(embedding.vector, modality)
             before = self._sums.get(modality)
             added = unit * np.float32(quality)
             self._sums[modality] = added if before is None else before + added
 
     def vector(self) -> np.ndarray:
         """Return the joined vector of the means, (D,) float32."""
-        joined = np.zeros(max(p.stop for p in self._parts.values()), np.float32)
-        for modality, total in self._sums.items():
-            joined[self._parts[modality]] = _unit(total)
-        return joined / np.float32(np.sqrt(len(self._parts)))
+        return self._layout.join(self._sums)
 
     def likeness(self, embedding: Embedding) -> tuple[float, str] | None:
         """Return the cosine with a view, and over which modalities; None where none is shared."""
         shared = self.modalities & embedding.modalities
         if not shared:
             return None
-        cosines = [float(_unit(self._sums[m]) @ _unit(embedding.vector[self._parts[m]]))
-                   for m in shared]
-        return float(np.mean(cosines)), modalities_key(shared)
+        cosines = {m: float(_unit(self._sums[m]) @ self._layout.split(embedding.vector, m))
+                   for m in shared}
+        return self._layout.mean_cosine(cosines), modalities_key(shared)
 
 
 @dataclass
@@ -127,16 +125,16 @@ class IdentityTracker:
     Gives every track its verdict.
 
     :param people: who is known
-    :param parts: modality -> its part of the joined vector
+    :param layout: of joined vectors
     :param calibrations: by set of modalities
     :param false_accept_rate: share of strangers, each as a track, that may be called a name
     :raises SettingsError: a rate out of (0, 0.5]
     """
 
-    def __init__(self, people: KnownPeople, parts: Mapping[str, slice],
+    def __init__(self, people: KnownPeople, layout: JoinedVectors,
                  calibrations: Mapping[str, Calibration],
                  false_accept_rate: float = 0.001) -> None:
-        self._people, self._parts, self._calibrations = people, parts, calibrations
+        self._people, self._layout, self._calibrations = people, layout, calibrations
         self.false_accept_rate = false_accept_rate
         self._tracks: dict[str, _Track] = {}
         self.changes = 0
@@ -174,7 +172,7 @@ class IdentityTracker:
         self._drop_old(stamp_ns)
         track = self._tracks.get(track_id)
         if track is None:
-            track = _Track(Evidence(self._parts), stamp_ns)
+            track = _Track(Evidence(self._layout), stamp_ns)
             if track_id:
                 self._tracks[track_id] = track
         track.seen_ns = stamp_ns
@@ -221,7 +219,7 @@ class IdentityTracker:
                 alike[0] < self._calibrations[alike[1]].threshold(STRANGER_RATE)):
             track.strange += 1
             if track.rival is None:
-                track.rival = Evidence(self._parts)
+                track.rival = Evidence(self._layout)
             track.rival.add(embedding, quality)
             if track.strange >= _CHANGED_AFTER:
                 track.evidence, track.rival, track.strange = track.rival, None, 0

@@ -17,6 +17,7 @@ from typing import Any
 
 from face_depth_ros.core.errors import FaceDepthError, GalleryError
 from face_depth_ros.core.identity_calibration import modalities_key
+from face_depth_ros.core.joined_vectors import JoinedVectors
 from face_depth_ros.gallery.gallery import Gallery
 from face_depth_ros.gallery.keys import find_key
 from face_depth_ros.gallery.people import Template
@@ -101,13 +102,13 @@ class KnownPeople:
 
     :param open_gallery: for instance `GalleryAccess.open`
     :param model_hash: of the model whose templates are compared
-    :param parts: modality -> its part of the joined vector
+    :param layout: of joined vectors
     :param watch: look for changes on a thread of its own; else only `refresh` does
     """
 
-    def __init__(self, open_gallery: OpenGallery, model_hash: str, parts: Mapping[str, slice], *,
+    def __init__(self, open_gallery: OpenGallery, model_hash: str, layout: JoinedVectors, *,
                  watch: bool = True) -> None:
-        self._open_gallery, self._model_hash, self._parts = open_gallery, model_hash, dict(parts)
+        self._open_gallery, self._model_hash, self._layout = open_gallery, model_hash, layout
         self._snapshot = EMPTY
         self._problem: tuple[str, str] | None = None
         self._gallery: Gallery | None = None
@@ -156,11 +157,7 @@ class KnownPeople:
             shared = held & modalities
             if not shared:
                 continue
-            query = np.zeros_like(vector)
-            for modality in shared:
-                query[self._parts[modality]] = vector[self._parts[modality]]
-            # A missing half counts nothing; what is there then weighs twice.
-            query *= np.float32(len(self._parts) / len(shared))
+            query = self._layout.query(vector, shared)
             for match in index.search(query, count)[0]:
                 found = Candidate(match.name, float(np.clip(match.cosine, -1.0, 1.0)),
                                   modalities_key(shared))
@@ -209,7 +206,7 @@ class KnownPeople:
         rest: dict[str, Any] = {}
         names: set[str] = set()
         rows = 0
-        dimensions = sum(p.stop - p.start for p in self._parts.values())
+        dimensions = self._layout.dimensions
         for owners, vectors in gallery.template_blocks(self._model_hash, rest=rest):
             if vectors.shape[1] != dimensions:
                 raise GalleryError(
@@ -230,9 +227,9 @@ class KnownPeople:
     def _by_modalities(self, vectors: np.ndarray) -> dict[frozenset[str], np.ndarray]:
         """Return the rows that hold each set of modalities."""
         code = np.zeros(len(vectors), np.int64)
-        for bit, part in enumerate(self._parts.values()):
+        for bit, part in enumerate(self._layout.parts.values()):
             code |= (np.square(vectors[:, part]).sum(axis=1) > 1e-6).astype(np.int64) << bit
-        keys = list(self._parts)
+        keys = list(self._layout.parts)
         return {frozenset(m for bit, m in enumerate(keys) if c >> bit & 1):
                 np.flatnonzero(code == c) for c in np.unique(code).tolist() if c}
 

@@ -21,6 +21,7 @@ kept in runs/identity_validation.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 import copy
 import hashlib
 import logging
@@ -31,12 +32,14 @@ from typing import Any
 from face_depth_ros.core.errors import SettingsError
 from face_depth_ros.core.face_frame import FRAMED_CROP
 from face_depth_ros.core.face_photo import MASK_LABELS
-from face_depth_ros.core.identity_calibration import COLOR, DEPTH, SHAPE
+from face_depth_ros.core.identity_calibration import COLOR, DEPTH, JOINT, SHAPE
 from face_depth_ros.core.identity_metrics import calibrate, rank_one
+from face_depth_ros.core.joined_vectors import read_weights
 from face_depth_ros.core.model_spec import ModelSpec
 from face_depth_ros.core.recognition_input import DEPTH_LIMIT, SIZE
 from face_depth_ros.core.shape_model import ShapeModel
 from face_depth_ros.engines import open_engine
+from face_depth_ros.predictors.face_embedder import EVIDENCE
 from face_depth_ros.training.export import (
     export_onnx,
     OPSET,
@@ -55,7 +58,8 @@ import torch
 
 NAMES = {'student': 'face_recognizer', 'mask_guided': 'mask_guided_recognizer'}
 OUTPUTS = ('embedding_color', 'embedding_depth')
-_KEYS = ('color+depth+shape', 'color+depth', 'color+shape', 'depth+shape', COLOR, DEPTH, SHAPE)
+_KEYS = ('color+depth+shape+joint', 'color+depth+shape', 'color+depth', 'color+shape',
+         'depth+shape', 'shape+joint', COLOR, DEPTH, SHAPE, JOINT)
 _SAME = 1e-3
 """By which weights may differ that went through normalisation and back."""
 _PATHS = ('teacher', 'initial', 'bank')
@@ -192,7 +196,8 @@ def measure(spec: ModelSpec, bank: IdentityBank) -> dict[str, Any]:
     said = {depth: embeddings(spec, bank, measured) for depth, measured in
             (('estimated', False), ('measured', True))}
     if 'shape_model' in spec.normalisation:
-        said['measured'][SHAPE] = shapes(spec, bank)
+        said['measured'] |= shapes(spec, bank, said['measured'].get(EVIDENCE))
+    weights = read_weights(str(spec.path), spec.normalisation.get('weights'))
     first = np.unique(bank.person.numpy(), return_index=True)[1]
     probe = np.setdiff1d(np.arange(len(bank)), first)
     gallery, person = bank.person.numpy()[first], bank.person.numpy()[probe]
@@ -203,8 +208,9 @@ def measure(spec: ModelSpec, bank: IdentityBank) -> dict[str, Any]:
         for depth, vectors in said.items():
             if not vectors.keys() >= set(key.split('+')):
                 continue
-            parts = [vectors[part] for part in key.split('+')]
-            cosines, complete = compared(parts, probe, first)
+            names = key.split('+')
+            cosines, complete = compared([vectors[name] for name in names], probe, first,
+                                         [weights.get(name, 1.0) for name in names])
             genuine.append(cosines[same & complete])
             impostor.append(cosines[~same & complete])
             label = key if key == COLOR else f'{key}, {depth} depth'
@@ -216,38 +222,57 @@ def measure(spec: ModelSpec, bank: IdentityBank) -> dict[str, Any]:
                                         'validation split, one gallery photo each, by the engine'}}
 
 
-def compared(parts: list[np.ndarray], probe: np.ndarray,
-             gallery: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def compared(parts: list[np.ndarray], probe: np.ndarray, gallery: np.ndarray,
+             weights: list[float]) -> tuple[np.ndarray, np.ndarray]:
     """
-    Compare photos by the mean of the cosines of the modalities that both have.
+    Compare photos by the weighed mean of the cosines of the modalities that both have.
 
     :param parts: of each modality (N, D) of length 1, or 0 where a photo lacks it
+    :param weights: of the modalities
     :returns: cosines (P, G), -1 where two have nothing in common; whether they have all in common
     """
     known = [np.linalg.norm(part, axis=1) > 0.5 for part in parts]
-    count = np.sum([k[probe][:, None] & k[gallery] for k in known], axis=0)
-    total = np.sum([part[probe] @ part[gallery].T for part in parts], axis=0)
-    return np.where(count > 0, total / np.maximum(count, 1), -1.0), count == len(parts)
+    both = [k[probe][:, None] & k[gallery] for k in known]
+    share = np.sum([weight * b for weight, b in zip(weights, both, strict=True)], axis=0)
+    total = np.sum([weight * (part[probe] @ part[gallery].T)
+                    for weight, part in zip(weights, parts, strict=True)], axis=0)
+    with np.errstate(invalid='ignore'):
+        return np.where(share > 0, total / share, -1.0), np.all(both, axis=0)
 
 
-def shapes(spec: ModelSpec, bank: IdentityBank) -> np.ndarray:
-    """Return the shape embedding of every photo, (N, D), 0 where the model does not fit."""
+def shapes(spec: ModelSpec, bank: IdentityBank, evidence: np.ndarray | None,
+           ) -> dict[str, np.ndarray]:
+    """
+    Return what the shape model says of every photo, (N, D) each, 0 where it does not fit.
+
+    :param evidence: (N, D) what the network tells of the shapes, None where it tells none
+    """
     model = ShapeModel.load(spec.path.parent / spec.normalisation['shape_model'],
                             spec.normalisation['shape_sha256'])
-    none = np.zeros(model.dimensions, np.float32)
-    found = [model.embed(surface_of_row(row)) for row in bank.surface.numpy()]
-    return np.stack([none if vector is None else vector for vector in found])
+    surfaces = [surface_of_row(row) for row in bank.surface.numpy()]
+    if evidence is None:
+        return {SHAPE: _stacked([model.embed(s) for s in surfaces], model.dimensions)}
+    shape, joint = zip(*(model.read(s, told) for s, told in zip(surfaces, evidence, strict=True)),
+                       strict=True)
+    return {SHAPE: _stacked(shape, model.dimensions),
+            JOINT: _stacked(joint, model.evidence - model.dimensions)}
+
+
+def _stacked(vectors: Sequence[np.ndarray | None], dimensions: int) -> np.ndarray:
+    none = np.zeros(dimensions, np.float32)
+    return np.stack([none if vector is None else vector for vector in vectors])
 
 
 def embeddings(spec: ModelSpec, bank: IdentityBank, measured: bool) -> dict[str, np.ndarray]:
-    """Return both embeddings of every photo, by the CPU engine in its own precision."""
-    parts: dict[str, list[np.ndarray]] = {COLOR: [], DEPTH: []}
+    """Return what is said of every photo, by the CPU engine in its own precision."""
+    names = {t.name: t.name.removeprefix('embedding_') for t in spec.outputs}
+    parts: dict[str, list[np.ndarray]] = {part: [] for part in names.values()}
     with open_engine(spec, backend='openvino') as engine:
         for rows in torch.arange(len(bank)).split(16):
             inputs = batch_of(bank, rows, torch.full((len(rows),), measured))
             said = engine({name: value.numpy() for name, value in zip(
                 ('color', 'depth', 'mask'), inputs, strict=True)})
-            for part, name in zip((COLOR, DEPTH), OUTPUTS, strict=True):
+            for name, part in names.items():
                 parts[part].append(said[name].copy())
     return {part: np.concatenate(values) for part, values in parts.items()}
 

@@ -21,7 +21,12 @@ import time
 
 from face_depth_ros.core.errors import SettingsError
 from face_depth_ros.synthesis.assets import find_assets
-from face_depth_ros.synthesis.identity_photos import at_size, IdentityPhotographer, TURNED
+from face_depth_ros.synthesis.identity_photos import (
+    at_size,
+    IdentityPhotographer,
+    TRAINING,
+    TURNED,
+)
 from face_depth_ros.training.bank_files import write_part
 from face_depth_ros.training.identity_bank import BankBuilder, IdentityBank
 from face_depth_ros.training.run import settings_parser
@@ -30,7 +35,7 @@ import torch
 
 LOG = logging.getLogger('render_identity_bank')
 PEOPLE_OF_PART = 100
-LEARNS = ('recognition', 'shape')
+LEARNS = ('recognition', 'landmarks', 'shape')
 _BATCH = 20
 _FIRST_PERSON = 20_000
 """People before this one are those of runs that render onto their device."""
@@ -45,8 +50,9 @@ class Settings:
     :param out: folder of the parts
     :param people: of the train split
     :param images: photos of each; for recognition the first one is as for a gallery
-    :param learns: recognition: faces in the frame of their landmarks, to 75 degrees; shape: faces
-        in their boxes, to 90 degrees
+    :param learns: recognition: faces in the frame of their landmarks, to 75 degrees; landmarks: so
+        too, without galleries, with what was measured in metres; shape: faces in their boxes, to
+        90 degrees
     :param first: number of the first part to render
     :param size: pixels along a side of the photos; a recogniser looks at 112 of them, 128 render
         twice as fast as 192
@@ -95,9 +101,11 @@ def render_part(settings: Settings, number: int) -> IdentityBank:
                                         backgrounds=100, size=settings.size)
     first = _FIRST_PERSON + number * PEOPLE_OF_PART
     people = photographer.people('train', range(first, first + PEOPLE_OF_PART))
-    recognised = settings.learns == 'recognition'
-    moments = (GALLERY, PROBES) if recognised else (TURNED,)
-    return BankBuilder(photographer, framed=recognised).build(
+    framed = settings.learns != 'shape'
+    moments = {'recognition': (GALLERY, PROBES), 'landmarks': (TRAINING,),
+               'shape': (TURNED,)}[settings.learns]
+    return BankBuilder(photographer, framed=framed,
+                       surfaces=settings.learns == 'landmarks').build(
         people, settings.images, [at_size(m, settings.size) for m in moments], _BATCH)
 
 

@@ -203,13 +203,15 @@ def learn_projection(model: ShapeModel, photos: IdentityBank, dimensions: int) -
     return discriminant(codes, person, dimensions)
 
 
-def discriminant(codes: np.ndarray, person: np.ndarray, dimensions: int) -> np.ndarray:
+def discriminant(codes: np.ndarray, person: np.ndarray, dimensions: int,
+                 drawn: float = _DRAWN) -> np.ndarray:
     """
     Return the axes along which people differ most against what photos of one person differ.
 
     The covariance within people is drawn towards its diagonal, for it is measured on few photos.
 
     :param codes: (N, K); person: (N,), at least two photos of each
+    :param drawn: how far, 0 to 1
     :returns: (K, dimensions) float32; the variance of photos along each is the square of its
         reliability, which is the share of people in the variance
     """
@@ -220,7 +222,7 @@ def discriminant(codes: np.ndarray, person: np.ndarray, dimensions: int) -> np.n
     off = codes - means[index]
     within = off.T @ off / (len(codes) - len(count))
     between = np.cov(means, rowvar=False) - within / count.mean()
-    within = (1.0 - _DRAWN) * within + _DRAWN * np.diag(np.diag(within))
+    within = (1.0 - drawn) * within + drawn * np.diag(np.diag(within))
     values, axes = np.linalg.eigh(within)
     whitening = axes / np.sqrt(values)
     ratio, ways = np.linalg.eigh(whitening.T @ between @ whitening)

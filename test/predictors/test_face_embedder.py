@@ -28,7 +28,7 @@ def view(person, **options):
 
 def test_joined_vectors_are_the_mean_of_both_cosines(tmp_path):
     embedder = FaceEmbedder(str(write_recognizer(tmp_path)))
-    assert embedder.dimensions == 64
+    assert embedder.layout.dimensions == 64
     a, b = embedder.embed([view(1), view(2)])
     assert np.linalg.norm(a.vector) == pytest.approx(1.0, abs=1e-5)
     assert a.modalities == {'color', 'depth'} and a.model_hash == embedder.spec.sha256
@@ -44,7 +44,7 @@ def test_joined_vectors_are_the_mean_of_both_cosines(tmp_path):
 def test_what_is_missing_is_0_and_the_rest_stays_as_it_is(tmp_path, held):
     embedder = FaceEmbedder(str(write_recognizer(tmp_path)))
     whole, part = embedder.embed([view(1), replace(view(1), has=frozenset({held}))])
-    mine, other = (embedder.parts[m] for m in (held, 'depth' if held == 'color' else 'color'))
+    mine, other = (embedder.layout.parts[m] for m in (held, 'depth' if held == 'color' else 'color'))
     assert part.modalities == {held}
     np.testing.assert_allclose(part.vector[mine], whole.vector[mine], atol=1e-6)
     assert not part.vector[other].any()

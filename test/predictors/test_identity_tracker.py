@@ -8,6 +8,7 @@ from pathlib import Path
 
 from face_depth_ros.core.errors import SettingsError
 from face_depth_ros.core.identity_calibration import read_calibrations
+from face_depth_ros.core.joined_vectors import JoinedVectors
 from face_depth_ros.gallery.people import Template
 from face_depth_ros.predictors.face_embedder import Embedding
 from face_depth_ros.predictors.identity_tracker import Evidence, IdentityTracker, MOST_EVIDENCE
@@ -16,7 +17,7 @@ import numpy as np
 import pytest
 from recognizer_graph import CALIBRATION, plain_gallery
 
-PARTS = {'color': slice(0, 8), 'depth': slice(8, 16)}
+LAYOUT = JoinedVectors({'color': 8, 'depth': 8})
 HASH = 'a' * 64
 SECOND = 10**9
 CALIBRATIONS = read_calibrations('x', dict.fromkeys(('color+depth', 'color', 'depth'),
@@ -54,14 +55,14 @@ def access(tmp_path):
 @pytest.fixture
 def people(access):
     enroll(access, Ada=both(0), Bo=both(1))
-    known = KnownPeople(access.open, HASH, PARTS, watch=False)
+    known = KnownPeople(access.open, HASH, LAYOUT, watch=False)
     yield known
     known.close()
 
 
 @pytest.fixture
 def tracker(people):
-    return IdentityTracker(people, PARTS, CALIBRATIONS, 0.02)
+    return IdentityTracker(people, LAYOUT, CALIBRATIONS, 0.02)
 
 
 def views(tracker, embedding, count=3, quality=0.8, start=0, track='f00001'):
@@ -123,7 +124,7 @@ def test_templates_of_one_modality(access, people):
 
 
 def test_without_a_calibration_of_what_is_seen_nobody_is_named(people):
-    tracker = IdentityTracker(people, PARTS, {'color+depth': CALIBRATIONS['color+depth']}, 0.02)
+    tracker = IdentityTracker(people, LAYOUT, {'color+depth': CALIBRATIONS['color+depth']}, 0.02)
     assert views(tracker, joined(depth=unit(0))).cause == 'uncalibrated'
     assert views(tracker, both(0), track='f2').person == 'Ada'
 
@@ -131,7 +132,7 @@ def test_without_a_calibration_of_what_is_seen_nobody_is_named(people):
 def test_evidence_adds_up_by_quality(tracker):
     assert tracker.update(0, 'f1', both(0), 0.2).cause == 'low_quality'
     assert tracker.update(SECOND // 10, 'f1', both(0), 0.2).person == 'Ada'
-    evidence = Evidence(PARTS)
+    evidence = Evidence(LAYOUT)
     evidence.add(both(0), 0.9)
     evidence.add(both(1), 0.1)
     mean = evidence.vector()[:8] * np.sqrt(2)
@@ -233,7 +234,7 @@ def test_a_gallery_that_breaks_names_nobody(tracker, people, access):
     file = Path(access.path)
     file.write_bytes(b'no gallery' + file.read_bytes()[10:])
     people.close()
-    broken = KnownPeople(access.open, HASH, PARTS, watch=False)
+    broken = KnownPeople(access.open, HASH, LAYOUT, watch=False)
     assert broken.problem is not None and broken.snapshot.templates == 0
-    tracker = IdentityTracker(broken, PARTS, CALIBRATIONS)
+    tracker = IdentityTracker(broken, LAYOUT, CALIBRATIONS)
     assert views(tracker, both(0)).cause == 'gallery'

@@ -12,6 +12,7 @@ import sqlite3
 import time
 
 from face_depth_ros.core.errors import GalleryError
+from face_depth_ros.core.joined_vectors import JoinedVectors
 from face_depth_ros.gallery.people import Template
 from face_depth_ros.predictors import known_people
 from face_depth_ros.predictors.known_people import GalleryAccess, KnownPeople
@@ -19,7 +20,7 @@ import numpy as np
 import pytest
 from recognizer_graph import plain_gallery
 
-PARTS = {'color': slice(0, 4), 'depth': slice(4, 8)}
+LAYOUT = JoinedVectors({'color': 4, 'depth': 4})
 HASH, OTHER = 'a' * 64, 'b' * 64
 
 
@@ -29,7 +30,7 @@ def template(seed=0, model=HASH, size=8):
 
 
 def follow(access, **options):
-    return KnownPeople(access.open, HASH, PARTS, **{'watch': False, **options})
+    return KnownPeople(access.open, HASH, LAYOUT, **{'watch': False, **options})
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ def test_changes_are_followed(access):
     assert people.snapshot is before, 'nothing was read again'
     people.enroll('Bo', [template(3)])
     assert people.snapshot.names == {'Ada', 'Bo'}
-    assert people.search(template(3).vector, frozenset(PARTS))[0].name == 'Bo'
+    assert people.search(template(3).vector, frozenset(LAYOUT.parts))[0].name == 'Bo'
     people.close()
     assert people.snapshot.templates == 0
 
@@ -83,15 +84,15 @@ def test_templates_of_another_model_are_counted_and_not_compared(access):
         gallery.enroll('Old', [template(7, OTHER, 16)])
     people = follow(access)
     assert people.snapshot.stale == 1 and people.snapshot.names == {'Ada'}
-    other = KnownPeople(access.open, 'c' * 64, PARTS, watch=False)
+    other = KnownPeople(access.open, 'c' * 64, LAYOUT, watch=False)
     assert other.snapshot.stale == 3 and not other.snapshot.indices
-    assert other.search(template(1).vector, frozenset(PARTS)) == []
+    assert other.search(template(1).vector, frozenset(LAYOUT.parts)) == []
     people.close()
     other.close()
 
 
 def test_templates_of_another_size_are_refused(access):
-    people = KnownPeople(access.open, HASH, {'color': slice(0, 6)}, watch=False)
+    people = KnownPeople(access.open, HASH, JoinedVectors({'color': 6}), watch=False)
     assert people.problem[0] == 'gallery_template' and 'enrol these people again' in (
         people.problem[1])
     assert people.snapshot.templates == 0
@@ -146,7 +147,7 @@ def test_any_doubt_about_the_gallery_lets_nobody_in(tmp_path, name, monkeypatch)
     cause, message = people.problem
     assert cause.startswith('gallery_') and len(message) > 30
     assert people.snapshot.templates == 0
-    assert people.search(template(1).vector, frozenset(PARTS)) == []
+    assert people.search(template(1).vector, frozenset(LAYOUT.parts)) == []
     people.close()
 
 
@@ -186,7 +187,7 @@ def test_errors_that_nobody_foresaw_let_nobody_in():
     def explode(**_):
         raise RuntimeError('boom')
 
-    people = KnownPeople(explode, HASH, PARTS, watch=False)
+    people = KnownPeople(explode, HASH, LAYOUT, watch=False)
     assert people.problem == ('gallery', "the gallery cannot be read: RuntimeError('boom')")
     people.close()
 

@@ -45,12 +45,12 @@ def view(person: int, **options: object) -> FaceView:
 
 def test_the_vector_is_the_mean_of_three_cosines(tmp_path: Path) -> None:
     embedder = FaceEmbedder(with_shape(tmp_path))
-    assert embedder.wants_surfaces and list(embedder.parts) == ['color', 'depth', 'shape']
-    assert embedder.dimensions == 64 + MODES
+    assert embedder.wants_surfaces and list(embedder.layout.parts) == ['color', 'depth', 'shape']
+    assert embedder.layout.dimensions == 64 + MODES
     a, b, again = embedder.embed([view(0), view(1), view(0, yaw=0.2, noise=0.0005)])
     assert a.modalities == {'color', 'depth', 'shape'}
     assert np.linalg.norm(a.vector) == pytest.approx(1.0, abs=1e-5)
-    part = embedder.parts['shape']
+    part = embedder.layout.parts['shape']
     assert 3 * float(a.vector[part] @ again.vector[part]) > 0.9
     assert 3 * float(a.vector[part] @ b.vector[part]) < 0.8
 
@@ -58,7 +58,7 @@ def test_the_vector_is_the_mean_of_three_cosines(tmp_path: Path) -> None:
 def test_a_network_that_somebody_brings_may_have_one(tmp_path: Path) -> None:
     """It looks at colour alone, but depth is measured for the shape model."""
     embedder = FaceEmbedder(with_shape(tmp_path, write_brought(tmp_path)))
-    assert list(embedder.parts) == ['color', 'shape'] and embedder.dimensions == 48 + MODES
+    assert list(embedder.layout.parts) == ['color', 'shape'] and embedder.layout.dimensions == 48 + MODES
     assert embedder.looks_at_depth and embedder.wants_surfaces and not embedder.wants_frames
     a, bare = embedder.embed([view(0), replace(view(0), surface=None)])
     assert a.modalities == {'color', 'shape'} and bare.modalities == {'color'}
@@ -73,7 +73,7 @@ def test_where_nothing_was_measured_shape_is_missing(tmp_path: Path) -> None:
     for seen in (replace(view(0), surface=None), replace(view(0), surface=empty)):
         found, = embedder.embed([seen])
         assert found.modalities == {'color', 'depth'}
-        assert not found.vector[embedder.parts['shape']].any()
+        assert not found.vector[embedder.layout.parts['shape']].any()
         assert np.linalg.norm(found.vector) == pytest.approx(np.sqrt(2 / 3), abs=1e-5)
 
 

@@ -37,8 +37,7 @@ def test_people_of_the_fixture_are_told_apart_by_shape_alone(embedder: FaceEmbed
     views = looker.look(photos['color'], photos['relief'].astype(np.float32), cameras).measured
     estimator.close()
     assert views is not None
-    part = embedder.parts['shape']
-    vectors = np.stack([e.vector[part] for e in embedder.embed(views)])
+    vectors = np.stack([embedder.layout.split(e.vector, 'shape') for e in embedder.embed(views)])
     gallery = photos['condition'] == 0
     found = photos['person'][gallery][(vectors[~gallery] @ vectors[gallery].T).argmax(axis=1)]
     assert (found == photos['person'][~gallery]).mean() > 0.85
@@ -78,4 +77,4 @@ def shape_of(embedder: FaceEmbedder, estimator: DepthEstimator, frame, detection
                      surfaces=True)
     embedding, = embedder.embed([seen.view])
     assert 'shape' in embedding.modalities and seen.depth == 'enhanced'
-    return embedding.vector[embedder.parts['shape']] * np.sqrt(len(embedder.parts))
+    return embedder.layout.split(embedding.vector, 'shape')

@@ -1,0 +1,264 @@
+# Copyright 2026 face_depth_ros contributors
+# SPDX-License-Identifier: MIT
+"""
+Solve the last layers of a shipped face recogniser and its shape model in closed form.
+
+    python -m face_depth_ros.training.render_identity_bank --learns landmarks --people 20000 \
+        --images 2 --size 128 --out runs/landmark_bank
+    python -m face_depth_ros.training.solve_last_layers models/face_recognizer.yaml \
+        models/face_recognizer_shape.npz OUT --bank runs/landmark_bank
+
+Branches and shape model stay as they are; what is solved is linear in what they see:
+
+- depth: the discriminant axes of the branch of depth over people (linear discriminant analysis);
+- colour: the principal axes of its embedding alone;
+- shape: ridge regression of the head's coefficients on the fit (coefficients and landmarks) and on
+  both branches, then the discriminant axes of what it tells of people it was not solved from;
+- joint: the discriminant axes of fit and both branches together.
+
+Twenty thousand people, two photos each, take ten minutes of two cores to read (kept under
+runs/readings) and seconds to solve. Writes network, spec and shape model to OUT, with what cosines
+say measured anew.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+import logging
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from face_depth_ros.core.errors import SettingsError
+from face_depth_ros.core.model_spec import ModelSpec
+from face_depth_ros.core.shape_model import ShapeModel
+from face_depth_ros.networks.face_recognizer import build_face_recognizer, FaceRecognizerConfig
+from face_depth_ros.predictors.face_embedder import EVIDENCE
+from face_depth_ros.training.attach_shape_model import keep_axes, principal_axes
+from face_depth_ros.training.export import export_onnx, store_half, write_checked_spec, write_spec
+from face_depth_ros.training.export_face_recognizer import (
+    fixed_inputs,
+    measure,
+    name_shape_model,
+    OUTPUTS,
+)
+from face_depth_ros.training.face_readings import face_readings, FaceReadings, open_student
+from face_depth_ros.training.folding import folded
+from face_depth_ros.training.identity_bank import IdentityBank
+from face_depth_ros.training.identity_validation import VALIDATION, validation_bank
+from face_depth_ros.training.train_shape_model import discriminant, save_model
+import numpy as np
+import torch
+import yaml
+
+LOG = logging.getLogger('solve_last_layers')
+WEIGHTS = {'color': 1.0, 'depth': 1.0, 'shape': 4.0, 'joint': 4.0}
+"""Of the cosines, chosen on people of the validation split."""
+_PENALTY = 0.1
+"""Of the ridge regression, for inputs of variance 1."""
+_DRAWN = 0.1
+"""Share of the diagonal in covariances within people."""
+_LEAST_SPREAD = 1e-4
+_LEAST_PEOPLE = 1000
+
+
+class Affine(NamedTuple):
+    """
+    A layer: (N, I) @ weight + bias.
+
+    :param weight: (I, O); bias: (O,)
+    """
+
+    weight: np.ndarray
+    bias: np.ndarray
+
+    def __call__(self, inputs: np.ndarray) -> np.ndarray:
+        """(N, I) -> (N, O)."""
+        told: np.ndarray = inputs @ self.weight + self.bias
+        return told
+
+    def then(self, projection: np.ndarray) -> Affine:
+        """Return the layer followed by a projection (O, P)."""
+        return Affine(self.weight @ projection, self.bias @ projection)
+
+
+@dataclass(frozen=True)
+class LastLayers:
+    """
+    What was solved.
+
+    :param color: (D, D') axes of the embedding of colour that are kept
+    :param depth: from the branch of depth to its embedding
+    :param evidence: (2 C, S + J) from both branches to shape and joint
+    :param reading: (F, S + J) likewise from the fit, the first row added always
+    """
+
+    color: np.ndarray
+    depth: Affine
+    evidence: np.ndarray
+    reading: np.ndarray
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Solve from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('spec', type=Path)
+    parser.add_argument('shape_model', type=Path)
+    parser.add_argument('out', type=Path)
+    parser.add_argument('--bank', type=Path, default=Path('runs/landmark_bank'))
+    parser.add_argument('--judges', type=Path, default=Path('runs/shape_people'),
+                        help='other people, by whom the shape is weighed (train_shape_model)')
+    parser.add_argument('--readings', type=Path, default=Path('runs/readings'))
+    parser.add_argument('--dimensions', type=int, default=80, help='of colour, and of depth')
+    parser.add_argument('--joint', type=int, default=64, help='dimensions')
+    parser.add_argument('--workers', type=int, default=2)
+    parser.add_argument('--assets', default='')
+    parser.add_argument('--validation', type=Path, default=VALIDATION)
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format='%(message)s')
+    spec = ModelSpec.load(options.spec)
+    people, judges = (face_readings(spec, options.shape_model, bank,
+                                    options.readings / bank.name, options.workers)
+                      for bank in (options.bank, options.judges))
+    shape = ShapeModel.load(options.shape_model)
+    layers = solve(open_student(spec), people, judges, options.dimensions, shape.dimensions,
+                   options.joint)
+    written = write(spec, options.shape_model, layers, options.out,
+                    validation_bank(options.validation, options.assets), len(people.identity))
+    LOG.info('%s %s rank-1 %s', written.onnx, written.sha256[:12], written.metrics['rank_1'])
+
+
+def solve(network: Any, people: FaceReadings, judges: FaceReadings, dimensions: int, shape: int,
+          joint: int) -> LastLayers:
+    """
+    Solve all layers.
+
+    :param network: the student, folded
+    :param people: of whom layers are solved; judges: others, by whom the shape is weighed
+    :param dimensions: of colour, and of depth; shape, joint: of these
+    :raises SettingsError: too few people
+    """
+    fitted = people.fitted
+    count = len(np.unique(people.person[fitted]))
+    if count < _LEAST_PEOPLE:
+        raise SettingsError(f'the shape model fits photos of {count} people, expected at least '
+                            f'{_LEAST_PEOPLE}; render more of them by render_identity_bank')
+    color = network.color.linear
+    with torch.no_grad():
+        said = torch.nn.functional.normalize(color(torch.from_numpy(people.color)), dim=1)
+    seen, told = inputs_of(people)[fitted], people.identity[people.person[fitted]]
+    regression = ridge(seen, told)
+    weighed = discriminant(regression(inputs_of(judges)[judges.fitted]),
+                           judges.person[judges.fitted], shape)
+    both = [regression.then(weighed), discriminant_layer(seen, people.person[fitted], joint)]
+    weight = np.concatenate([layer.weight for layer in both], axis=1)
+    bias = np.concatenate([layer.bias for layer in both])
+    first = people.fit.shape[1] - 1
+    return LastLayers(
+        principal_axes(said.numpy(), min(dimensions, color.out_features)),
+        discriminant_layer(people.measured, people.person, dimensions), weight[first:],
+        np.concatenate([bias[None], weight[:first]]))
+
+
+def inputs_of(readings: FaceReadings) -> np.ndarray:
+    """Return what shape and joint are solved from, (N, I): fit, colour, depth."""
+    return np.concatenate([readings.fit[:, 1:], readings.color, readings.measured], axis=1)
+
+
+def ridge(inputs: np.ndarray, wanted: np.ndarray, penalty: float = _PENALTY) -> Affine:
+    """
+    Regress (N, O) on (N, I), each of variance 1 first.
+
+    :param penalty: of the squares of the weights, a photo
+    """
+    mean, spread, scaled = _standardised(inputs)
+    middle = wanted.mean(axis=0)
+    squares = scaled.T @ scaled
+    squares[np.diag_indices(len(squares))] += penalty * len(inputs)
+    weight = np.linalg.solve(squares, scaled.T @ (wanted - middle)) / spread[:, None]
+    return Affine(weight, middle - mean @ weight)
+
+
+def discriminant_layer(inputs: np.ndarray, person: np.ndarray, dimensions: int) -> Affine:
+    """Return the discriminant axes of (N, I) over people; who is there once alone is left out."""
+    mean, spread, scaled = _standardised(inputs)
+    _, index, count = np.unique(person, return_inverse=True, return_counts=True)
+    several = count[index] > 1
+    weight = discriminant(scaled[several], person[several], dimensions, _DRAWN) / spread[:, None]
+    return Affine(weight, -mean @ weight)
+
+
+def _standardised(inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    values = inputs.astype(np.float64)
+    mean, spread = values.mean(axis=0), values.std(axis=0) + _LEAST_SPREAD
+    return mean, spread, (values - mean) / spread
+
+
+def with_layers(network: Any, layers: LastLayers) -> Any:
+    """Return the student, folded, with layers that were solved."""
+    config = FaceRecognizerConfig(dimensions=len(layers.color), evidence=layers.evidence.shape[1])
+    solved: Any = folded(build_face_recognizer(config))
+    keep_axes(network.color.linear, layers.color)
+    state = network.state_dict()
+    state |= {'depth.linear.weight': _tensor(layers.depth.weight.T),
+              'depth.linear.bias': _tensor(layers.depth.bias),
+              'evidence.weight': _tensor(layers.evidence.T),
+              'evidence.bias': torch.zeros(config.evidence)}
+    solved.load_state_dict(state)
+    return solved.eval()
+
+
+def _tensor(values: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(values, np.float32))
+
+
+def write(spec: ModelSpec, shape_model: Path, layers: LastLayers, out: Path,
+          judged: IdentityBank, people: int) -> ModelSpec:
+    """
+    Write network, spec and shape model.
+
+    :param judged: people by whom cosines are calibrated, with surfaces
+    :param people: how many the layers were solved from
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    network = with_layers(open_student(spec), layers)
+    path = out / f'{spec.name}.onnx'
+    export_onnx(network, fixed_inputs(), path, (*OUTPUTS, EVIDENCE))
+    with np.load(shape_model) as data:
+        arrays = {name: data[name] for name in data.files}
+    read = out / 'shape_model.npz'
+    save_model(read, arrays | {'reading': layers.reading.astype(np.float32)})
+    mapping = yaml.safe_load(spec.path.read_text('utf-8'))
+    mapping |= {'onnx': path.name, 'sha256': store_half(path)}
+    mapping['outputs'] = _outputs(mapping['outputs'], layers)
+    mapping['normalisation'] |= name_shape_model(read, path) | {'weights': dict(WEIGHTS)}
+    read.unlink()
+    trained = mapping['trained']
+    trained['command'] = (trained['command'].split('; solve_last_layers')[0]
+                          + '; solve_last_layers')
+    trained['parameters'] = sum(p.numel() for p in network.parameters())
+    trained['solved'] = f'last layers from two photos each of {people} people of the train split'
+    written = write_checked_spec(out / spec.path.name, mapping, network, fixed_inputs(),
+                                 spec.parity['unit'])
+    measured = measure(written, judged)
+    mapping['limits']['calibration'] = measured['calibration']
+    mapping['metrics'] |= measured['metrics']
+    mapping['parity'] = written.parity
+    return write_spec(out / spec.path.name, mapping)
+
+
+def _outputs(outputs: list[dict[str, Any]], layers: LastLayers) -> list[dict[str, Any]]:
+    """Return the outputs of a spec with their new sizes, and the evidence."""
+    sizes = (len(layers.color), len(layers.depth.bias))
+    kept = [{**output, 'shape': [-1, size]}
+            for output, size in zip(outputs[:2], sizes, strict=True)]
+    return [*kept, {
+        'name': EVIDENCE, 'dtype': 'float32', 'layout': 'NC', 'unit': '1', 'range': None,
+        'shape': [-1, layers.evidence.shape[1]],
+        'meaning': 'what colour and depth tell of the shape of the head and, after that, of who it '
+                   'is; added to the reading of the shape model'}]
+
+
+if __name__ == '__main__':
+    main()
