@@ -25,18 +25,15 @@ class FaceSurface:
     :param pixel_of_slope: (2, 3) affine from slopes (x/z, y/z of the optical frame) to pixels of
         the grid, corner-origin
     :param landmarks: (68, 2) float64 slopes
-    :param slope_of_frame: (2, 3) affine from places in the recogniser's frame (core.face_frame),
-        in shares of its side, to slopes; None = unknown
     """
 
     depth: np.ndarray
     pixel_of_slope: np.ndarray
     landmarks: np.ndarray
-    slope_of_frame: np.ndarray | None = None
 
 
 def face_surface(depth: np.ndarray, mask: np.ndarray, pixel_of_slope: np.ndarray,
-                 landmarks: np.ndarray, frame: np.ndarray | None = None) -> FaceSurface:
+                 landmarks: np.ndarray) -> FaceSurface:
     """
     Keep what is skin of a crop's depth.
 
@@ -44,8 +41,6 @@ def face_surface(depth: np.ndarray, mask: np.ndarray, pixel_of_slope: np.ndarray
     :param mask: (N, N) labels of core.face_photo.MASK_LABELS
     :param pixel_of_slope: (2, 3) affine from slopes to pixels of the crop
     :param landmarks: (68, 2) pixels of the crop
-    :param frame: (2, 3) affine from pixels of the crop to places in the recogniser's frame, in
-        shares of its side; None = unknown
     :raises InvalidImageError: other shapes, or a camera that maps all rays to a line
     """
     affine, points = np.asarray(pixel_of_slope, np.float64), np.asarray(landmarks, np.float64)
@@ -60,18 +55,9 @@ def face_surface(depth: np.ndarray, mask: np.ndarray, pixel_of_slope: np.ndarray
                                 'finite affine that can be inverted')
     values = np.where(np.isin(mask, SKIN), depth, np.nan).astype(np.float32)
     slopes = np.linalg.solve(affine[:, :2], (points - affine[:, 2]).T).T
-    slope_of_frame = None if frame is None else _slope_of_frame(affine, frame)
     if len(values) >= _HALVED_FROM_PX and len(values) % 2 == 0:
         values, affine = halved(values), affine * 0.5
-    return FaceSurface(values, affine, slopes, slope_of_frame)
-
-
-def _slope_of_frame(pixel_of_slope: np.ndarray, frame_of_pixel: np.ndarray) -> np.ndarray:
-    """Return the affine (2, 3) from places in the frame to slopes."""
-    linear = np.linalg.inv(frame_of_pixel[:, :2] @ pixel_of_slope[:, :2])
-    offset = frame_of_pixel[:, :2] @ pixel_of_slope[:, 2] + frame_of_pixel[:, 2]
-    result: np.ndarray = np.concatenate([linear, -(linear @ offset)[:, None]], axis=1)
-    return result
+    return FaceSurface(values, affine, slopes)
 
 
 def depth_of_relief(relief: np.ndarray, position: np.ndarray,

@@ -19,8 +19,8 @@ import numpy as np
 
 COLOR, DEPTH, SHAPE, JOINT = 'color', 'depth', 'shape', 'joint'
 MODALITIES = (COLOR, DEPTH, SHAPE, JOINT)
-"""In the order in which their embeddings are joined. Shape is that of the head, by measured depth in
-metres (core.shape_model); joint is what all of them say together."""
+"""In the order in which their embeddings are joined. Shape is that of the head, by measured depth
+in metres (core.shape_model); joint is what all of them say together."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,6 @@ from typing import Any, NamedTuple
 
 from face_depth_ros.core.errors import DatasetError, ScoreError
 from face_depth_ros.core.identity_calibration import (
-    COLOR,
     DEPTH,
     JOINT,
     MODALITIES,

@@ -92,7 +92,8 @@ class FaceLooker:
         frames = [None] * len(color) if said.landmarks is None else said.landmarks
         estimated = [FaceView(recognition_input(small[i], said.relief[i], said.mask[i]),
                               aligned=aligned[i],
-                              framed=_framed(color[i], said.relief[i], said.mask[i], frames[i]))
+                              framed=_framed(color[i], said.relief[i], said.mask[i], frames[i]),
+                              estimated=True)
                      for i in range(len(color))]
         measured = None if relief is None else [
             FaceView(recognition_input(small[i], np.asarray(relief[i], np.float32), masks[i]),

@@ -37,6 +37,7 @@ class FaceRecognizerConfig:
     :param mask_widths: channels of the mask branch at 56, 28 and 14 pixels
     :param dimensions: of each embedding
     :param evidence: dimensions of what is told besides, see `FaceRecognizer`; 0 = nothing
+    :param joint: of what is told of estimated depth besides, with `evidence` alone
     """
 
     widths: tuple[int, ...] = (40, 72, 120, 176)
@@ -44,6 +45,7 @@ class FaceRecognizerConfig:
     mask_widths: tuple[int, ...] = (16, 24, 32)
     dimensions: int = 80
     evidence: int = 0
+    joint: int = 0
 
 
 class CompactBranch(CompactTrunk):
@@ -73,9 +75,10 @@ class FaceRecognizer(nn.Module):
     Both branches and the mask branch; inputs and answers as of the mask-guided recogniser.
 
     Input as core.recognition_input makes it; colour and depth lose their background here. With
-    `evidence` a third answer says, linear in what both branches see, what they tell of the shape of
-    the head and of who it is; it is added to what the fit of a shape model tells (core.shape_model),
-    and is solved in closed form once the branches are trained (training/solve_last_layers.py).
+    `evidence` a third answer says, linear in what both branches see, what they tell of the shape
+    of the head and of who it is; it is added to what the fit of a shape model tells
+    (core.shape_model). Where depth is estimated nothing is fitted: the fourth says who it is then.
+    Both are solved in closed form once the branches are trained (training/solve_last_layers.py).
     """
 
     ATTENDED = (0, 2)
@@ -94,6 +97,7 @@ class FaceRecognizer(nn.Module):
         self.attention = nn.ModuleList(SpatialAttention() for _ in self.ATTENDED)
         if c.evidence:
             self.evidence = nn.Linear(4 * c.widths[-1], c.evidence)
+            self.joint = nn.Linear(4 * c.widths[-1], c.joint)
 
     def forward(self, color: torch.Tensor, depth: torch.Tensor,
                 mask: torch.Tensor) -> tuple[torch.Tensor, ...]:
@@ -104,14 +108,15 @@ class FaceRecognizer(nn.Module):
         :param depth: (B, 1, 112, 112)
         :param mask: (B, 1, 112, 112) labels
         :returns: embeddings of colour and of depth, (B, D) each, of unit length; with `evidence`
-            that too, (B, E)
+            that too, (B, E), and (B, J)
         """
         weighed = self.weigh(color, depth, mask)
         embeddings = tuple(functional.normalize(branch.describe(w), dim=1)
                            for branch, w in zip((self.color, self.depth), weighed, strict=True))
         if not self.config.evidence:
             return embeddings
-        return *embeddings, self.evidence(torch.cat(weighed, dim=1))
+        both = torch.cat(weighed, dim=1)
+        return *embeddings, self.evidence(both), self.joint(both)
 
     def features(self, color: torch.Tensor, depth: torch.Tensor,
                  mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -4,7 +4,7 @@
 Faces in, vectors out whose inner product says how alike they are; all of a frame in one inference.
 
 Ours looks at colour, depth and mask and gives one embedding of colour and one of depth; where a
-sensor measured depth, a shape model is laid on it (core.shape_model), whose fit and what the network
+sensor measured depth, a shape model is laid on it (core.shape_model); its fit and what the network
 sees make two more: of the shape of the head, and of all jointly. A network that
 somebody brings looks at one RGB crop of 112 x 112, in the form that its spec says; a shape model
 may stand beside it too.
@@ -39,6 +39,8 @@ import numpy as np
 SHIPPED = 'face_recognizer'
 EVIDENCE = 'shape_evidence'
 """The output that says what colour and depth tell besides the fit of the shape model."""
+JOINT_ESTIMATED = 'joint_estimated'
+"""The output that says who it is by colour and estimated depth jointly."""
 MOST_DIMENSIONS = 512
 FIVE_POINTS = ((38.7946, 52.1963), (74.0318, 52.0014), (56.5252, 72.2366), (42.0493, 92.8655),
                (71.2299, 92.7041))
@@ -60,6 +62,7 @@ class FaceView:
     :param aligned: (112, 112, 3) uint8 RGB and (112, 112) uint8 mask, cut by five points; for
         networks that ask for it
     :param surface: the skin as a sensor measured it; None where none did
+    :param estimated: whether depth is an estimator's
     """
 
     inputs: RecognitionInput
@@ -67,6 +70,7 @@ class FaceView:
     aligned: tuple[np.ndarray, np.ndarray] | None = None
     framed: RecognitionInput | None = None
     surface: FaceSurface | None = None
+    estimated: bool = False
 
 
 @dataclass(frozen=True)
@@ -175,6 +179,8 @@ class FaceEmbedder:
                 found[SHAPE] = self.shape_model.embed(face.surface)
             elif {COLOR, DEPTH} <= face.has:
                 found[SHAPE], found[JOINT] = self.shape_model.read(face.surface, said[EVIDENCE])
+        elif face.estimated and JOINT in self.layout.parts and {COLOR, DEPTH} <= face.has:
+            found[JOINT] = said[JOINT_ESTIMATED]
         return {modality: vector for modality, vector in found.items() if vector is not None
                 and 1e-6 < float(np.linalg.norm(vector)) < np.inf}
 
@@ -265,7 +271,7 @@ def crop_by_five_points(image: np.ndarray, points: np.ndarray,
 def _is_foreign(spec: ModelSpec) -> bool:
     """Whether a network has not the outputs of ours."""
     names = {t.name for t in spec.outputs}
-    return not names <= {EVIDENCE, *(f'embedding_{m}' for m in (COLOR, DEPTH))}
+    return not names <= {EVIDENCE, JOINT_ESTIMATED, *(f'embedding_{m}' for m in (COLOR, DEPTH))}
 
 
 def model_hash_of(spec: ModelSpec) -> str:
@@ -298,24 +304,26 @@ def _layout(spec: ModelSpec, foreign: bool, shape: ShapeModel | None) -> JoinedV
             if shapes.get(t.name) != t.shape:
                 raise ModelSpecError(f'{spec.path}: the input {t.name!r} has shape {t.shape}, '
                                      f'expected some of {shapes}; export the model again')
-    sizes, evidence = {}, 0
+    sizes, told = {}, {EVIDENCE: 0, JOINT_ESTIMATED: 0}
     for t in spec.outputs:
         if len(t.shape) != 2 or not 2 <= t.shape[1] <= MOST_DIMENSIONS:
             raise ModelSpecError(
                 f'{spec.path}: the output {t.name!r} has shape {t.shape}, expected (-1, D), D '
                 f'from 2 to {MOST_DIMENSIONS}: an embedding of each face')
-        if t.name == EVIDENCE and not foreign:
-            evidence = t.shape[1]
+        if t.name in told and not foreign:
+            told[t.name] = t.shape[1]
         else:
             sizes[COLOR if foreign else t.name.removeprefix('embedding_')] = t.shape[1]
-    if evidence and (shape is None or shape.evidence != evidence):
-        raise ModelSpecError(
-            f'{spec.path}: the output {EVIDENCE} has {evidence} dimensions and the shape model '
-            f'beside it takes {"none" if shape is None else shape.evidence}; export both together')
     if shape is not None:
         sizes[SHAPE] = shape.dimensions
-        if evidence:
-            sizes[JOINT] = evidence - shape.dimensions
+    if any(told.values()):
+        if shape is None or list(told.values()) != [shape.evidence,
+                                                    shape.evidence - shape.dimensions]:
+            raise ModelSpecError(
+                f'{spec.path}: the outputs {told} do not fit the shape model beside, which takes '
+                f'{"none" if shape is None else shape.evidence}; export both together by '
+                'solve_last_layers')
+        sizes[JOINT] = told[JOINT_ESTIMATED]
     layout = JoinedVectors(sizes, read_weights(str(spec.path), spec.normalisation.get('weights')))
     if not 0 < layout.dimensions <= MOST_DIMENSIONS:
         raise ModelSpecError(f'{spec.path}: the outputs have {layout.dimensions} dimensions '

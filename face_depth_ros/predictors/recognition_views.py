@@ -83,7 +83,7 @@ def seen_face(color: np.ndarray, estimate: FaceEstimate, enhanced: EnhancedDepth
     surface = None
     if surfaces and depth == ENHANCED and enhanced is not None and intrinsics is not None:
         surface = measured_surface(enhanced.depth, estimate, relief, intrinsics)
-    return SeenFace(FaceView(inputs, has, aligned, within, surface),
+    return SeenFace(FaceView(inputs, has, aligned, within, surface, depth == ESTIMATED),
                     face_quality(crop, mask, box.side, upright, estimate.visibility), depth)
 
 

@@ -119,7 +119,6 @@ class IdentityPhotos:
     :param expression: (B, 57)
     :param position: (B, 3) metres, where the head point is in the optical frame
     :param pixel_of_slope: (B, 2, 3) the camera: affine from slopes (x/z, y/z) to pixels
-    :param landmarks: (B, 68, 2) pixels
     """
 
     photos: PhotoBatch
@@ -129,7 +128,6 @@ class IdentityPhotos:
     expression: torch.Tensor
     position: torch.Tensor
     pixel_of_slope: torch.Tensor
-    landmarks: torch.Tensor
 
 
 class IdentityPhotographer:
@@ -179,12 +177,10 @@ class IdentityPhotographer:
         """
         sitters, yaw, pitch = self.sit(people, rows, moments, lambda: self._expressions.draw(
             len(rows), moments, self.generator))
-        rendered = self.renderer.render(sitters)
-        photos = self.composer.compose(rendered, moments.style)
+        photos = self.composer.compose(self.renderer.render(sitters), moments.style)
         return IdentityPhotos(photos, rows, yaw, pitch, sitters.expression,
                               sitters.poses.position,
-                              camera_of_crops(sitters, self.renderer.size),
-                              rendered.landmarks)
+                              camera_of_crops(sitters, self.renderer.size))
 
     def take_relief(self, people: People, rows: torch.Tensor, moments: Moments = TRAINING,
                     ) -> tuple[torch.Tensor, torch.Tensor]:

@@ -15,11 +15,9 @@ from __future__ import annotations
 import argparse
 import logging
 from pathlib import Path
-from typing import Any
 
 from face_depth_ros.core.errors import SettingsError
 from face_depth_ros.core.model_spec import ModelSpec
-from face_depth_ros.networks.face_recognizer import build_face_recognizer, FaceRecognizerConfig
 from face_depth_ros.training.export import export_onnx, store_half, write_checked_spec, write_spec
 from face_depth_ros.training.export_face_recognizer import (
     embeddings,
@@ -28,7 +26,7 @@ from face_depth_ros.training.export_face_recognizer import (
     name_shape_model,
     OUTPUTS,
 )
-from face_depth_ros.training.folding import folded, load_folded
+from face_depth_ros.training.face_readings import open_student
 from face_depth_ros.training.identity_bank import IdentityBank, read_bank
 from face_depth_ros.training.identity_validation import VALIDATION, validation_bank
 import numpy as np
@@ -69,9 +67,7 @@ def attach(spec: ModelSpec, shape_model: Path, out: Path, judged: IdentityBank,
     :param bank: needed with `dimensions`
     :raises SettingsError: no student, or more dimensions than it has
     """
-    before = spec.outputs[0].shape[1]
-    network: Any = folded(build_face_recognizer(FaceRecognizerConfig(dimensions=before)))
-    load_folded(network, spec)
+    network, before = open_student(spec), spec.outputs[0].shape[1]
     if dimensions and bank is not None:
         if not 2 <= dimensions <= before:
             raise SettingsError(f'--dimensions is {dimensions}, expected 2 to {before}, which '
@@ -84,8 +80,10 @@ def attach(spec: ModelSpec, shape_model: Path, out: Path, judged: IdentityBank,
     export_onnx(network, fixed_inputs(), path, OUTPUTS)
     mapping = yaml.safe_load(spec.path.read_text('utf-8'))
     mapping |= {'onnx': path.name, 'sha256': store_half(path)}
-    for output in mapping['outputs']:
-        output['shape'] = [-1, dimensions or before]
+    # What solve_last_layers added belongs to the shape model that was there.
+    mapping['outputs'] = [{**output, 'shape': [-1, dimensions or before]}
+                          for output in mapping['outputs'][:2]]
+    mapping['normalisation'].pop('weights', None)
     mapping['normalisation'] |= name_shape_model(shape_model, path)
     kept = f' --dimensions {dimensions}' if dimensions else ''
     mapping['trained']['command'] += f'; train_shape_model; attach_shape_model{kept}'

@@ -39,7 +39,7 @@ from face_depth_ros.core.model_spec import ModelSpec
 from face_depth_ros.core.recognition_input import DEPTH_LIMIT, SIZE
 from face_depth_ros.core.shape_model import ShapeModel
 from face_depth_ros.engines import open_engine
-from face_depth_ros.predictors.face_embedder import EVIDENCE
+from face_depth_ros.predictors.face_embedder import EVIDENCE, JOINT_ESTIMATED
 from face_depth_ros.training.export import (
     export_onnx,
     OPSET,
@@ -58,7 +58,8 @@ import torch
 
 NAMES = {'student': 'face_recognizer', 'mask_guided': 'mask_guided_recognizer'}
 OUTPUTS = ('embedding_color', 'embedding_depth')
-_KEYS = ('color+depth+shape+joint', 'color+depth+shape', 'color+depth', 'color+shape',
+_KEYS = ('color+depth+shape+joint', 'color+depth+joint', 'color+depth+shape', 'color+depth',
+         'color+shape',
          'depth+shape', 'shape+joint', COLOR, DEPTH, SHAPE, JOINT)
 _SAME = 1e-3
 """By which weights may differ that went through normalisation and back."""
@@ -196,6 +197,8 @@ def measure(spec: ModelSpec, bank: IdentityBank) -> dict[str, Any]:
     said = {depth: embeddings(spec, bank, measured) for depth, measured in
             (('estimated', False), ('measured', True))}
     if 'shape_model' in spec.normalisation:
+        if JOINT_ESTIMATED in said['estimated']:
+            said['estimated'][JOINT] = _unit_rows(said['estimated'][JOINT_ESTIMATED])
         said['measured'] |= shapes(spec, bank, said['measured'].get(EVIDENCE))
     weights = read_weights(str(spec.path), spec.normalisation.get('weights'))
     first = np.unique(bank.person.numpy(), return_index=True)[1]
@@ -256,6 +259,10 @@ def shapes(spec: ModelSpec, bank: IdentityBank, evidence: np.ndarray | None,
                        strict=True)
     return {SHAPE: _stacked(shape, model.dimensions),
             JOINT: _stacked(joint, model.evidence - model.dimensions)}
+
+
+def _unit_rows(vectors: np.ndarray) -> np.ndarray:
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
 def _stacked(vectors: Sequence[np.ndarray | None], dimensions: int) -> np.ndarray:

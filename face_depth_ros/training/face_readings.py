@@ -4,8 +4,8 @@
 What a face recogniser and its shape model tell of photos before the last layers of either.
 
 These numbers, of tens of thousands of people, are what last layers are solved from in closed form
-(training/solve_last_layers.py); a bank is read once, part by part, into files of a hundredth of its
-size.
+(training/solve_last_layers.py); a bank is read once, part by part, into files of a twentieth of
+its size.
 """
 
 from __future__ import annotations
@@ -110,7 +110,8 @@ def read_part(spec_path: Path, shape_model: Path, out: Path, part: Path) -> None
     fitted = np.array([fit is not None and fit.good for fit in fits])
     none = np.zeros(1 + len(model.modes) + 3 * LANDMARK_COUNT, np.float32)
     features = np.stack([none if fit is None or not fit.good else fit.features() for fit in fits])
-    readings = FaceReadings(*vectors, features, fitted, arrays['person'], arrays['identity'])
+    readings = FaceReadings(vectors[0], vectors[1], vectors[2], features, fitted,
+                            arrays['person'], arrays['identity'])
     write_part(out / part.name, {f.name: getattr(readings, f.name) for f in fields(readings)})
 
 
@@ -119,13 +120,13 @@ def face_readings(spec: ModelSpec, shape_model: Path, bank: Path, out: Path,
     """
     Read a bank, of which `out` may hold some parts already.
 
-    :param bank: of render_identity_bank --learns landmarks, or others with surfaces
+    :param bank: of render_identity_bank --learns last_layers, or others with surfaces
     :raises SettingsError: no photos there, or a part is damaged
     """
     parts = sorted(bank.glob('part_*.npz'))
     if not parts:
         raise SettingsError(f'no photos in {bank}; render them with `python -m '
-                            'face_depth_ros.training.render_identity_bank --learns landmarks`')
+                            'face_depth_ros.training.render_identity_bank --learns last_layers`')
     read = partial(read_part, spec.path, shape_model, out)
     with multiprocessing.get_context('spawn').Pool(workers) as pool:
         for done, _ in enumerate(pool.imap(read, parts), 1):

@@ -69,8 +69,6 @@ class IdentityBank:
     :param look: (P, L) float32, looks in numbers (synthesis.face_looks); L = 0 where unknown
     :param surface: (N, F) float32, what the sensor measured in metres, see `surface_of_row`; F = 0
         where it is not kept
-    :param landmarks: (N, 68, 2) float32 where the true landmarks lie in the pictures, in shares of
-        the side; (N, 0, 2) where unknown
     """
 
     color: torch.Tensor
@@ -83,7 +81,6 @@ class IdentityBank:
     expression: torch.Tensor
     look: torch.Tensor
     surface: torch.Tensor
-    landmarks: torch.Tensor
 
     def __len__(self) -> int:
         return len(self.person)
@@ -151,10 +148,7 @@ class BankBuilder:
         surface = torch.zeros(len(color), 0, device=self.device)
         if self.surfaces:
             surface = surface_rows(taken, labels, said.landmarks.float())
-        true = taken.landmarks / color.shape[-1]
-        if landmarks is not None:
-            true = landmarks_into_frames(true, landmarks)
-        kept = (*seen, taken.person, taken.yaw, taken.expression, surface, true)
+        kept = (*seen, taken.person, taken.yaw, taken.expression, surface)
         return tuple(value[face] for value in kept)
 
     def _joined(self, parts: list[tuple[torch.Tensor, ...]], people: People, started: float,
@@ -162,7 +156,7 @@ class BankBuilder:
         values = []
         for column in range(len(parts[0])):
             values.append(torch.cat([part[column] for part in parts]))
-        bank = IdentityBank(*(*values[:6], people.coefficients, values[6], people.code, *values[7:]))
+        bank = IdentityBank(*(*values[:6], people.coefficients, values[6], people.code, values[7]))
         seconds = time.monotonic() - started
         LOG.info('%d photos of %d people in %.0f s, %.0f photos/s; %.1f %% show no face',
                  len(bank), len(people), seconds, photos / seconds,
@@ -211,18 +205,6 @@ def into_frames(images: torch.Tensor, frames: torch.Tensor, mode: str = 'bilinea
     return functional.grid_sample(images.float(), grid, mode=mode, align_corners=False)
 
 
-def landmarks_into_frames(places: torch.Tensor, landmarks: torch.Tensor) -> torch.Tensor:
-    """
-    Bring places in boxes to the frames of landmarks.
-
-    :param places: (B, 68, 2) in shares of the box; landmarks: (B, 68, 2) likewise
-    :returns: (B, 68, 2) in shares of the frame
-    """
-    frames = torch.as_tensor(frames_of(landmarks.cpu().numpy()), dtype=places.dtype,
-                             device=places.device)
-    return places @ frames[:, :, :2].transpose(1, 2) + frames[:, None, :, 2]
-
-
 def labels_into_frames(labels: torch.Tensor, frames: torch.Tensor) -> torch.Tensor:
     """Warp labels (B, N, N) by their nearest pixels, (B, 224, 224)."""
     return into_frames(labels[:, None].float(), frames, 'nearest')[:, 0].long()
@@ -248,32 +230,27 @@ def surface_rows(taken: IdentityPhotos, labels: torch.Tensor,
     side = relief.shape[-1]
     place = ((np.arange(side) + 0.5) * (labels.shape[-1] / side)).astype(np.int64)
     masks = labels.cpu().numpy()[:, place][:, :, place]
-    frames = frames_of(landmarks.cpu().numpy())
-    frames[:, :, :2] /= side  # from pixels of the crop
     rows = []
     for i, (position, camera) in enumerate(zip(
             taken.position.cpu().numpy(), taken.pixel_of_slope.cpu().numpy(), strict=True)):
         surface = face_surface(depth_of_relief(relief[i], position, camera), masks[i], camera,
-                               landmarks[i].cpu().numpy() * side, frames[i])
+                               landmarks[i].cpu().numpy() * side)
         rows.append(row_of_surface(surface))
     return torch.as_tensor(np.stack(rows), device=taken.position.device)
 
 
 def row_of_surface(surface: FaceSurface) -> np.ndarray:
     """Return the numbers (F,) float32 of which `surface_of_row` makes the surface again."""
-    frame = np.full((2, 3), np.nan) if surface.slope_of_frame is None else surface.slope_of_frame
-    return np.concatenate([surface.pixel_of_slope.ravel(), frame.ravel(),
-                           surface.landmarks.ravel(), surface.depth.ravel()]).astype(np.float32)
+    return np.concatenate([surface.pixel_of_slope.ravel(), surface.landmarks.ravel(),
+                           surface.depth.ravel()]).astype(np.float32)
 
 
 def surface_of_row(row: np.ndarray) -> FaceSurface:
     """Return the measured skin of a photo from a row (F,) of `IdentityBank.surface`."""
-    camera, frame, landmarks, depth = np.split(row, (6, 12, 12 + 2 * LANDMARK_COUNT))
+    camera, landmarks, depth = np.split(row, (6, 6 + 2 * LANDMARK_COUNT))
     side = math.isqrt(len(depth))
-    known = bool(np.isfinite(frame).all())
     return FaceSurface(depth.reshape(side, side), camera.reshape(2, 3).astype(np.float64),
-                       landmarks.reshape(-1, 2).astype(np.float64),
-                       frame.reshape(2, 3).astype(np.float64) if known else None)
+                       landmarks.reshape(-1, 2).astype(np.float64))
 
 
 def load_estimator(spec: ModelSpec) -> FaceEstimator:

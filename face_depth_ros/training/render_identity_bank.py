@@ -35,7 +35,7 @@ import torch
 
 LOG = logging.getLogger('render_identity_bank')
 PEOPLE_OF_PART = 100
-LEARNS = ('recognition', 'landmarks', 'shape')
+LEARNS = ('recognition', 'last_layers', 'shape')
 _BATCH = 20
 _FIRST_PERSON = 20_000
 """People before this one are those of runs that render onto their device."""
@@ -50,9 +50,9 @@ class Settings:
     :param out: folder of the parts
     :param people: of the train split
     :param images: photos of each; for recognition the first one is as for a gallery
-    :param learns: recognition: faces in the frame of their landmarks, to 75 degrees; landmarks: so
-        too, without galleries, with what was measured in metres; shape: faces in their boxes, to
-        90 degrees
+    :param learns: recognition: faces in the frame of their landmarks, to 75 degrees; last_layers:
+        so too, without galleries, with what was measured in metres
+        (training/solve_last_layers.py); shape: faces in their boxes, to 90 degrees
     :param first: number of the first part to render
     :param size: pixels along a side of the photos; a recogniser looks at 112 of them, 128 render
         twice as fast as 192
@@ -102,10 +102,10 @@ def render_part(settings: Settings, number: int) -> IdentityBank:
     first = _FIRST_PERSON + number * PEOPLE_OF_PART
     people = photographer.people('train', range(first, first + PEOPLE_OF_PART))
     framed = settings.learns != 'shape'
-    moments = {'recognition': (GALLERY, PROBES), 'landmarks': (TRAINING,),
+    moments = {'recognition': (GALLERY, PROBES), 'last_layers': (TRAINING,),
                'shape': (TURNED,)}[settings.learns]
     return BankBuilder(photographer, framed=framed,
-                       surfaces=settings.learns == 'landmarks').build(
+                       surfaces=settings.learns == 'last_layers').build(
         people, settings.images, [at_size(m, settings.size) for m in moments], _BATCH)
 
 

@@ -3,10 +3,10 @@
 """
 Solve the last layers of a shipped face recogniser and its shape model in closed form.
 
-    python -m face_depth_ros.training.render_identity_bank --learns landmarks --people 20000 \
-        --images 2 --size 128 --out runs/landmark_bank
+    python -m face_depth_ros.training.render_identity_bank --learns last_layers \
+        --people 20000 --images 2 --size 128 --out runs/last_layers_bank
     python -m face_depth_ros.training.solve_last_layers models/face_recognizer.yaml \
-        models/face_recognizer_shape.npz OUT --bank runs/landmark_bank
+        models/face_recognizer_shape.npz OUT
 
 Branches and shape model stay as they are; what is solved is linear in what they see:
 
@@ -14,7 +14,9 @@ Branches and shape model stay as they are; what is solved is linear in what they
 - colour: the principal axes of its embedding alone;
 - shape: ridge regression of the head's coefficients on the fit (coefficients and landmarks) and on
   both branches, then the discriminant axes of what it tells of people it was not solved from;
-- joint: the discriminant axes of fit and both branches together.
+- joint: the discriminant axes of fit and both branches together; then a ridge regression on the
+  means of each person along these, which photos with estimated depth, where nothing is fitted,
+  are regressed on too: both can be compared.
 
 Twenty thousand people, two photos each, take ten minutes of two cores to read (kept under
 runs/readings) and seconds to solve. Writes network, spec and shape model to OUT, with what cosines
@@ -24,6 +26,7 @@ say measured anew.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from dataclasses import dataclass
 import logging
 from pathlib import Path
@@ -33,7 +36,7 @@ from face_depth_ros.core.errors import SettingsError
 from face_depth_ros.core.model_spec import ModelSpec
 from face_depth_ros.core.shape_model import ShapeModel
 from face_depth_ros.networks.face_recognizer import build_face_recognizer, FaceRecognizerConfig
-from face_depth_ros.predictors.face_embedder import EVIDENCE
+from face_depth_ros.predictors.face_embedder import EVIDENCE, JOINT_ESTIMATED
 from face_depth_ros.training.attach_shape_model import keep_axes, principal_axes
 from face_depth_ros.training.export import export_onnx, store_half, write_checked_spec, write_spec
 from face_depth_ros.training.export_face_recognizer import (
@@ -54,8 +57,8 @@ import yaml
 LOG = logging.getLogger('solve_last_layers')
 WEIGHTS = {'color': 1.0, 'depth': 1.0, 'shape': 4.0, 'joint': 4.0}
 """Of the cosines, chosen on people of the validation split."""
-_PENALTY = 0.1
-"""Of the ridge regression, for inputs of variance 1."""
+_PENALTY, _ESTIMATED_PENALTY = 0.1, 0.03
+"""Of the ridge regressions, for inputs of variance 1; of the one by estimated depth."""
 _DRAWN = 0.1
 """Share of the diagonal in covariances within people."""
 _LEAST_SPREAD = 1e-4
@@ -91,12 +94,14 @@ class LastLayers:
     :param depth: from the branch of depth to its embedding
     :param evidence: (2 C, S + J) from both branches to shape and joint
     :param reading: (F, S + J) likewise from the fit, the first row added always
+    :param joint_estimated: from both branches to joint, where depth is estimated
     """
 
     color: np.ndarray
     depth: Affine
     evidence: np.ndarray
     reading: np.ndarray
+    joint_estimated: Affine
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -106,7 +111,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument('spec', type=Path)
     parser.add_argument('shape_model', type=Path)
     parser.add_argument('out', type=Path)
-    parser.add_argument('--bank', type=Path, default=Path('runs/landmark_bank'))
+    parser.add_argument('--bank', type=Path, default=Path('runs/last_layers_bank'))
     parser.add_argument('--judges', type=Path, default=Path('runs/shape_people'),
                         help='other people, by whom the shape is weighed (train_shape_model)')
     parser.add_argument('--readings', type=Path, default=Path('runs/readings'))
@@ -151,14 +156,33 @@ def solve(network: Any, people: FaceReadings, judges: FaceReadings, dimensions: 
     regression = ridge(seen, told)
     weighed = discriminant(regression(inputs_of(judges)[judges.fitted]),
                            judges.person[judges.fitted], shape)
-    both = [regression.then(weighed), discriminant_layer(seen, people.person[fitted], joint)]
+    means = person_means(discriminant_layer(seen, people.person[fitted], joint)(seen),
+                         people.person[fitted])
+    both = [regression.then(weighed), ridge(seen, means(people.person[fitted]))]
+    known = np.isin(people.person, people.person[fitted])
+    estimated = np.concatenate([people.color, people.estimated], axis=1)
     weight = np.concatenate([layer.weight for layer in both], axis=1)
     bias = np.concatenate([layer.bias for layer in both])
     first = people.fit.shape[1] - 1
     return LastLayers(
         principal_axes(said.numpy(), min(dimensions, color.out_features)),
         discriminant_layer(people.measured, people.person, dimensions), weight[first:],
-        np.concatenate([bias[None], weight[:first]]))
+        np.concatenate([bias[None], weight[:first]]),
+        ridge(estimated[known], means(people.person[known]), _ESTIMATED_PENALTY))
+
+
+def person_means(values: np.ndarray, person: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """
+    Average over the photos of each person.
+
+    :param values: (N, D); person: (N,)
+    :returns: gives the means (M, D) of the persons (M,) of some photos
+    """
+    people, index, count = np.unique(person, return_inverse=True, return_counts=True)
+    total = np.zeros((len(people), values.shape[1]))
+    np.add.at(total, index, values)
+    means = total / count[:, None]
+    return lambda wanted: means[np.searchsorted(people, wanted)]
 
 
 def inputs_of(readings: FaceReadings) -> np.ndarray:
@@ -197,14 +221,17 @@ def _standardised(inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarra
 
 def with_layers(network: Any, layers: LastLayers) -> Any:
     """Return the student, folded, with layers that were solved."""
-    config = FaceRecognizerConfig(dimensions=len(layers.color), evidence=layers.evidence.shape[1])
+    config = FaceRecognizerConfig(dimensions=len(layers.color), evidence=layers.evidence.shape[1],
+                                  joint=len(layers.joint_estimated.bias))
     solved: Any = folded(build_face_recognizer(config))
     keep_axes(network.color.linear, layers.color)
     state = network.state_dict()
     state |= {'depth.linear.weight': _tensor(layers.depth.weight.T),
               'depth.linear.bias': _tensor(layers.depth.bias),
               'evidence.weight': _tensor(layers.evidence.T),
-              'evidence.bias': torch.zeros(config.evidence)}
+              'evidence.bias': torch.zeros(config.evidence),
+              'joint.weight': _tensor(layers.joint_estimated.weight.T),
+              'joint.bias': _tensor(layers.joint_estimated.bias)}
     solved.load_state_dict(state)
     return solved.eval()
 
@@ -224,7 +251,7 @@ def write(spec: ModelSpec, shape_model: Path, layers: LastLayers, out: Path,
     out.mkdir(parents=True, exist_ok=True)
     network = with_layers(open_student(spec), layers)
     path = out / f'{spec.name}.onnx'
-    export_onnx(network, fixed_inputs(), path, (*OUTPUTS, EVIDENCE))
+    export_onnx(network, fixed_inputs(), path, (*OUTPUTS, EVIDENCE, JOINT_ESTIMATED))
     with np.load(shape_model) as data:
         arrays = {name: data[name] for name in data.files}
     read = out / 'shape_model.npz'
@@ -253,11 +280,14 @@ def _outputs(outputs: list[dict[str, Any]], layers: LastLayers) -> list[dict[str
     sizes = (len(layers.color), len(layers.depth.bias))
     kept = [{**output, 'shape': [-1, size]}
             for output, size in zip(outputs[:2], sizes, strict=True)]
-    return [*kept, {
-        'name': EVIDENCE, 'dtype': 'float32', 'layout': 'NC', 'unit': '1', 'range': None,
-        'shape': [-1, layers.evidence.shape[1]],
-        'meaning': 'what colour and depth tell of the shape of the head and, after that, of who it '
-                   'is; added to the reading of the shape model'}]
+    vector = {'dtype': 'float32', 'layout': 'NC', 'unit': '1', 'range': None}
+    return [
+        *kept,
+        {'name': EVIDENCE, **vector, 'shape': [-1, layers.evidence.shape[1]],
+         'meaning': 'what colour and depth tell of the shape of the head and, after that, of who '
+                    'it is; added to the reading of the shape model'},
+        {'name': JOINT_ESTIMATED, **vector, 'shape': [-1, len(layers.joint_estimated.bias)],
+         'meaning': 'who it is by colour and estimated depth jointly'}]
 
 
 if __name__ == '__main__':

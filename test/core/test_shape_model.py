@@ -116,3 +116,50 @@ def test_arrays_that_make_no_model_are_refused(change, said: str) -> None:
 
 def test_the_mean_face_is_nobody(model: ShapeModel) -> None:
     assert model.embedding(np.zeros(MODES, np.float32)) is None
+
+
+def with_reading(joint: int = 4) -> dict[str, np.ndarray]:
+    """Return the arrays of a model whose reading is the coefficients, twice."""
+    arrays = shape_arrays()
+    reading = np.zeros((1 + MODES + MOODS + 204, MODES + joint))
+    reading[1:1 + MODES, :MODES] = np.eye(MODES)
+    reading[1:1 + joint, MODES:] = np.eye(joint)
+    return {**arrays, 'reading': reading}
+
+
+def test_a_reading_adds_what_the_fit_tells_to_evidence(model: ShapeModel) -> None:
+    read, seen = ShapeModel(with_reading()), seen_surface(PEOPLE[0])
+    assert model.evidence == 0 and read.evidence == MODES + 4 and read.dimensions == MODES
+    fit = read.fit(seen)
+    assert fit is not None and fit.good
+    shape, joint = read.read(seen, np.zeros(MODES + 4, np.float32))
+    assert shape is not None and joint is not None
+    np.testing.assert_allclose(shape, model.embed(seen), atol=1e-5)
+    np.testing.assert_allclose(joint, fit.identity[:4] / np.linalg.norm(fit.identity[:4]),
+                               atol=1e-5)
+    other, _ = read.read(seen, np.r_[-fit.identity, np.zeros(4)].astype(np.float32))
+    assert other is None  # both together say nothing
+    empty = replace(seen, depth=np.full_like(seen.depth, np.nan))
+    assert read.read(empty, np.zeros(MODES + 4, np.float32)) == (None, None)
+    assert read.read(seen, np.full(MODES + 4, np.nan, np.float32)) == (None, None)
+
+
+def test_features_are_the_fit_in_usual_sizes(model: ShapeModel) -> None:
+    moved = seen_surface(PEOPLE[0])
+    moved = replace(moved, landmarks=moved.landmarks + (0.003 / 0.65, 0.0))
+    fit = model.fit(moved)
+    assert fit is not None
+    features = fit.features()
+    assert features.shape == (1 + MODES + MOODS + 204,) and features[0] == 1.0
+    np.testing.assert_array_equal(features[1:1 + MODES], fit.identity)
+    off = features[1 + MODES + MOODS:].reshape(68, 3)
+    # All landmarks were seen 3 mm to the right, of which the head has followed a little.
+    assert 0.3 < off[:, 0].mean() < 1.2 and abs(off[:, 1]).mean() < 0.3
+
+
+@pytest.mark.parametrize(('rows', 'columns', 'said'), [
+    (10, MODES + 4, r'reading \(10, 10\) instead of \(214, 10\)'),
+    (214, MODES + 1, 'expected more than')])
+def test_readings_that_do_not_fit_are_refused(rows: int, columns: int, said: str) -> None:
+    with pytest.raises(ModelFileError, match=said):
+        ShapeModel({**shape_arrays(), 'reading': np.zeros((rows, columns))})

@@ -35,11 +35,11 @@ def student() -> FaceRecognizer:
     return network.eval()
 
 
-def test_it_is_small_and_describes_by_96_and_96_values(network: FaceRecognizer) -> None:
+def test_it_is_small_and_describes_by_80_and_80_values(network: FaceRecognizer) -> None:
     assert sum(p.numel() for p in network.parameters()) <= 4_000_000
     with torch.no_grad():
         embeddings = network(*faces(2))
-    assert [tuple(e.shape) for e in embeddings] == [(2, 96), (2, 96)]
+    assert [tuple(e.shape) for e in embeddings] == [(2, 80), (2, 80)]
     for embedding in embeddings:
         torch.testing.assert_close(embedding.norm(dim=1), torch.ones(2))
 
@@ -107,7 +107,7 @@ def test_gradients_reach_every_parameter() -> None:
     torch.manual_seed(0)
     network = build_face_recognizer()
     f_color, f_depth = network.features(*faces(6))
-    (f_color.square() * torch.randn(6, 96) + f_depth * torch.randn(6, 96)).sum().backward()
+    (f_color.square() * torch.randn(6, 80) + f_depth * torch.randn(6, 80)).sum().backward()
     without = [name for name, p in network.named_parameters()
                if p.grad is None or not bool(p.grad.abs().sum() > 0)]
     assert without == []

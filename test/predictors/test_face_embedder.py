@@ -44,7 +44,8 @@ def test_joined_vectors_are_the_mean_of_both_cosines(tmp_path):
 def test_what_is_missing_is_0_and_the_rest_stays_as_it_is(tmp_path, held):
     embedder = FaceEmbedder(str(write_recognizer(tmp_path)))
     whole, part = embedder.embed([view(1), replace(view(1), has=frozenset({held}))])
-    mine, other = (embedder.layout.parts[m] for m in (held, 'depth' if held == 'color' else 'color'))
+    other_one = 'depth' if held == 'color' else 'color'
+    mine, other = (embedder.layout.parts[m] for m in (held, other_one))
     assert part.modalities == {held}
     np.testing.assert_allclose(part.vector[mine], whole.vector[mine], atol=1e-6)
     assert not part.vector[other].any()

@@ -58,7 +58,8 @@ def test_the_vector_is_the_mean_of_three_cosines(tmp_path: Path) -> None:
 def test_a_network_that_somebody_brings_may_have_one(tmp_path: Path) -> None:
     """It looks at colour alone, but depth is measured for the shape model."""
     embedder = FaceEmbedder(with_shape(tmp_path, write_brought(tmp_path)))
-    assert list(embedder.layout.parts) == ['color', 'shape'] and embedder.layout.dimensions == 48 + MODES
+    assert list(embedder.layout.parts) == ['color', 'shape']
+    assert embedder.layout.dimensions == 48 + MODES
     assert embedder.looks_at_depth and embedder.wants_surfaces and not embedder.wants_frames
     a, bare = embedder.embed([view(0), replace(view(0), surface=None)])
     assert a.modalities == {'color', 'shape'} and bare.modalities == {'color'}

@@ -16,7 +16,7 @@ from face_depth_ros.evaluation.identity_views import FaceLooker
 from face_depth_ros.predictors.depth_enhancer import DepthEnhancer
 from face_depth_ros.predictors.depth_estimator import DepthEstimator
 from face_depth_ros.predictors.estimator_methods import open_estimator
-from face_depth_ros.predictors.face_embedder import FaceEmbedder
+from face_depth_ros.predictors.face_embedder import Embedding, FaceEmbedder
 from face_depth_ros.predictors.recognition_views import seen_face
 import numpy as np
 import pytest
@@ -43,6 +43,29 @@ def test_people_of_the_fixture_are_told_apart_by_shape_alone(embedder: FaceEmbed
     assert (found == photos['person'][~gallery]).mean() > 0.85
 
 
+def test_joint_is_told_by_measured_and_by_estimated_depth(embedder: FaceEmbedder) -> None:
+    photos = load_faces(checkout_data('identity_faces.npz'))
+    estimator = open_estimator('ours')
+    cameras = list(zip(photos['position'], photos['camera'], strict=True))
+    seen = FaceLooker(estimator).look(photos['color'], photos['relief'].astype(np.float32),
+                                      cameras)
+    estimator.close()
+    assert seen.measured is not None
+    measured, estimated = embedder.embed(seen.measured), embedder.embed(seen.estimated)
+    assert {e.modalities for e in estimated} == {frozenset(('color', 'depth', 'joint'))}
+    whole = [e.modalities == {'color', 'depth', 'shape', 'joint'} for e in measured]
+    assert np.mean(whole) > 0.95
+    # Whoever was introduced by a depth camera is found by a camera of colour alone.
+    known, asked = (np.stack([embedder.layout.split(e.vector, 'joint') for e in found])
+                    for found in (measured, estimated))
+    gallery = photos['condition'] == 0
+    found = photos['person'][gallery][(asked[~gallery] @ known[gallery].T).argmax(axis=1)]
+    assert (found == photos['person'][~gallery]).mean() > 0.8
+    # Depth that nobody measured in metres, nor estimated, tells nothing jointly.
+    bare, = embedder.embed([replace(seen.measured[0], surface=None)])
+    assert bare.modalities == {'color', 'depth'}
+
+
 @pytest.mark.assets
 def test_a_real_head_keeps_its_shape_while_it_turns(embedder: FaceEmbedder,
                                                     real_recording: Path) -> None:
@@ -54,27 +77,30 @@ def test_a_real_head_keeps_its_shape_while_it_turns(embedder: FaceEmbedder,
     """
     found = real_faces(real_recording / 'bag', limit=60, most_yaw=75.0).faces[::8]
     enhancer, estimator = DepthEnhancer(), DepthEstimator()
-    vectors, yaws = [], []
+    shapes, joint, yaws = [], [], []
     for face in found:
         frame, camera = face.frame, intrinsics_of(face)
         detection = replace(face.detection, track_id='f00001')
         enhanced = enhancer.enhance(frame.depth, (detection,), intrinsics=camera)
-        vectors.append(shape_of(embedder, estimator, frame, detection, enhanced, camera))
+        embedding = embedding_of(embedder, estimator, frame, detection, enhanced, camera)
+        shapes.append(embedder.layout.split(embedding.vector, 'shape'))
+        joint.append(embedder.layout.split(embedding.vector, 'joint'))
         yaws.append(face.yaw_deg)
     enhancer.close()
     estimator.close()
     assert np.ptp(yaws) > 50.0
-    cosines = np.stack(vectors) @ np.stack(vectors).T
-    assert cosines.min() > embedder.calibrations['shape'].threshold(1e-2)
-    assert np.median(cosines) > embedder.calibrations['shape'].threshold(1e-4)
+    for modality, vectors in (('shape', shapes), ('joint', joint)):
+        cosines = np.stack(vectors) @ np.stack(vectors).T
+        assert cosines.min() > embedder.calibrations[modality].threshold(1e-2)
+        assert np.median(cosines) > embedder.calibrations[modality].threshold(1e-4)
 
 
-def shape_of(embedder: FaceEmbedder, estimator: DepthEstimator, frame, detection: Detection,
-             enhanced: EnhancedDepth, camera: CameraIntrinsics) -> np.ndarray:
+def embedding_of(embedder: FaceEmbedder, estimator: DepthEstimator, frame, detection: Detection,
+                 enhanced: EnhancedDepth, camera: CameraIntrinsics) -> Embedding:
     estimated = estimator.estimate(frame.color, (detection,), intrinsics=camera,
                                    depth=frame.depth)
     seen = seen_face(frame.color, estimated.faces[0], enhanced, camera, framed=True,
                      surfaces=True)
     embedding, = embedder.embed([seen.view])
-    assert 'shape' in embedding.modalities and seen.depth == 'enhanced'
-    return embedder.layout.split(embedding.vector, 'shape')
+    assert {'shape', 'joint'} <= embedding.modalities and seen.depth == 'enhanced'
+    return embedding

@@ -46,7 +46,7 @@ def test_the_shipped_recogniser_with_another_shape_model(tmp_path: Path,
     assert spec.limits['calibration']['color+depth']['genuine_pairs'] == 24
     assert spec.metrics['rank_1']['shape, measured depth'] >= 90.0
     embedder = FaceEmbedder(str(spec.path))
-    assert embedder.dimensions == 24 + 24 + 4
+    assert embedder.layout.dimensions == 24 + 24 + 4
     embedder.close()
 
 

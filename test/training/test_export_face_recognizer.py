@@ -129,7 +129,7 @@ def test_people_are_measured_by_gallery_and_probes(monkeypatch: pytest.MonkeyPat
         return {'color': color, 'depth': np.roll(depth, 1, axis=0) if measured else depth}
 
     monkeypatch.setattr(script, 'embeddings', by_person)
-    spec: Any = SimpleNamespace(normalisation={})
+    spec: Any = SimpleNamespace(normalisation={}, path=Path('drawn.yaml'))
     found = script.measure(spec, bank)
     ranks = found['metrics']['rank_1']
     assert ranks['color'] == ranks['depth, estimated depth'] == 100.0

@@ -21,7 +21,8 @@ def test_all_problems_are_said_at_once() -> None:
                                             '; size is 0, expected > 0; threads is 0, '
                                             'expected > 0; max_minutes is 0.0, '
                                             'expected > 0; first is -2, expected >= 0; learns '
-                                            "is 'all', expected recognition or shape"):
+                                            "is 'all', expected recognition or last_layers or "
+                                            'shape'):
         script.Settings(people=0, images=-1, size=0, threads=0, max_minutes=0.0, first=-2,
                         learns='all')
 
@@ -82,14 +83,18 @@ def test_shapes_are_learnt_from_turned_faces_in_their_boxes(
     monkeypatch.setattr(script, 'PEOPLE_OF_PART', 6)
     monkeypatch.setattr(script, 'IdentityPhotographer',
                         lambda *given, **_: IdentityPhotographer(*given, backgrounds=2))
-    seen: list[bool] = []
+    seen: list[tuple[bool, bool]] = []
 
     class Builder(BankBuilder):
-        def __init__(self, photographer: IdentityPhotographer, *, framed: bool) -> None:
-            super().__init__(photographer, framed=framed)
-            seen.append(framed)
+        def __init__(self, photographer: IdentityPhotographer, *, framed: bool,
+                     surfaces: bool) -> None:
+            super().__init__(photographer, framed=framed, surfaces=surfaces)
+            seen.append((framed, surfaces))
 
     monkeypatch.setattr(script, 'BankBuilder', Builder)
     part = script.render_part(script.Settings(assets=str(assets_folder), images=2,
                                               learns='shape'), 0)
-    assert seen == [False] and len(part) > 6 and float(part.yaw.abs().max()) > 60.0
+    assert seen == [(False, False)] and len(part) > 6 and float(part.yaw.abs().max()) > 60.0
+    part = script.render_part(script.Settings(assets=str(assets_folder), images=1,
+                                              learns='last_layers'), 0)
+    assert seen[1:] == [(True, True)] and part.surface.shape[1] > 6
