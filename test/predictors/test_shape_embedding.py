@@ -12,6 +12,7 @@ from drawn_shapes import MODES, seen_surface, write_shape_model
 from face_depth_ros.core.camera import CameraIntrinsics
 from face_depth_ros.core.errors import ModelFileError, ModelSpecError
 from face_depth_ros.core.frames import EnhancedDepth, Provenance
+from face_depth_ros.core.model_spec import find_model
 from face_depth_ros.predictors.face_embedder import FaceEmbedder, FaceView
 from face_depth_ros.predictors.recognition_views import measured_surface, seen_face
 import numpy as np
@@ -85,6 +86,33 @@ def test_another_shape_model_is_another_model(tmp_path: Path) -> None:
     shaped = FaceEmbedder(with_shape(tmp_path / 'a'))
     assert shaped.spec.sha256 == plain.spec.sha256
     assert shaped.model_hash != plain.model_hash and len(shaped.model_hash) == 64
+
+
+def test_a_spec_may_weigh_the_cosines(tmp_path: Path) -> None:
+    plain = FaceEmbedder(with_shape(tmp_path))
+    (tmp_path / 'a').mkdir()
+    weighed = FaceEmbedder(with_shape(tmp_path / 'a', weights={'shape': 2.0}))
+    assert weighed.layout.weights == {'color': 0.25, 'depth': 0.25, 'shape': 0.5}
+    assert weighed.model_hash != plain.model_hash
+    a, b = weighed.embed([view(0), view(1)])
+    cosines = {m: float(weighed.layout.split(a.vector, m) @ weighed.layout.split(b.vector, m))
+               for m in weighed.layout.parts}
+    assert float(a.vector @ b.vector) == pytest.approx(
+        (cosines['color'] + cosines['depth'] + 2.0 * cosines['shape']) / 4.0, abs=1e-5)
+    with pytest.raises(ModelSpecError, match='expected numbers > 0'):
+        FaceEmbedder(with_shape(tmp_path / 'a', weights={'shape': -1.0}))
+
+
+def test_a_network_whose_evidence_the_shape_model_does_not_take(tmp_path: Path) -> None:
+    shipped = find_model('face_recognizer')
+    spec = yaml.safe_load(shipped.path.read_text('utf-8'))
+    shape = write_shape_model(tmp_path / 'shape.npz')
+    spec['onnx'] = str(shipped.onnx)
+    spec['normalisation'] |= {'shape_model': shape.name,
+                              'shape_sha256': hashlib.sha256(shape.read_bytes()).hexdigest()}
+    (tmp_path / 'other.yaml').write_text(yaml.safe_dump(spec), 'utf-8')
+    with pytest.raises(ModelSpecError, match='export both together by solve_last_layers'):
+        FaceEmbedder(str(tmp_path / 'other.yaml'))
 
 
 def test_shape_models_that_are_missing_or_others_are_refused(tmp_path: Path) -> None:
