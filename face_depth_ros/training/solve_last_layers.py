@@ -18,7 +18,7 @@ Branches and shape model stay as they are; what is solved is linear in what they
   means of each person along these, which photos with estimated depth, where nothing is fitted,
   are regressed on too: both can be compared.
 
-Twenty thousand people, two photos each, take ten minutes of two cores to read (kept under
+Twenty thousand people, two photos each, take five minutes of two cores to read (kept under
 runs/readings) and seconds to solve. Writes network, spec and shape model to OUT, with what cosines
 say measured anew.
 """
