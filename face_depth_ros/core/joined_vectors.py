@@ -17,6 +17,11 @@ from face_depth_ros.core.errors import ModelSpecError
 from face_depth_ros.core.identity_calibration import MODALITIES
 import numpy as np
 
+EVIDENCE = 'shape_evidence'
+"""The output that says what colour and depth tell besides the fit of the shape model."""
+JOINT_ESTIMATED = 'joint_estimated'
+"""The output that says who it is by colour and estimated depth jointly."""
+
 
 class JoinedVectors:
     """

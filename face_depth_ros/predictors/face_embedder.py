@@ -29,7 +29,12 @@ from face_depth_ros.core.identity_calibration import (
     read_calibrations,
     SHAPE,
 )
-from face_depth_ros.core.joined_vectors import JoinedVectors, read_weights
+from face_depth_ros.core.joined_vectors import (
+    EVIDENCE,
+    JoinedVectors,
+    JOINT_ESTIMATED,
+    read_weights,
+)
 from face_depth_ros.core.model_spec import find_model, ModelSpec
 from face_depth_ros.core.recognition_input import RecognitionInput, SIZE
 from face_depth_ros.core.shape_model import ShapeModel
@@ -37,10 +42,6 @@ from face_depth_ros.engines import Engine, open_engine
 import numpy as np
 
 SHIPPED = 'face_recognizer'
-EVIDENCE = 'shape_evidence'
-"""The output that says what colour and depth tell besides the fit of the shape model."""
-JOINT_ESTIMATED = 'joint_estimated'
-"""The output that says who it is by colour and estimated depth jointly."""
 MOST_DIMENSIONS = 512
 FIVE_POINTS = ((38.7946, 52.1963), (74.0318, 52.0014), (56.5252, 72.2366), (42.0493, 92.8655),
                (71.2299, 92.7041))

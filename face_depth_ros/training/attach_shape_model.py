@@ -17,6 +17,7 @@ import logging
 from pathlib import Path
 
 from face_depth_ros.core.errors import SettingsError
+from face_depth_ros.core.identity_calibration import COLOR, DEPTH
 from face_depth_ros.core.model_spec import ModelSpec
 from face_depth_ros.training.export import export_onnx, store_half, write_checked_spec, write_spec
 from face_depth_ros.training.export_face_recognizer import (
@@ -73,8 +74,8 @@ def attach(spec: ModelSpec, shape_model: Path, out: Path, judged: IdentityBank,
             raise SettingsError(f'--dimensions is {dimensions}, expected 2 to {before}, which '
                                 f'{spec.name} has')
         said = embeddings(spec, bank, True)
-        for branch, vectors in said.items():
-            keep_axes(getattr(network, branch).linear, principal_axes(vectors, dimensions))
+        for branch in (COLOR, DEPTH):
+            keep_axes(getattr(network, branch).linear, principal_axes(said[branch], dimensions))
     out.mkdir(parents=True, exist_ok=True)
     path = out / f'{spec.name}.onnx'
     export_onnx(network, fixed_inputs(), path, OUTPUTS)

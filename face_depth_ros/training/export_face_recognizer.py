@@ -34,12 +34,11 @@ from face_depth_ros.core.face_frame import FRAMED_CROP
 from face_depth_ros.core.face_photo import MASK_LABELS
 from face_depth_ros.core.identity_calibration import COLOR, DEPTH, JOINT, SHAPE
 from face_depth_ros.core.identity_metrics import calibrate, rank_one
-from face_depth_ros.core.joined_vectors import read_weights
+from face_depth_ros.core.joined_vectors import EVIDENCE, JOINT_ESTIMATED, read_weights
 from face_depth_ros.core.model_spec import ModelSpec
 from face_depth_ros.core.recognition_input import DEPTH_LIMIT, SIZE
 from face_depth_ros.core.shape_model import ShapeModel
 from face_depth_ros.engines import open_engine
-from face_depth_ros.predictors.face_embedder import EVIDENCE, JOINT_ESTIMATED
 from face_depth_ros.training.export import (
     export_onnx,
     OPSET,

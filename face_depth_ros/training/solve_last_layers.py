@@ -33,10 +33,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from face_depth_ros.core.errors import SettingsError
+from face_depth_ros.core.joined_vectors import EVIDENCE, JOINT_ESTIMATED
 from face_depth_ros.core.model_spec import ModelSpec
 from face_depth_ros.core.shape_model import ShapeModel
 from face_depth_ros.networks.face_recognizer import build_face_recognizer, FaceRecognizerConfig
-from face_depth_ros.predictors.face_embedder import EVIDENCE, JOINT_ESTIMATED
 from face_depth_ros.training.attach_shape_model import keep_axes, principal_axes
 from face_depth_ros.training.export import export_onnx, store_half, write_checked_spec, write_spec
 from face_depth_ros.training.export_face_recognizer import (
