@@ -13,7 +13,9 @@ model to colour; here it is depth that is fitted.
 
 What of a fit is an embedding: axes along which photos of one person have variance 1 and people
 differ most (linear discriminant analysis), each scaled so that its variance is the square of its
-reliability; `training/train_shape_model.py` learns them.
+reliability; `training/train_shape_model.py` learns them. Beside a network that looks at the same
+face, a reading of the fit is added to what that tells, and both say together what the shape is and
+who it is (`training/solve_last_layers.py`).
 """
 
 from __future__ import annotations

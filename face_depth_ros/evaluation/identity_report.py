@@ -26,8 +26,10 @@ from face_depth_ros.evaluation.report import cards, figure, folded, number, para
 MISSED = ' probes'
 _NOTES = {
     MAIN: 'Average: over all probes. Where scores tie, the stranger counts as the better one. '
-          'Colour and depth together: the mean of the two cosines. RGB only and depth only use '
-          'one half of the same network, guided by the mask; its time is that of the whole.',
+          'A network by itself: the mean of the cosines of all that it tells, weighed as its spec '
+          'says (the paper: two cosines alike). RGB only and depth only use one half of the same '
+          'network, guided by the mask; its time is that of the whole. Shape only and joint only '
+          'have seen colour and depth too, where the network tells evidence.',
     'identity_verification': 'All pairs of a gallery face and a probe. TAR: share of pairs of '
                              'one person that pass at the lowest threshold which at most so many '
                              'pairs of two people reach; a dash where there are too few of them.',

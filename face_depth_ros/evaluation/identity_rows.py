@@ -4,8 +4,8 @@
 The recognisers that the tables compare, opened: the paper's network, its student, c_Id, others'.
 
 A network of colour and depth makes three rows: both, RGB only, depth only; with a shape model
-five: all, each alone, and without shape; a network of colour with a shape model makes three. A
-row that cannot be opened (its model is not there) is listed with the reason.
+five: all, each alone, and without shape, or six with joint alone; a network of colour with a shape
+model makes three. A row that cannot be opened (its model is not there) is listed with the reason.
 """
 
 from __future__ import annotations
