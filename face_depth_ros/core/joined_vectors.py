@@ -47,13 +47,15 @@ class JoinedVectors:
         """
         Join embeddings of some modalities.
 
-        :param embeddings: modality -> (D_m,), of any length but 0
-        :returns: (D,) float32, 0 where a modality is missing; of length 1 where none is
+        :param embeddings: modality -> (D_m,), of any length
+        :returns: (D,) float32, 0 where a modality is missing or 0; of length 1 where none is
         """
         joined = np.zeros(self.dimensions, np.float32)
         for modality, vector in embeddings.items():
-            length = np.linalg.norm(vector) / math.sqrt(self.weights[modality])
-            joined[self.parts[modality]] = vector / length
+            length = float(np.linalg.norm(vector))
+            if length > 0.0:
+                scale = math.sqrt(self.weights[modality]) / length
+                joined[self.parts[modality]] = scale * vector
         return joined
 
     def split(self, joined: np.ndarray, modality: str) -> np.ndarray:

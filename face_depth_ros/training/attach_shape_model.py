@@ -39,16 +39,10 @@ LOG = logging.getLogger('attach_shape_model')
 
 def main(arguments: list[str] | None = None) -> None:
     """Attach from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('spec', type=Path)
-    parser.add_argument('shape_model', type=Path)
-    parser.add_argument('out', type=Path)
+    parser = shape_model_parser(__doc__)
     parser.add_argument('--dimensions', type=int, default=0, help='of each embedding; 0 = as now')
     parser.add_argument('--bank', type=Path, default=Path('runs/shape_people'),
                         help='people by whom the axes are told')
-    parser.add_argument('--assets', default='')
-    parser.add_argument('--validation', type=Path, default=VALIDATION)
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format='%(message)s')
     judged = validation_bank(options.validation, options.assets)
@@ -56,6 +50,18 @@ def main(arguments: list[str] | None = None) -> None:
     spec = attach(ModelSpec.load(options.spec), options.shape_model, options.out, judged,
                   options.dimensions, bank)
     LOG.info('%s %s rank-1 %s', spec.onnx, spec.sha256[:12], spec.metrics['rank_1'])
+
+
+def shape_model_parser(description: str | None) -> argparse.ArgumentParser:
+    """Return a parser of what is said of a recogniser, its shape model and who calibrates them."""
+    parser = argparse.ArgumentParser(description=description,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('spec', type=Path)
+    parser.add_argument('shape_model', type=Path)
+    parser.add_argument('out', type=Path)
+    parser.add_argument('--assets', default='')
+    parser.add_argument('--validation', type=Path, default=VALIDATION)
+    return parser
 
 
 def attach(spec: ModelSpec, shape_model: Path, out: Path, judged: IdentityBank,

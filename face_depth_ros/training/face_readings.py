@@ -11,7 +11,7 @@ its size.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from functools import partial
+from functools import lru_cache, partial
 import logging
 import multiprocessing
 from pathlib import Path
@@ -91,12 +91,18 @@ def _last(image: torch.Tensor) -> torch.Tensor:
     return image.contiguous(memory_format=torch.channels_last)
 
 
+@lru_cache(maxsize=1)
+def _opened(spec_path: Path, shape_model: Path) -> tuple[Any, ShapeModel]:
+    """Open both once a process."""
+    return open_student(ModelSpec.load(spec_path)), ShapeModel.load(shape_model)
+
+
 def read_part(spec_path: Path, shape_model: Path, out: Path, part: Path) -> None:
     """Read a part of a bank into a file of the same name, unless it is there."""
     if (out / part.name).exists():
         return
     torch.set_num_threads(1)
-    network, model = open_student(ModelSpec.load(spec_path)), ShapeModel.load(shape_model)
+    network, model = _opened(spec_path, shape_model)
     arrays = read_arrays(part, _USED)
     color, mask, measured, estimated = (torch.from_numpy(arrays[name]) for name in _USED[:4])
     said: list[list[torch.Tensor]] = []

@@ -25,7 +25,6 @@ say measured anew.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
 import logging
@@ -37,7 +36,11 @@ from face_depth_ros.core.joined_vectors import EVIDENCE, JOINT_ESTIMATED
 from face_depth_ros.core.model_spec import ModelSpec
 from face_depth_ros.core.shape_model import ShapeModel
 from face_depth_ros.networks.face_recognizer import build_face_recognizer, FaceRecognizerConfig
-from face_depth_ros.training.attach_shape_model import keep_axes, principal_axes
+from face_depth_ros.training.attach_shape_model import (
+    keep_axes,
+    principal_axes,
+    shape_model_parser,
+)
 from face_depth_ros.training.export import export_onnx, store_half, write_checked_spec, write_spec
 from face_depth_ros.training.export_face_recognizer import (
     fixed_inputs,
@@ -48,8 +51,8 @@ from face_depth_ros.training.export_face_recognizer import (
 from face_depth_ros.training.face_readings import face_readings, FaceReadings, open_student
 from face_depth_ros.training.folding import folded
 from face_depth_ros.training.identity_bank import IdentityBank
-from face_depth_ros.training.identity_validation import VALIDATION, validation_bank
-from face_depth_ros.training.train_shape_model import discriminant, save_model
+from face_depth_ros.training.identity_validation import validation_bank
+from face_depth_ros.training.train_shape_model import discriminant, save_model, shape_people
 import numpy as np
 import torch
 import yaml
@@ -108,23 +111,19 @@ class LastLayers:
 
 def main(arguments: list[str] | None = None) -> None:
     """Solve from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('spec', type=Path)
-    parser.add_argument('shape_model', type=Path)
-    parser.add_argument('out', type=Path)
+    parser = shape_model_parser(__doc__)
     parser.add_argument('--bank', type=Path, default=Path('runs/last_layers_bank'))
     parser.add_argument('--judges', type=Path, default=Path('runs/shape_people'),
-                        help='other people, by whom the shape is weighed (train_shape_model)')
+                        help='other people, by whom the shape is weighed: those of '
+                        'train_shape_model, photographed where they are missing')
     parser.add_argument('--readings', type=Path, default=Path('runs/readings'))
     parser.add_argument('--dimensions', type=int, default=80, help='of colour, and of depth')
     parser.add_argument('--joint', type=int, default=64, help='dimensions')
     parser.add_argument('--workers', type=int, default=2)
-    parser.add_argument('--assets', default='')
-    parser.add_argument('--validation', type=Path, default=VALIDATION)
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format='%(message)s')
     spec = ModelSpec.load(options.spec)
+    shape_people(options.judges, options.assets)
     people, judges = (face_readings(spec, options.shape_model, bank,
                                     options.readings / bank.name, options.workers)
                       for bank in (options.bank, options.judges))

@@ -88,11 +88,15 @@ def main(arguments: list[str] | None = None) -> None:
     settings = Settings(**vars(settings_parser(Settings, __doc__).parse_args(arguments)))
     logging.basicConfig(level=logging.INFO, format='%(asctime)s %(message)s')
     arrays = learn_modes(find_assets(settings.assets or None), settings)
-    numbers = range(_FIRST_PERSON, _FIRST_PERSON + settings.people)
-    photos = photographed(Path(settings.bank), settings.assets, 'train', numbers,
-                          [SESSIONS[name] for name in _MOMENTS], _SEED, _PEOPLE_OF_PART)
+    photos = shape_people(Path(settings.bank), settings.assets, settings.people)
     arrays['projection'] = learn_projection(ShapeModel(arrays), photos, settings.dimensions)
     save_model(Path(settings.out), arrays)
+
+
+def shape_people(folder: Path, assets: str, people: int = Settings.people) -> IdentityBank:
+    """Read six photos of each of some people of the train split, taken where they are missing."""
+    return photographed(folder, assets, 'train', range(_FIRST_PERSON, _FIRST_PERSON + people),
+                        [SESSIONS[name] for name in _MOMENTS], _SEED, _PEOPLE_OF_PART)
 
 
 def save_model(path: Path, arrays: dict[str, np.ndarray]) -> None:

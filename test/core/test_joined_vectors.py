@@ -40,6 +40,7 @@ def test_what_both_have_counts_as_if_it_were_all() -> None:
     a, b = faces(1), faces(2)
     b.pop('color')
     whole, part = layout.join(a), layout.join(b)
+    assert not layout.join({**a, 'color': np.zeros(4)})[:4].any()
     assert not part[:4].any() and np.linalg.norm(part) == pytest.approx(np.sqrt(0.75), abs=1e-6)
     wanted = (cosine(a['depth'], b['depth']) + 2 * cosine(a['shape'], b['shape'])) / 3
     for query, other in ((whole, part), (part, whole)):
