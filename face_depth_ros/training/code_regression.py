@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from face_depth_ros.networks.face_shape import FaceShapeEncoder
+from face_depth_ros.training.autocast import autocast
 from face_depth_ros.training.identity_bank import IdentityBank
 from face_depth_ros.training.shape_batches import inputs_of
 import torch
@@ -55,7 +56,7 @@ def features_of(encoder: FaceShapeEncoder, bank: IdentityBank, batch: int) -> to
     parts = []
     for rows in torch.arange(len(bank), device=bank.person.device).split(batch):
         color, mask = inputs_of(bank, rows)
-        with torch.autocast(color.device.type, torch.bfloat16):
+        with autocast(color.device):
             parts.append(encoder.features(
                 color.contiguous(memory_format=torch.channels_last), mask).float())
     return torch.cat(parts)

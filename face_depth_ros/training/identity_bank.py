@@ -38,6 +38,7 @@ from face_depth_ros.synthesis.identity_photos import (
     Moments,
     People,
 )
+from face_depth_ros.training.autocast import autocast
 from face_depth_ros.training.bank_files import read_arrays
 from face_depth_ros.training.folding import folded, load_folded
 import numpy as np
@@ -138,7 +139,7 @@ class BankBuilder:
         color = photos.color.float()
         shown = color if color.shape[-1] == _SEEN_PX else functional.interpolate(
             color, size=(_SEEN_PX, _SEEN_PX), mode='bilinear', align_corners=False)
-        with torch.autocast(self.device.type, torch.bfloat16):
+        with autocast(self.device):
             said = self.estimator(shown.contiguous(memory_format=torch.channels_last))
         labels = said.mask.argmax(dim=1)  # (B, S, S)
         relief = torch.where(labels > 0, said.relief[:, 0].float() * BOX_SIDE_M, torch.nan)

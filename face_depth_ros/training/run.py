@@ -16,6 +16,7 @@ import platform
 from typing import Any, Generic, TypeVar
 
 from face_depth_ros.core.errors import SettingsError
+from face_depth_ros.training.autocast import fabric_precision, precision_words
 from face_depth_ros.training.export import current_commit
 from lightning.fabric import Fabric
 import torch
@@ -142,14 +143,14 @@ def training_command(script: str, settings: Mapping[str, Any], defaults: RunSett
     return ' '.join([f'python -m face_depth_ros.training.{script}', *options])
 
 
-def open_fabric(settings: RunSettings, precision: Any = 'bf16-mixed') -> Fabric:
+def open_fabric(settings: RunSettings, precision: Any = None) -> Fabric:
     """
     Begin a run: log to the terminal, take all GPUs or the CPU with the wanted threads.
 
     Started by torchrun, on one machine or several, it takes the processes that torchrun has
     started: each draws its own data, gradients are averaged, the first one writes and logs.
 
-    :param precision: as Fabric takes it
+    :param precision: as Fabric takes it; None = what is fastest here (training/autocast.py)
     """
     logging.basicConfig(level=logging.INFO, format='%(asctime)s %(message)s')
     devices: int | str = 'auto' if torch.cuda.is_available() else 1
@@ -157,7 +158,8 @@ def open_fabric(settings: RunSettings, precision: Any = 'bf16-mixed') -> Fabric:
     if distributed.is_torchelastic_launched():
         devices = int(os.environ['LOCAL_WORLD_SIZE'])
         machines = int(os.environ['WORLD_SIZE']) // devices
-    fabric = Fabric(accelerator='auto', devices=devices, num_nodes=machines, precision=precision)
+    fabric = Fabric(accelerator='auto', devices=devices, num_nodes=machines,
+                    precision=precision or fabric_precision())
     fabric.launch()
     atexit.register(_leave_group)
     if not fabric.is_global_zero:
@@ -286,4 +288,4 @@ def hardware_of(fabric: Fabric) -> str:
     """Return what the run runs on, for people."""
     name = (torch.cuda.get_device_name(fabric.device) if fabric.device.type == 'cuda'
             else f'CPU, {platform.machine()}')
-    return f'{name}, bf16 autocast'
+    return f'{name}, {precision_words()}'

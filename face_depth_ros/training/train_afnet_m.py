@@ -34,6 +34,7 @@ from face_depth_ros.training.afnet_data import (
     vary,
 )
 from face_depth_ros.training.afnet_lessons import loss_of, network_weights, TaughtBranch
+from face_depth_ros.training.autocast import autocast
 from face_depth_ros.training.run import (
     fresh_run,
     is_over,
@@ -260,7 +261,7 @@ def validate(network: nn.Module, data: AfnetData, device: torch.device) -> dict[
     :returns: percent told right: of strong expressions (levels 3 and 4) seen from ahead, as in the
         paper's protocol; of all levels and poses
     """
-    with torch.autocast(device.type, torch.bfloat16):
+    with autocast(device):
         right = answers(network, data, device).argmax(1) == data.label
     strong = (data.level >= _STRONG) & (data.yaw.abs() <= _AHEAD_DEG)
     return {'six': _percent(right[strong]), 'all': _percent(right)}

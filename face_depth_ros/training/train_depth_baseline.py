@@ -30,6 +30,7 @@ from face_depth_ros.synthesis.assets import find_assets
 from face_depth_ros.synthesis.face_photo_bank import FacePhotoBank
 from face_depth_ros.synthesis.face_photos import FacePhotoSource, TEST, TRAINING
 from face_depth_ros.synthesis.photo_backgrounds import load_panoramas
+from face_depth_ros.training.autocast import autocast
 from face_depth_ros.training.depth_baselines import (
     as_judged,
     Baseline,
@@ -294,7 +295,7 @@ def validate(model: nn.Module, baseline: Baseline, photos: list[FacePhoto],
     sums = {'l1': 0.0, 'l1_face': 0.0, 'mask_accuracy': 0.0}
     for start in range(0, len(photos), 8):
         image, truth = to_tensors(photos[start:start + 8], baseline, device)
-        with torch.autocast(device.type, torch.bfloat16):
+        with autocast(device):
             images = model(image)
         error = (images['depth'].float().clamp(-1.0, 1.0) - truth['depth']).abs() * 127.5
         face = (truth['depth'] > -1.0).float()

@@ -26,6 +26,7 @@ from face_depth_ros.networks.depth_enhancer import (
     EnhancerOutput,
 )
 from face_depth_ros.synthesis.assets import find_assets
+from face_depth_ros.training.autocast import autocast
 from face_depth_ros.training.enhancement_data import (
     DegradationMix,
     EnhancementBatch,
@@ -220,7 +221,7 @@ def validate(model: DepthEnhancer, bank: FaceDepthBank, device: torch.device,
     generator.manual_seed(1)
     for start in range(0, bank.count, 16):
         batch = make_batch(bank, np.arange(start, min(start + 16, bank.count)), generator, None)
-        with torch.autocast(device.type, torch.bfloat16):
+        with autocast(device):
             output = model(batch.depth, batch.valid)
         surface, count = batch.surface, batch.surface.sum(dim=(1, 2, 3))
         supported = output.support.float() > math.log(FILL_THRESHOLD / (1.0 - FILL_THRESHOLD))

@@ -34,6 +34,7 @@ from face_depth_ros.synthesis.assets import find_assets
 from face_depth_ros.synthesis.face_photo_bank import FacePhotoBank
 from face_depth_ros.synthesis.face_photos import FacePhotoSource, TEST
 from face_depth_ros.synthesis.photo_backgrounds import load_panoramas
+from face_depth_ros.training.autocast import autocast
 from face_depth_ros.training.estimation_data import EstimationBatch, make_batch
 from face_depth_ros.training.run import (
     fresh_run,
@@ -217,7 +218,7 @@ def validate(model: FaceEstimator, batches: list[EstimationBatch],
     confusion = torch.zeros(len(MASK_LABELS), len(MASK_LABELS))
     for batch in batches:
         batch = EstimationBatch(*(t.to(device) for t in batch))
-        with torch.autocast(device.type, torch.bfloat16):
+        with autocast(device):
             output = model(batch.color)
         faces = batch.face > 0
         inside = (batch.mask[:, None] > 0).float()

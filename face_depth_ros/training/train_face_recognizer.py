@@ -38,6 +38,7 @@ from face_depth_ros.synthesis.identity_photos import IdentityPhotographer, Momen
 from face_depth_ros.synthesis.identity_splits import IDENTITY_MODES
 from face_depth_ros.synthesis.photo_batches import PhotoStyle
 from face_depth_ros.training.augmented_bank import augmented_bank, held_out, is_augmented
+from face_depth_ros.training.autocast import autocast
 from face_depth_ros.training.identity_bank import (
     BankBuilder,
     batch_of,
@@ -285,7 +286,7 @@ def begin(settings: Settings, bank: IdentityBank) -> dict[str, torch.Tensor]:
     chosen = torch.randperm(len(bank)).to(device)[:_BEGUN_WITH * bank.people]
     for rows in chosen.split(64):
         measured = torch.arange(len(rows), device=device) % 2 == 0
-        with torch.autocast(device.type, torch.bfloat16):
+        with autocast(device):
             said = lesson.recognizer.features(*batch_of(bank, rows, measured))
         for part, new in zip(features, said, strict=True):
             part.append(new.float())
@@ -347,7 +348,7 @@ def teach(teacher: nn.Module, bank: IdentityBank, batch: int = 512) -> torch.Ten
         said = []
         for measured in (False, True):
             inputs = batch_of(bank, rows, torch.full((len(rows),), measured, device=device))
-            with torch.autocast(device.type, torch.bfloat16):
+            with autocast(device):
                 said.append(teacher(*inputs))
         (color, estimated), (_, measured_depth) = said
         parts.append(torch.stack([color, estimated, measured_depth], dim=1).half())
@@ -451,7 +452,7 @@ def validate(recognizer: nn.Module, bank: IdentityBank, batch: int = 256) -> dic
     parts: list[tuple[torch.Tensor, ...]] = []
     for rows in torch.arange(len(bank), device=device).split(batch):
         inputs = batch_of(bank, rows, torch.zeros(len(rows), dtype=torch.bool, device=device))
-        with torch.autocast(device.type, torch.bfloat16):
+        with autocast(device):
             parts.append(tuple(e.float() for e in recognizer(*inputs)))
     color, depth = (torch.cat(column) for column in zip(*parts, strict=True))
     first = torch.full((bank.people,), len(bank), device=device).scatter_reduce(

@@ -26,6 +26,7 @@ from face_depth_ros.networks.ddrnet_denoiser import build_ddrnet_denoiser
 from face_depth_ros.networks.paper_enhancer import build_paper_enhancer
 from face_depth_ros.synthesis import degradation
 from face_depth_ros.synthesis.assets import find_assets
+from face_depth_ros.training.autocast import autocast
 from face_depth_ros.training.enhancement_data import FaceDepthBank, vary
 from face_depth_ros.training.run import (
     fresh_run,
@@ -279,7 +280,7 @@ def validate(model: nn.Module, bank: FaceDepthBank, device: torch.device, count:
     for start in range(0, min(count, bank.count), 8):
         rows = np.arange(start, min(start + 8, bank.count))
         degraded, truth = make_pairs(bank.read(rows, device).truth, 'plain', generator)
-        with torch.autocast(device.type, torch.bfloat16):
+        with autocast(device):
             output = model(degraded).float()
         face = (truth < 1.0).float()
         for name, depth, where in (('face', output, face), ('input', degraded, face),

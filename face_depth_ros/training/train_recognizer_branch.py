@@ -37,6 +37,7 @@ from face_depth_ros.networks.mask_guided_recognizer import face_only
 from face_depth_ros.synthesis.assets import find_assets
 from face_depth_ros.synthesis.identity_photos import IdentityPhotographer
 from face_depth_ros.synthesis.identity_splits import IDENTITY_MODES
+from face_depth_ros.training.autocast import autocast
 from face_depth_ros.training.branch_photos import (
     GrowingBank,
     halves,
@@ -272,7 +273,7 @@ def solve_heads(settings: Settings, run: Run[Lesson], bank: GrowingBank,
     noise = torch.Generator().manual_seed(settings.seed)
     for _ in range(-(-_SOLVED_BY // settings.batch)):
         photos = draw(settings, bank, shelf, generator, noise)
-        with torch.autocast('cpu', torch.bfloat16):
+        with autocast('cpu'):
             told.append(lesson.features(photos.image, photos.mask).float())
         wanted.append(photos.numbers)
     features, numbers = torch.cat(told), torch.cat(wanted)
@@ -391,7 +392,7 @@ def validate(recognizer: Any, bank: IdentityBank, branch: str) -> dict[str, floa
         vectors = []
         for rows in torch.arange(len(bank)).split(64):
             inputs = batch_of(bank, rows, torch.full((len(rows),), name == 'measured'))
-            with torch.autocast('cpu', torch.bfloat16):
+            with autocast('cpu'):
                 maps = recognizer.attention_maps(inputs[2])
                 seen = face_only(*inputs)[0 if branch == 'color' else 1]
                 said = getattr(recognizer, branch)(seen.contiguous(
