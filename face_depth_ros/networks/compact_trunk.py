@@ -21,12 +21,16 @@ _BLOCK = 2
 
 
 class ResidualBlock(nn.Module):
-    """Two 3 x 3 convolutions with batch normalisation around a skip."""
+    """
+    Two 3 x 3 convolutions with batch normalisation around a skip.
 
-    def __init__(self, width: int) -> None:
+    :param inner: channels between them
+    """
+
+    def __init__(self, width: int, inner: int) -> None:
         super().__init__()
-        self.first = convolution(width, width)
-        self.second = convolution(width, width)
+        self.first = convolution(width, inner)
+        self.second = convolution(inner, width)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Keep the shape (B, C, H, W)."""
@@ -41,16 +45,19 @@ class CompactTrunk(nn.Module):
     :param widths: channels at a half, a quarter and so on of its size
     :param blocks: residual blocks, a stage each
     :param last: pixels along a side of the last map
+    :param inner: channels within the blocks, in order; empty = those of their stages
     """
 
     def __init__(self, planes: int, widths: Sequence[int], blocks: Sequence[int],
-                 last: int) -> None:
+                 last: int, inner: Sequence[int] = ()) -> None:
         super().__init__()
+        within = iter(inner or [w for w, count in zip(widths, blocks, strict=True)
+                                for _ in range(count)])
         self.stem = convolution(planes * _BLOCK * _BLOCK, widths[0])
         self.down = nn.ModuleList(convolution(a, b, stride=2)
                                   for a, b in zip(widths[:-1], widths[1:], strict=True))
         self.stages = nn.ModuleList(
-            nn.Sequential(*(ResidualBlock(width) for _ in range(count)))
+            nn.Sequential(*(ResidualBlock(width, next(within)) for _ in range(count)))
             for width, count in zip(widths, blocks, strict=True))
         self.places = nn.Conv2d(widths[-1], 2 * widths[-1], last, groups=widths[-1], bias=False)
         self.normalize_places = nn.BatchNorm2d(2 * widths[-1])

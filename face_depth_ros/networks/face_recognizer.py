@@ -38,6 +38,8 @@ class FaceRecognizerConfig:
     :param dimensions: of each embedding
     :param evidence: dimensions of what is told besides, see `FaceRecognizer`; 0 = nothing
     :param joint: of what is told of estimated depth besides, with `evidence` alone
+    :param inner_color, inner_depth: channels within the residual blocks of a branch, in order;
+        empty = those of their stages (training/compress_face_recognizer.py)
     """
 
     widths: tuple[int, ...] = (40, 72, 120, 176)
@@ -46,6 +48,8 @@ class FaceRecognizerConfig:
     dimensions: int = 80
     evidence: int = 0
     joint: int = 0
+    inner_color: tuple[int, ...] = ()
+    inner_depth: tuple[int, ...] = ()
 
 
 class CompactBranch(CompactTrunk):
@@ -55,8 +59,8 @@ class CompactBranch(CompactTrunk):
     :param inputs: channels of the image
     """
 
-    def __init__(self, inputs: int, config: FaceRecognizerConfig) -> None:
-        super().__init__(inputs, config.widths, config.blocks, _LAST_PX)
+    def __init__(self, inputs: int, config: FaceRecognizerConfig, inner: tuple[int, ...]) -> None:
+        super().__init__(inputs, config.widths, config.blocks, _LAST_PX, inner)
         self.linear = nn.Linear(2 * config.widths[-1], config.dimensions, bias=False)
         self.normalize = nn.BatchNorm1d(config.dimensions)
 
@@ -88,8 +92,8 @@ class FaceRecognizer(nn.Module):
         super().__init__()
         self.config = config or FaceRecognizerConfig()
         c = self.config
-        self.color = CompactBranch(3, c)
-        self.depth = CompactBranch(1, c)
+        self.color = CompactBranch(3, c, c.inner_color)
+        self.depth = CompactBranch(1, c, c.inner_depth)
         self.mask = nn.ModuleList([convolution(len(MASK_LABELS) * _BLOCK * _BLOCK,
                                                c.mask_widths[0])] + [
             convolution(a, b, stride=2)

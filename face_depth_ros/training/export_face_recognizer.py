@@ -21,8 +21,9 @@ kept in runs/identity_validation.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 import copy
+from dataclasses import replace
 import hashlib
 import logging
 from pathlib import Path
@@ -108,7 +109,7 @@ def export_checkpoint(checkpoint: Path, folder: Path, bank: IdentityBank, hardwa
                 for path in (checkpoint, depth_branch) if path is not None]
     content = contents[0]
     kind = content['settings']['network']
-    network = NETWORKS[kind]()
+    network = built(kind, content['config'])
     load_recognizer(network, checkpoint, 'checkpoint')
     if depth_branch is not None:
         take_depth_branch(network, depth_branch)
@@ -130,6 +131,14 @@ def export_checkpoint(checkpoint: Path, folder: Path, bank: IdentityBank, hardwa
     mapping['metrics'] = {**mapping['metrics'], **measured['metrics']}
     mapping['parity'] = spec.parity
     return write_spec(folder / f'{name}.yaml', mapping)
+
+
+def built(kind: str, layout: Mapping[str, Any]) -> Any:
+    """Return an untrained network in the layout of a checkpoint's `config`."""
+    network = NETWORKS[kind]()
+    config = replace(network.config, **{name: tuple(value) if isinstance(value, list) else value
+                                        for name, value in layout.items()})
+    return network if config == network.config else type(network)(config)
 
 
 def take_depth_branch(network: Any, checkpoint: Path) -> None:

@@ -10,7 +10,7 @@ its size.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache, partial
 import logging
 import multiprocessing
@@ -27,8 +27,9 @@ from face_depth_ros.networks.face_recognizer import (
     FaceRecognizerConfig,
 )
 from face_depth_ros.networks.mask_guided_recognizer import face_only
+from face_depth_ros.training.autocast import autocast
 from face_depth_ros.training.bank_files import read_arrays, write_part
-from face_depth_ros.training.folding import folded, load_folded
+from face_depth_ros.training.folding import folded, load_folded, stored_tensors
 from face_depth_ros.training.identity_bank import surface_of_row
 import numpy as np
 import torch
@@ -65,10 +66,24 @@ class FaceReadings:
 
 def open_student(spec: ModelSpec) -> Any:
     """Return a shipped student as a torch network whose normalisation is folded."""
-    network: Any = folded(build_face_recognizer(FaceRecognizerConfig(
-        dimensions=int(spec.outputs[0].shape[1]))))
+    network: Any = folded(build_face_recognizer(student_config(spec)))
     load_folded(network, spec)
     return network.eval().to(memory_format=torch.channels_last)
+
+
+def student_config(spec: ModelSpec) -> FaceRecognizerConfig:
+    """
+    Return the layout of a shipped student, without what is told besides its embeddings.
+
+    Its file says it: a block may be narrower within (training/compress_face_recognizer.py).
+    """
+    shapes = {name: tensor.shape for name, tensor in stored_tensors(spec).items()}
+    config = FaceRecognizerConfig(dimensions=int(spec.outputs[0].shape[1]))
+    blocks = [f'stages.{stage}.{block}.first.weight' for stage, count in enumerate(config.blocks)
+              for block in range(count)]
+    inner = {branch: tuple(int(shapes[f'{branch}.{name}'][0]) for name in blocks
+                           if f'{branch}.{name}' in shapes) for branch in ('color', 'depth')}
+    return replace(config, inner_color=inner['color'], inner_depth=inner['depth'])
 
 
 @torch.no_grad()
@@ -79,7 +94,7 @@ def branch_vectors(network: FaceRecognizer, color: torch.Tensor, depths: list[to
 
     :param color: (B, 3, S, S), 0 to 255; depths: (B, 1, S, S) each; mask: (B, 1, S, S) labels
     """
-    with torch.autocast('cpu', torch.bfloat16):
+    with autocast('cpu'):
         maps = network.attention_maps(mask)
         seen = [face_only(color, depth, mask) for depth in depths]
         vectors = [network.color.weigh(_last(seen[0][0]), maps)]

@@ -57,6 +57,11 @@ def _read(spec: ModelSpec) -> tuple[onnx.GraphProto, dict[str, torch.Tensor]]:
                    for tensor in graph.initializer}
 
 
+def stored_tensors(spec: ModelSpec) -> dict[str, torch.Tensor]:
+    """Return the tensors of a shipped file by name, float32."""
+    return _read(spec)[1]
+
+
 @torch.no_grad()
 def load_in_order(network: nn.Module, spec: ModelSpec) -> None:
     """
@@ -89,7 +94,7 @@ def load_folded(network: nn.Module, spec: ModelSpec) -> None:
 
     :raises SettingsError: the file is of another network
     """
-    _, stored = _read(spec)
+    stored = stored_tensors(spec)
     wanted = network.state_dict()
     wrong = [name for name, value in wanted.items()
              if name not in stored or stored[name].numel() != value.numel()]

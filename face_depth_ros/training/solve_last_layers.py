@@ -25,8 +25,8 @@ say measured anew.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 import logging
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -35,7 +35,7 @@ from face_depth_ros.core.errors import SettingsError
 from face_depth_ros.core.joined_vectors import EVIDENCE, JOINT_ESTIMATED
 from face_depth_ros.core.model_spec import ModelSpec
 from face_depth_ros.core.shape_model import ShapeModel
-from face_depth_ros.networks.face_recognizer import build_face_recognizer, FaceRecognizerConfig
+from face_depth_ros.networks.face_recognizer import build_face_recognizer
 from face_depth_ros.training.attach_shape_model import (
     keep_axes,
     principal_axes,
@@ -125,13 +125,17 @@ def main(arguments: list[str] | None = None) -> None:
     spec = ModelSpec.load(options.spec)
     shape_people(options.judges, options.assets)
     people, judges = (face_readings(spec, options.shape_model, bank,
-                                    options.readings / bank.name, options.workers)
+                                    options.readings / spec.sha256[:12] / bank.name,
+                                    options.workers)
                       for bank in (options.bank, options.judges))
     shape = ShapeModel.load(options.shape_model)
     layers = solve(open_student(spec), people, judges, options.dimensions, shape.dimensions,
                    options.joint)
     written = write(spec, options.shape_model, layers, options.out,
-                    validation_bank(options.validation, options.assets), len(people.identity))
+                    validation_bank(options.validation, options.assets), {
+                        'command': earlier(spec) + '; solve_last_layers',
+                        'solved': f'last layers from two photos each of {len(people.identity)} '
+                                  'people of the train split'})
     LOG.info('%s %s rank-1 %s', written.onnx, written.sha256[:12], written.metrics['rank_1'])
 
 
@@ -222,8 +226,8 @@ def _standardised(inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarra
 
 def with_layers(network: Any, layers: LastLayers) -> Any:
     """Return the student, folded, with layers that were solved."""
-    config = FaceRecognizerConfig(dimensions=len(layers.color), evidence=layers.evidence.shape[1],
-                                  joint=len(layers.joint_estimated.bias))
+    config = replace(network.config, dimensions=len(layers.color),
+                     evidence=layers.evidence.shape[1], joint=len(layers.joint_estimated.bias))
     solved: Any = folded(build_face_recognizer(config))
     keep_axes(network.color.linear, layers.color)
     state = network.state_dict()
@@ -241,13 +245,29 @@ def _tensor(values: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(values, np.float32))
 
 
+def draft(spec: ModelSpec, network: Any, folder: Path) -> ModelSpec:
+    """Write a student without solved layers, unmeasured, as `write` takes it; network: folded."""
+    path = folder / f'{spec.name}.onnx'
+    export_onnx(network, fixed_inputs(), path, OUTPUTS)
+    mapping = yaml.safe_load(spec.path.read_text('utf-8'))
+    mapping |= {'onnx': path.name, 'sha256': store_half(path), 'outputs': mapping['outputs'][:2]}
+    return write_spec(folder / spec.path.name, mapping)
+
+
+def earlier(spec: ModelSpec) -> str:
+    """Return the command that a student was trained by, before last layers were solved."""
+    return str(spec.trained['command']).split('; solve_last_layers')[0]
+
+
 def write(spec: ModelSpec, shape_model: Path, layers: LastLayers, out: Path,
-          judged: IdentityBank, people: int) -> ModelSpec:
+          judged: IdentityBank, trained: Mapping[str, Any],
+          metrics: Mapping[str, Any] | None = None) -> ModelSpec:
     """
     Write network, spec and shape model.
 
     :param judged: people by whom cosines are calibrated, with surfaces
-    :param people: how many the layers were solved from
+    :param trained: what else the spec says of training
+    :param metrics: likewise of what was measured; what it says already stays else
     """
     out.mkdir(parents=True, exist_ok=True)
     network = with_layers(open_student(spec), layers)
@@ -262,15 +282,12 @@ def write(spec: ModelSpec, shape_model: Path, layers: LastLayers, out: Path,
     mapping['outputs'] = _outputs(mapping['outputs'], layers)
     mapping['normalisation'] |= name_shape_model(read, path) | {'weights': dict(WEIGHTS)}
     read.unlink()
-    trained = mapping['trained']
-    trained['command'] = (trained['command'].split('; solve_last_layers')[0]
-                          + '; solve_last_layers')
-    trained['parameters'] = sum(p.numel() for p in network.parameters())
-    trained['solved'] = f'last layers from two photos each of {people} people of the train split'
+    mapping['trained'] |= {**trained,
+                           'parameters': sum(p.numel() for p in network.parameters())}
     written = write_checked_spec(out / spec.path.name, mapping, network, fixed_inputs(), _UNIT)
     measured = measure(written, judged)
     mapping['limits']['calibration'] = measured['calibration']
-    mapping['metrics'] |= measured['metrics']
+    mapping['metrics'] |= {**(metrics or {}), **measured['metrics']}
     mapping['parity'] = written.parity
     return write_spec(out / spec.path.name, mapping)
 

@@ -32,7 +32,10 @@ from typing import Any
 from face_depth_ros.core.errors import SettingsError
 from face_depth_ros.core.model_spec import find_model
 from face_depth_ros.core.recognition_input import SIZE
-from face_depth_ros.networks.face_recognizer import build_face_recognizer
+from face_depth_ros.networks.face_recognizer import (
+    build_face_recognizer,
+    FaceRecognizerConfig,
+)
 from face_depth_ros.networks.mask_guided_recognizer import face_only
 from face_depth_ros.synthesis.assets import find_assets
 from face_depth_ros.synthesis.identity_photos import IdentityPhotographer
@@ -45,7 +48,8 @@ from face_depth_ros.training.branch_photos import (
     Photos,
     ReliefShelf,
 )
-from face_depth_ros.training.folding import folded, load_folded, unfold
+from face_depth_ros.training.face_readings import open_student
+from face_depth_ros.training.folding import unfold
 from face_depth_ros.training.identity_bank import batch_of, IdentityBank, rows_of_bank
 from face_depth_ros.training.identity_validation import VALIDATION, validation_bank
 from face_depth_ros.training.person_prototypes import PersonPrototypes
@@ -154,10 +158,10 @@ class Lesson(nn.Module):
     :param numbers: how many say who a person is
     """
 
-    def __init__(self, settings: Settings, numbers: int) -> None:
+    def __init__(self, settings: Settings, numbers: int, config: FaceRecognizerConfig) -> None:
         super().__init__()
-        self.recognizer: Any = build_face_recognizer()
-        self.config = self.recognizer.config
+        self.recognizer: Any = build_face_recognizer(config)
+        self.config = config
         self.branch = settings.branch
         width = self.config.dimensions
         self.prototypes = PersonPrototypes(numbers, width)
@@ -241,14 +245,13 @@ def main() -> None:
 
 def begin(settings: Settings, fabric: Fabric, faces: IdentityBank, numbers: int) -> Run[Lesson]:
     """Return a run that goes on from the shipped file."""
-    shipped: Any = folded(build_face_recognizer())
-    load_folded(shipped, find_model(settings.initial))
+    shipped = open_student(find_model(settings.initial))
     rows = torch.randperm(len(faces), generator=torch.Generator().manual_seed(settings.seed))[
         :4 * _MEASURED_BY]
     inputs = batch_of(faces, rows, torch.arange(len(rows)) % 2 == 0)
 
     def lesson() -> Lesson:
-        new = Lesson(settings, numbers)
+        new = Lesson(settings, numbers, shipped.config)
         unfold(new.recognizer, shipped, lambda network: network(*inputs))
         return new
 
