@@ -87,15 +87,15 @@ class Settings(RunSettings):
     box_weight: float = 1.0
     landmark_weight: float = 8.0
     workers: int = 1
-    precision: str = 'bf16-mixed'
+    precision: str = 'auto'
 
     def problems(self) -> list[str]:
         """Return all that is wrong."""
         found = super().problems()
         found += self.below(('pixels', 'backgrounds', 'validation_size'), zero_allowed=False)
         found += self.below(('box_weight', 'landmark_weight', 'workers'), zero_allowed=True)
-        if self.precision not in ('32-true', 'bf16-mixed', '16-mixed'):
-            found.append(f'precision is {self.precision!r}, expected 32-true, bf16-mixed or '
+        if self.precision not in ('auto', '32-true', 'bf16-mixed', '16-mixed'):
+            found.append(f'precision is {self.precision!r}, expected auto, 32-true, bf16-mixed or '
                          '16-mixed')
         return found
 
@@ -103,7 +103,7 @@ class Settings(RunSettings):
 def main(arguments: list[str] | None = None) -> None:
     """Train; validate and keep the newest checkpoint after each epoch."""
     settings, resume = parse_settings(Settings, __doc__, arguments)
-    fabric = open_fabric(settings, settings.precision)
+    fabric = open_fabric(settings, None if settings.precision == 'auto' else settings.precision)
     cv2.setNumThreads(1)
     composers = make_composers(settings)
     scenes = validation_scenes(composers['validation'], settings)

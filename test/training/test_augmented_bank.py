@@ -13,6 +13,7 @@ from face_depth_ros.core.face_frame import frame_of, framed_input
 from face_depth_ros.datasets.augment_dataset import augment_dataset, AugmentSettings
 from face_depth_ros.datasets.augmented_faces import AugmentedFaces
 from face_depth_ros.training.augmented_bank import augmented_bank, held_out, is_augmented
+from face_depth_ros.training.autocast import fabric_precision
 from face_depth_ros.training.train_face_recognizer import render_banks, Settings, train
 from lightning.fabric import Fabric
 import numpy as np
@@ -73,7 +74,7 @@ def test_a_student_is_trained_on_real_people(folder: Path, tmp_path: Path) -> No
     settings = Settings(network='student', bank=str(folder), shape_weight=0.0, batch=4,
                         run=str(tmp_path / 'run'), max_steps=2, steps_per_epoch=2,
                         learning_rate=1e-3)
-    fabric = Fabric(accelerator='cpu', devices=1, precision='bf16-mixed')
+    fabric = Fabric(accelerator='cpu', devices=1, precision=fabric_precision())
     bank, validation = render_banks(settings, fabric)
     metrics = train(settings, fabric, bank, validation)
     assert set(metrics) == {'color', 'depth', 'both'}

@@ -11,6 +11,7 @@ from face_depth_ros.core.errors import SettingsError
 from face_depth_ros.core.model_spec import find_model
 from face_depth_ros.networks.face_recognizer import build_face_recognizer
 from face_depth_ros.networks.face_shape import build_face_shape, FaceShapeConfig
+from face_depth_ros.training.face_readings import open_student
 from face_depth_ros.training.folding import folded, load_folded, load_in_order, unfold
 from face_depth_ros.training.identity_bank import batch_of
 import pytest
@@ -20,9 +21,8 @@ from torch import nn
 
 def test_a_shipped_network_goes_on_where_it_was() -> None:
     """Unfolded, it answers as the file does, and its normalisation fits what it sees."""
-    shipped: Any = folded(build_face_recognizer())
-    load_folded(shipped, find_model('face_recognizer'))
-    network: Any = build_face_recognizer()
+    shipped = open_student(find_model('face_recognizer'))
+    network: Any = build_face_recognizer(shipped.config)
     bank = drawn_bank(8, 2)
     inputs = batch_of(bank, torch.arange(16), torch.arange(16) % 2 == 0)
     unfold(network, shipped, lambda n: n(*inputs))

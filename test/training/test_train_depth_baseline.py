@@ -28,6 +28,7 @@ from face_depth_ros.networks.pix2pix import (
 from face_depth_ros.synthesis.face_photo_bank import FacePhotoBank, save_part
 from face_depth_ros.synthesis.face_photos import FacePhotoSource, TRAINING
 from face_depth_ros.training import train_depth_baseline as script
+from face_depth_ros.training.autocast import fabric_precision
 from face_depth_ros.training.depth_baselines import Baseline, BASELINES
 from face_depth_ros.training.export_depth_baseline import export_checkpoint, fixed_inputs, main
 from face_depth_ros.training.run import TrainingState
@@ -37,7 +38,7 @@ import pytest
 import torch
 from torch import nn
 
-FABRIC = Fabric(accelerator='cpu', devices=1, precision='bf16-mixed')
+FABRIC = Fabric(accelerator='cpu', devices=1, precision=fabric_precision())
 CPU = torch.device('cpu')
 SMALL_CGAN = CganConfig((4, 8), (6, 4), 32)
 

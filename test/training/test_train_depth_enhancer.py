@@ -11,6 +11,7 @@ from typing import Any
 from face_depth_ros.core.errors import SettingsError
 from face_depth_ros.core.model_spec import ModelSpec
 from face_depth_ros.training import train_depth_enhancer as script
+from face_depth_ros.training.autocast import fabric_precision
 from face_depth_ros.training.enhancement_data import FaceDepthBank
 from face_depth_ros.training.export_depth_enhancer import export_checkpoint
 from face_depth_ros.training.run import (
@@ -24,7 +25,7 @@ from lightning.fabric import Fabric
 import pytest
 import torch
 
-FABRIC = Fabric(accelerator='cpu', devices=1, precision='bf16-mixed')
+FABRIC = Fabric(accelerator='cpu', devices=1, precision=fabric_precision())
 
 
 def settings(**changes: Any) -> script.Settings:

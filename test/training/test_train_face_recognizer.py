@@ -21,6 +21,7 @@ from face_depth_ros.networks.mask_guided_recognizer import (
 )
 from face_depth_ros.synthesis.identity_photos import IdentityPhotographer
 from face_depth_ros.training import train_face_recognizer as script
+from face_depth_ros.training.autocast import fabric_precision
 from face_depth_ros.training.identity_bank import on_device
 from face_depth_ros.training.recognition_losses import branch_losses
 from face_depth_ros.training.render_identity_bank import part_path, save_part
@@ -32,7 +33,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-FABRIC = Fabric(accelerator='cpu', devices=1, precision='bf16-mixed')
+FABRIC = Fabric(accelerator='cpu', devices=1, precision=fabric_precision())
 SMALL = {'mask_guided': partial(build_mask_guided_recognizer, MaskGuidedRecognizerConfig(
              (8, 12, 16, 24), (1, 1, 1, 1), squeeze=4)),
          'student': partial(build_face_recognizer, FaceRecognizerConfig(

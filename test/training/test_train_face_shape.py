@@ -15,6 +15,7 @@ from face_depth_ros.networks.face_shape import build_face_shape, FaceShapeConfig
 from face_depth_ros.synthesis.assets import FaceAssets
 from face_depth_ros.synthesis.morphable_head import MorphableHead
 from face_depth_ros.training import train_face_shape as script
+from face_depth_ros.training.autocast import fabric_precision
 from face_depth_ros.training.face_shape_start import begin_with
 from face_depth_ros.training.folding import folded, load_in_order
 from face_depth_ros.training.identity_bank import IdentityBank, without_depth
@@ -25,7 +26,7 @@ from lightning.fabric import Fabric
 import pytest
 import torch
 
-FABRIC = Fabric(accelerator='cpu', devices=1, precision='bf16-mixed')
+FABRIC = Fabric(accelerator='cpu', devices=1, precision=fabric_precision())
 VERTICES = 200
 
 

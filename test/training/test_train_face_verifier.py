@@ -13,6 +13,7 @@ from face_depth_ros.predictors.depth_verifier import DepthVerifier
 from face_depth_ros.synthesis.assets import FaceAssets
 from face_depth_ros.synthesis.identity_splits import IDENTITY_MODES
 from face_depth_ros.training import train_face_verifier as script
+from face_depth_ros.training.autocast import fabric_precision
 from face_depth_ros.training.export_face_verifier import export_checkpoint
 from face_depth_ros.training.run import load_checkpoint, save_checkpoint
 from face_depth_ros.training.verification_bank import (
@@ -28,7 +29,7 @@ import pytest
 import torch
 from torch import nn
 
-FABRIC = Fabric(accelerator='cpu', devices=1, precision='bf16-mixed')
+FABRIC = Fabric(accelerator='cpu', devices=1, precision=fabric_precision())
 PEOPLE, IMAGES = 6, 3
 
 

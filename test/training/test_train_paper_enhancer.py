@@ -11,6 +11,7 @@ from typing import Any
 from face_depth_ros.core.errors import SettingsError
 from face_depth_ros.engines import open_engine
 from face_depth_ros.training import train_paper_enhancer as script
+from face_depth_ros.training.autocast import fabric_precision
 from face_depth_ros.training.enhancement_data import FaceDepthBank
 from face_depth_ros.training.export_paper_enhancer import export_checkpoint, fixed_inputs
 from face_depth_ros.training.run import load_checkpoint, save_checkpoint, TrainingState
@@ -21,7 +22,7 @@ from onnx import TensorProto
 import pytest
 import torch
 
-FABRIC = Fabric(accelerator='cpu', devices=1, precision='bf16-mixed')
+FABRIC = Fabric(accelerator='cpu', devices=1, precision=fabric_precision())
 
 
 def settings(tmp_path: Path, **changes: Any) -> script.Settings:

@@ -12,12 +12,12 @@ from drawn_identity_bank import drawn_bank
 from face_depth_ros.core.errors import SettingsError
 from face_depth_ros.core.model_spec import find_model
 from face_depth_ros.core.recognition_input import SIZE
-from face_depth_ros.networks.face_recognizer import build_face_recognizer
 from face_depth_ros.synthesis.assets import find_assets
 from face_depth_ros.synthesis.identity_photos import IdentityPhotographer
 from face_depth_ros.training import export_face_recognizer
 from face_depth_ros.training import train_recognizer_branch as script
-from face_depth_ros.training.folding import folded, load_folded
+from face_depth_ros.training.autocast import fabric_precision
+from face_depth_ros.training.face_readings import open_student
 from face_depth_ros.training.render_identity_bank import part_path, save_part
 from face_depth_ros.training.train_face_recognizer import save_small
 from lightning.fabric import Fabric
@@ -26,7 +26,7 @@ import pytest
 import torch
 
 LOOKS = 5
-FABRIC = Fabric(accelerator='cpu', devices=1, precision='bf16-mixed')
+FABRIC = Fabric(accelerator='cpu', devices=1, precision=fabric_precision())
 
 
 def settings(tmp_path: Path, branch: str, **changes: Any) -> script.Settings:
@@ -72,8 +72,7 @@ def test_only_the_branch_learns(tmp_path: Path) -> None:
     numbers = drawn.strangers(1, np.random.default_rng(0)).shape[1]
     run = script.begin(chosen, FABRIC, faces, numbers)
     before = {name: value.clone() for name, value in run.average.recognizer.state_dict().items()}
-    shipped: Any = folded(build_face_recognizer())
-    load_folded(shipped, find_model('face_recognizer'))
+    shipped = open_student(find_model('face_recognizer'))
     inputs = script.batch_of(faces, torch.arange(6), torch.ones(6, dtype=torch.bool))
     with torch.no_grad():
         torch.testing.assert_close(run.average.recognizer(*inputs)[0], shipped(*inputs)[0],
