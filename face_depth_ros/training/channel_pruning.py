@@ -47,21 +47,21 @@ def average(parts: list[InnerProducts]) -> InnerProducts:
 
 
 def removal_order(weight: torch.Tensor, bias: torch.Tensor, products: InnerProducts,
-                  least: int) -> tuple[list[int], list[tuple[torch.Tensor, torch.Tensor]]]:
+                  least: int) -> tuple[list[int], torch.Tensor, torch.Tensor]:
     """
     Remove channels one by one, each time the one that matters least.
 
     :param weight: (O, I, 3, 3); bias: (O,) of the second convolution
     :param least: how many channels are left in the end
-    :returns: channels in the order of their removal; the weights (O, I, 3, 3), 0 for channels that
-        are removed, and bias after each removal
+    :returns: channels in the order of their removal; the weights (O, I, 3, 3) then, 0 for channels
+        that are removed, and the bias
     """
     outputs, channels = weight.shape[:2]
     squares = products.squares
     ridge = _RIDGE * squares.diagonal()[:-1].mean()
     inverse = torch.linalg.inv(squares + ridge * torch.eye(len(squares), dtype=squares.dtype))
     solved = torch.cat([weight.reshape(outputs, -1).T, bias[None]]).double()  # (9 I + 1, O)
-    left, order, found = list(range(channels)), [], []
+    left, order = list(range(channels)), []
     while len(left) > least:
         start = _TAPS * torch.tensor(left)
         rows = start[:, None] + torch.arange(_TAPS)  # (L, 9)
@@ -75,9 +75,7 @@ def removal_order(weight: torch.Tensor, bias: torch.Tensor, products: InnerProdu
         inverse = inverse - across @ inverse[at]
         solved[at], inverse[at], inverse[:, at] = 0.0, 0.0, 0.0
         order.append(left.pop(worst))
-        found.append((solved[:-1].T.reshape(outputs, channels, 3, 3).float(),
-                      solved[-1].float()))
-    return order, found
+    return order, solved[:-1].T.reshape(outputs, channels, 3, 3).float(), solved[-1].float()
 
 
 @torch.no_grad()

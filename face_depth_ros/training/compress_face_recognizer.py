@@ -266,8 +266,9 @@ def prune(whole: Branch, settings: Settings, bank: IdentityBank, rows: torch.Ten
             continue
         products = average([InnerProducts.of(maps) for maps in inner_maps(
             pruned, block, bank, chosen, settings.measured)])
-        order, found = removal_order(block.second.weight, block.second.bias, products, width)
-        keep_channels(block, sorted(set(range(before)) - set(order)), *found[-1])
+        order, weight, bias = removal_order(block.second.weight, block.second.bias, products,
+                                            width)
+        keep_channels(block, sorted(set(range(before)) - set(order)), weight, bias)
     layout: dict[str, Any] = {f'inner_{whole.branch}': widths}
     pruned.network.config = replace(pruned.config, **layout)
     return pruned

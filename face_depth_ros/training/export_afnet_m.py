@@ -24,6 +24,7 @@ from face_depth_ros.core.errors import SettingsError
 from face_depth_ros.core.expression_labels import EXPRESSIONS, NEUTRAL
 from face_depth_ros.core.model_spec import ModelSpec
 from face_depth_ros.networks.afnet_m import ABLATIONS, AFNetM, AFNetMConfig
+from face_depth_ros.training.autocast import precision_words
 from face_depth_ros.training.export import export_onnx, OPSET, store_half, write_checked_spec
 from face_depth_ros.training.run import training_command
 from face_depth_ros.training.train_afnet_m import Settings
@@ -61,8 +62,8 @@ def main() -> None:
     parser.add_argument('source', type=Path, help='checkpoint, or folder of the ablations')
     parser.add_argument('folder', type=Path)
     parser.add_argument('--size', type=int, default=0, help='side of the images, 0 = as trained')
-    parser.add_argument('--hardware', default=f'CPU, {platform.machine()}',
-                        help='that the checkpoint was trained on')
+    parser.add_argument('--hardware', default=f'CPU, {platform.machine()}, {precision_words()}',
+                        help='that the checkpoint was trained on, and in which precision')
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format='%(message)s')
     for checkpoint in checkpoints_of(options.source):
@@ -162,7 +163,7 @@ def spec_mapping(content: dict[str, Any], config: AFNetMConfig, size: int, diges
             'command': training_command('train_afnet_m', settings, Settings()),
             'commit': content['commit'], 'seed': settings['seed'], 'began': began,
             'data': 'rendered people of the train split (synthesis/expressive_photos.py)',
-            'hardware': f'{hardware}, bf16 autocast; models/TRAINING.md',
+            'hardware': f'{hardware}; models/TRAINING.md',
             'minutes': round(state['minutes'], 1), 'samples': state['samples'],
             'parameters': sum(v.numel() for k, v in AFNetM(config).named_parameters())},
         'parity': {'max_abs': None},

@@ -22,6 +22,7 @@ from face_depth_ros.core.errors import SettingsError
 from face_depth_ros.core.face_photo import BOX_SIDE_M, FAR_M, MASK_LABELS, NEAR_M
 from face_depth_ros.core.model_spec import ModelSpec
 from face_depth_ros.networks.depthnet import DepthNet
+from face_depth_ros.training.autocast import precision_words
 from face_depth_ros.training.depth_baselines import Baseline, BASELINES
 from face_depth_ros.training.export import export_onnx, OPSET, write_checked_spec
 import torch
@@ -171,7 +172,7 @@ def spec_mapping(content: dict[str, Any], digest: str, outputs: list[dict[str, A
                        f'{name} --schedule {settings["schedule"]} {budget}',
             'commit': content['commit'], 'seed': settings['seed'],
             'data': 'photos composed anew at each use from the rendered faces of the train split',
-            'hardware': f'CPU, {platform.machine()}, bf16 autocast',
+            'hardware': f'CPU, {platform.machine()}, {precision_words()}',
             'minutes': round(state['minutes'], 1), 'samples': state['samples'],
             'steps': state['step'], 'config': asdict(generator.config),
             'parameters': used_parameters(generator)},

@@ -15,6 +15,7 @@ from typing import Any
 from face_depth_ros.core.depth import FACE_DEPTH_RANGE_M
 from face_depth_ros.core.model_spec import ModelSpec
 from face_depth_ros.networks.depth_enhancer import build_depth_enhancer, DepthEnhancer, fill_holes
+from face_depth_ros.training.autocast import precision_words
 from face_depth_ros.training.export import (
     export_from_command_line,
     export_onnx,
@@ -117,7 +118,7 @@ def spec_mapping(content: dict[str, Any], digest: str) -> dict[str, Any]:
             'data': f'{settings["bank_size"]} heads, {settings["scene_bank_size"]} whole scenes '
                     'of the train split, varied and degraded anew at each use '
                     '(training/enhancement_data.py)',
-            'hardware': f'CPU, {platform.machine()}, bf16 autocast',
+            'hardware': f'CPU, {platform.machine()}, {precision_words()}',
             'minutes': round(state['minutes'], 1), 'samples': state['samples']},
         'parity': {'max_abs': None},
         'metrics': {'validation': content['metrics'],

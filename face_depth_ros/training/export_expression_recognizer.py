@@ -26,6 +26,7 @@ from face_depth_ros.networks.expression_recognizer import (
     ExpressionRecognizer,
     ExpressionRecognizerConfig,
 )
+from face_depth_ros.training.autocast import precision_words
 from face_depth_ros.training.export import (
     export_onnx,
     OPSET,
@@ -68,8 +69,8 @@ def main() -> None:
     parser.add_argument('checkpoint', type=Path)
     parser.add_argument('folder', type=Path)
     parser.add_argument('--validation', type=Path, default=Path(Settings.validation))
-    parser.add_argument('--hardware', default=f'CPU, {platform.machine()}',
-                        help='that the checkpoint was trained on')
+    parser.add_argument('--hardware', default=f'CPU, {platform.machine()}, {precision_words()}',
+                        help='that the checkpoint was trained on, and in which precision')
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format='%(message)s')
     spec = export_checkpoint(options.checkpoint, options.folder,
@@ -179,7 +180,7 @@ def spec_mapping(content: dict[str, Any], digest: str, parameters: int,
             'command': training_command('train_expression_recognizer', settings, Settings()),
             'commit': content['commit'], 'seed': settings['seed'],
             'data': 'rendered people of the train split (synthesis/expressive_photos.py)',
-            'hardware': f'{hardware}, bf16 autocast; models/TRAINING.md',
+            'hardware': f'{hardware}; models/TRAINING.md',
             'minutes': round(state['minutes'], 1), 'samples': state['samples'],
             'parameters': parameters},
         'parity': {'max_abs': None},

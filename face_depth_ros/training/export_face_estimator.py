@@ -21,6 +21,7 @@ from face_depth_ros.networks.face_estimator import (
     FaceEstimatorConfig,
     SIZE,
 )
+from face_depth_ros.training.autocast import precision_words
 from face_depth_ros.training.export import (
     export_from_command_line,
     export_onnx,
@@ -111,7 +112,7 @@ def spec_mapping(content: dict[str, Any], digest: str, parameters: int) -> dict[
             'commit': content['commit'], 'seed': settings['seed'],
             'data': 'rendered faces of the train split (render_face_photo_bank), composed anew at '
                     'each use (synthesis/face_photos.py)',
-            'hardware': f'CPU, {platform.machine()}, bf16 autocast',
+            'hardware': f'CPU, {platform.machine()}, {precision_words()}',
             'minutes': round(state['minutes'], 1), 'samples': state['samples'],
             'parameters': parameters},
         'parity': {'max_abs': None},

@@ -40,6 +40,7 @@ from face_depth_ros.core.model_spec import ModelSpec
 from face_depth_ros.core.recognition_input import DEPTH_LIMIT, SIZE
 from face_depth_ros.core.shape_model import ShapeModel
 from face_depth_ros.engines import open_engine
+from face_depth_ros.training.autocast import precision_words
 from face_depth_ros.training.export import (
     export_onnx,
     OPSET,
@@ -83,8 +84,8 @@ def main() -> None:
     parser.add_argument('--shape-model', type=Path, help='its .npz, to be used beside the network')
     parser.add_argument('--assets', default='')
     parser.add_argument('--validation', type=Path, default=VALIDATION)
-    parser.add_argument('--hardware', default=f'CPU, {platform.machine()}',
-                        help='that the checkpoint was trained on')
+    parser.add_argument('--hardware', default=f'CPU, {platform.machine()}, {precision_words()}',
+                        help='that the checkpoint was trained on, and in which precision')
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format='%(message)s')
     bank = validation_bank(options.validation, options.assets)
@@ -119,7 +120,7 @@ def export_checkpoint(checkpoint: Path, folder: Path, bank: IdentityBank, hardwa
     export_onnx(module, example, path, OUTPUTS)
     mapping = spec_mapping(contents, name, store_half(path), sum(
         p.numel() for p in module.parameters()))
-    mapping['trained']['hardware'] = f'{hardware}, bf16 autocast; models/TRAINING.md'
+    mapping['trained']['hardware'] = f'{hardware}; models/TRAINING.md'
     if shape_model is not None:
         mapping['normalisation'] |= name_shape_model(shape_model, path)
     spec = write_checked_spec(

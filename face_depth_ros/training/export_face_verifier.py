@@ -15,6 +15,7 @@ from typing import Any
 from face_depth_ros.core.face_photo import FAR_M, NEAR_M, relief_to_grey
 from face_depth_ros.core.model_spec import ModelSpec
 from face_depth_ros.networks.face_verifier import FaceVerifier, SIZE
+from face_depth_ros.training.autocast import precision_words
 from face_depth_ros.training.export import (
     export_from_command_line,
     export_onnx,
@@ -107,7 +108,7 @@ def spec_mapping(content: dict[str, Any], digest: str, parameters: int) -> dict[
             'commit': content['commit'], 'seed': settings['seed'],
             'data': f'true depth of {settings["people"]} people of the train split, '
                     f'{settings["images"]} images of each, varied anew at each use',
-            'hardware': f'CPU, {platform.machine()}, bf16 autocast',
+            'hardware': f'CPU, {platform.machine()}, {precision_words()}',
             'minutes': round(state['minutes'], 1), 'samples': state['samples'],
             'parameters': parameters},
         'parity': {'max_abs': None},

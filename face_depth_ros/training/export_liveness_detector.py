@@ -33,6 +33,7 @@ from face_depth_ros.core.liveness_metrics import MAIN_BPCER, threshold_at_bpcer
 from face_depth_ros.core.model_spec import ModelSpec
 from face_depth_ros.networks.liveness_detector import LivenessDetector, LivenessDetectorConfig
 from face_depth_ros.synthesis.liveness_attacks import SPECIES
+from face_depth_ros.training.autocast import precision_words
 from face_depth_ros.training.export import (
     export_onnx,
     OPSET,
@@ -103,8 +104,8 @@ def main() -> None:
     parser.add_argument('checkpoint', type=Path)
     parser.add_argument('folder', type=Path)
     parser.add_argument('--validation', type=Path, default=Path(Settings.validation))
-    parser.add_argument('--hardware', default=f'CPU, {platform.machine()}',
-                        help='that the checkpoint was trained on')
+    parser.add_argument('--hardware', default=f'CPU, {platform.machine()}, {precision_words()}',
+                        help='that the checkpoint was trained on, and in which precision')
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format='%(message)s')
     spec = export_checkpoint(options.checkpoint, options.folder,
@@ -251,7 +252,7 @@ def spec_mapping(content: dict[str, Any], digest: str, parameters: int,
             'data': 'rendered people of the train split and attacks with their faces, measured '
                     'by simulated cameras (synthesis/liveness_samples.py), through the shipped '
                     'depth enhancer',
-            'hardware': f'{hardware}, bf16 autocast; models/TRAINING.md',
+            'hardware': f'{hardware}; models/TRAINING.md',
             'minutes': round(state['minutes'], 1), 'samples': state['samples'],
             'parameters': parameters},
         'parity': {'max_abs': None},

@@ -14,6 +14,7 @@ from typing import Any
 
 from face_depth_ros.core.depth import FACE_DEPTH_RANGE_M
 from face_depth_ros.core.model_spec import ModelSpec
+from face_depth_ros.training.autocast import precision_words
 from face_depth_ros.training.export import (
     export_from_command_line,
     export_onnx,
@@ -108,7 +109,7 @@ def spec_mapping(content: dict[str, Any], digest: str, parameters: int) -> dict[
             'data': f'{settings["bank_size"]} heads of the train split, varied and degraded as in '
                     f'the paper anew at each use; reduced schedule: {WINDOW_SHARE:.0%} on windows '
                     f'of {WINDOW} pixels',
-            'hardware': f'CPU, {platform.machine()}, bf16 autocast',
+            'hardware': f'CPU, {platform.machine()}, {precision_words()}',
             'minutes': round(state['minutes'], 1), 'samples': state['samples'],
             'parameters': parameters},
         'parity': {'max_abs': None},
