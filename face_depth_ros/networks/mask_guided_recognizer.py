@@ -10,12 +10,17 @@ of 56 x 56 x 64 and 14 x 14 x 256, driven by the mask branch, its weights shared
 colour and the depth branch; score-level fusion by the mean of two cosines. What the paper leaves
 open, and what was chosen:
 
-- SENet depth: residual blocks as of ResNet-18 (2, 2, 2, 2), squeeze ratio 16. The first
-  convolution has stride 2, so that the first stage works at 56 x 56 x 64.
+- SENet depth: residual blocks of two 3 x 3 convolutions (1, 3, 4, 2), squeeze ratio 16. The first
+  convolution is 7 x 7 of stride 2, without pooling after it, so that the first stage works at
+  56 x 56 x 64.
 - The mask branch has one block a stage and ends at 14 x 14 x 256, the last place that needs it.
 - Attention: mean and maximum of the mask's features over the channels, a 7 x 7 convolution, a
   sigmoid; it multiplies the features of either branch. One such module a place, used by both.
-- The embedding: global mean, dropout, a linear layer to 256, batch normalisation, unit length.
+- The embedding: dropout, a linear layer from the whole last map (7 x 7 x 512) to 256, batch
+  normalisation, unit length: as Deng et al. do ("ArcFace", CVPR 2019), since the parts of a face
+  have their places.
+- All this holds the compact student (networks.face_recognizer), so that training can begin from
+  what that knows (training/widen_recognizer.py).
 """
 
 from __future__ import annotations
@@ -23,10 +28,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from face_depth_ros.core.face_photo import MASK_LABELS
-from face_depth_ros.core.recognition_input import DEPTH_LIMIT
+from face_depth_ros.core.recognition_input import DEPTH_LIMIT, SIZE
 import torch
 from torch import nn
 from torch.nn import functional
+
+_STEM = 7
 
 
 @dataclass(frozen=True)
@@ -43,7 +50,7 @@ class MaskGuidedRecognizerConfig:
     """
 
     widths: tuple[int, ...] = (64, 128, 256, 512)
-    blocks: tuple[int, ...] = (2, 2, 2, 2)
+    blocks: tuple[int, ...] = (1, 3, 4, 2)
     mask_blocks: tuple[int, ...] = (1, 1, 1)
     squeeze: int = 16
     dimensions: int = 256
@@ -91,7 +98,8 @@ class SEBranch(nn.Module):
     def __init__(self, inputs: int, widths: tuple[int, ...], blocks: tuple[int, ...],
                  ratio: int) -> None:
         super().__init__()
-        self.stem = nn.Sequential(*_convolution(inputs, widths[0], 3, 2), nn.ReLU(inplace=True))
+        self.stem = nn.Sequential(*_convolution(inputs, widths[0], _STEM, 2),
+                                  nn.ReLU(inplace=True))
         stages = []
         for index, count in enumerate(blocks):
             before = widths[max(index - 1, 0)]
@@ -116,17 +124,21 @@ class SpatialAttention(nn.Module):
 
 
 class Embedding(nn.Module):
-    """Mean over the image, then a linear layer and batch normalisation; not yet of unit length."""
+    """
+    A linear layer from the last map, and batch normalisation; not yet of unit length.
 
-    def __init__(self, inputs: int, dimensions: int, dropout: float) -> None:
+    :param inputs: channels of the map; pixels: along its side
+    """
+
+    def __init__(self, inputs: int, pixels: int, dimensions: int, dropout: float) -> None:
         super().__init__()
         self.dropout = nn.Dropout(dropout)
-        self.linear = nn.Linear(inputs, dimensions, bias=False)
+        self.linear = nn.Linear(inputs * pixels * pixels, dimensions, bias=False)
         self.normalize = nn.BatchNorm1d(dimensions)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(B, C, H, W) -> (B, D)."""
-        described: torch.Tensor = self.normalize(self.linear(self.dropout(x.mean(dim=(2, 3)))))
+        described: torch.Tensor = self.normalize(self.linear(self.dropout(x).flatten(1)))
         return described
 
 
@@ -148,8 +160,9 @@ class MaskGuidedRecognizer(nn.Module):
         self.depth = SEBranch(1, c.widths, c.blocks, c.squeeze)
         self.mask = SEBranch(len(MASK_LABELS), c.widths, c.mask_blocks, c.squeeze)
         self.attention = nn.ModuleList(SpatialAttention() for _ in self.ATTENDED)
-        self.embed_color = Embedding(c.widths[-1], c.dimensions, c.dropout)
-        self.embed_depth = Embedding(c.widths[-1], c.dimensions, c.dropout)
+        last = SIZE >> len(c.widths)
+        self.embed_color, self.embed_depth = (
+            Embedding(c.widths[-1], last, c.dimensions, c.dropout) for _ in range(2))
 
     def forward(self, color: torch.Tensor, depth: torch.Tensor,
                 mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

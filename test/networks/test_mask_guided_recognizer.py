@@ -84,7 +84,7 @@ def test_the_papers_network_attends_56_x_56_x_64_and_14_x_14_x_256() -> None:
         torch.testing.assert_close(embedding.norm(dim=1), torch.ones(1))
     assert len(network.mask.stages) == 3
     blocks = [m for m in network.color.modules() if isinstance(m, SEBlock)]
-    assert len(blocks) == 8
+    assert len(blocks) == 10
     assert all(isinstance(b.excitation, SqueezeExcitation) for b in blocks)
 
 
