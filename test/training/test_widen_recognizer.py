@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from drawn_identity_bank import drawn_bank
 from face_depth_ros.core.errors import SettingsError
@@ -34,7 +35,7 @@ def cosines(embeddings: torch.Tensor) -> torch.Tensor:
     return embeddings @ embeddings.T
 
 
-def test_the_wider_network_answers_as_the_student(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_wider_network_answers_as_the_student() -> None:
     """By colour and by depth, measured or estimated; with noise nearly so."""
     bank = drawn_bank(20, 2)
     student = open_student(find_model('face_recognizer'))
@@ -55,8 +56,8 @@ def test_blocks_that_say_nothing_can_learn() -> None:
     """Skips and the mask's first block add nothing at first, but get gradients."""
     torch.manual_seed(0)
     bank = drawn_bank(20, 2)
-    network = script.widened(open_student(find_model('face_recognizer')), bank, torch.arange(24),
-                             WIDE).train()
+    network: Any = script.widened(open_student(find_model('face_recognizer')), bank,
+                                  torch.arange(24), WIDE).train()
     color, depth = network.features(*batch_of(bank, torch.arange(8), torch.arange(8) % 2 == 0))
     (color[:, 0].square().sum() + depth[:, 0].square().sum()).backward()
     for pair in (network.color.stages[1][0].skip, network.depth.stages[3][0].skip,
