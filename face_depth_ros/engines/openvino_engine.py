@@ -128,3 +128,19 @@ def _tensors(ports: list[Any]) -> tuple[TensorInfo, ...]:
 def _last_line(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1] if lines else repr(error)
+
+
+def _fill_type_tables() -> None:
+    """
+    Let OpenVINO fill its tables of types while this module is imported, by one thread alone.
+
+    It fills them at their first use and lets other threads run meanwhile: two nodes of a container
+    that opened their first engines at once could wait for each other for ever, and the
+    whole process with them (OpenVINO 2026.4).
+    """
+    tensor = ov.Tensor(np.zeros(1, np.float32))
+    np.dtype(tensor.element_type.to_dtype())
+    np.asarray(tensor.data)
+
+
+_fill_type_tables()

@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+import subprocess
+import sys
 from typing import Any
 
 from face_depth_ros.core.errors import EngineError, ModelFileError, ModelSpecError
@@ -163,3 +165,34 @@ def test_network_that_is_not_its_spec(make_spec: Any, key: str, index: int, fiel
     tensors[index][field] = value
     with pytest.raises(ModelSpecError, match=f'the network has the {key} .*its spec says'):
         open_engine(make_spec(**{key: tensors}), 'openvino')
+
+
+_AT_ONCE = """
+import sys, threading
+sys.setswitchinterval(1e-6)
+from face_depth_ros.engines import openvino_engine
+import numpy as np
+import openvino as ov
+start = threading.Barrier(8)
+
+def work():
+    start.wait()
+    for _ in range(50):
+        ov.Type.f32.to_dtype()
+    ov.Tensor(np.zeros(1, np.float32)).data
+
+threads = [threading.Thread(target=work, daemon=True) for _ in range(8)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print('done')
+"""
+
+
+def test_threads_that_begin_at_once_do_not_wait_for_each_other() -> None:
+    """Without what the module does at its import, seven of eight such processes stood still."""
+    for _ in range(3):
+        done = subprocess.run([sys.executable, '-c', _AT_ONCE], capture_output=True, text=True,
+                              timeout=120, check=True)
+        assert done.stdout == 'done\n'
