@@ -126,7 +126,7 @@ def check_room(config: MaskGuidedRecognizerConfig, student: Any) -> None:
 
 def fill_branch(wide: Any, narrow: Any) -> None:
     """Let a branch see what a compact one sees."""
-    widen(wide.stem[0], blocks_as_pixels(narrow.stem.weight), narrow.stem.bias, None)
+    widen(wide.stem[0], blocks_as_pixels(narrow.stem.weight), narrow.stem.bias, image=True)
     fill_block(wide.stages[0][0], narrow.stages[0][0])
     for number, down in enumerate(narrow.down, 1):
         fill_down(wide.stages[number][0], down)
@@ -136,7 +136,7 @@ def fill_branch(wide: Any, narrow: Any) -> None:
 
 def fill_mask(wide: Any, narrow: Any) -> None:
     """Let the mask branch see what three convolutions see."""
-    widen(wide.stem[0], blocks_as_pixels(narrow[0].weight), narrow[0].bias, None)
+    widen(wide.stem[0], blocks_as_pixels(narrow[0].weight), narrow[0].bias, image=True)
     rest(wide.stages[0][0], wide.stages[0][0].second)
     for stage, down in zip(wide.stages[1:], narrow[1:], strict=True):
         fill_down(stage[0], down)
@@ -144,19 +144,19 @@ def fill_mask(wide: Any, narrow: Any) -> None:
 
 def fill_block(wide: Any, narrow: Any) -> None:
     """Let a block do what a compact one does."""
-    widen(wide.first, narrow.first.weight, narrow.first.bias, narrow.first.in_channels)
-    widen(wide.second, narrow.second.weight, narrow.second.bias, narrow.second.in_channels)
+    widen(wide.first, narrow.first.weight, narrow.first.bias)
+    widen(wide.second, narrow.second.weight, narrow.second.bias)
     rest(wide)
     passed(wide)
 
 
 def fill_down(wide: Any, narrow: Any) -> None:
     """Let a block do what one convolution of stride 2 does: the second one passes it on."""
-    widen(wide.first, narrow.weight, narrow.bias, narrow.in_channels)
+    widen(wide.first, narrow.weight, narrow.bias)
     width = narrow.out_channels
     one = torch.zeros(width, width, 3, 3)
     one[range(width), range(width), 1, 1] = 1.0
-    widen(wide.second, one, torch.zeros(width), width)
+    widen(wide.second, one, torch.zeros(width))
     rest(wide, wide.skip)
     passed(wide)
 
@@ -186,27 +186,30 @@ def fill_embedding(wide: Any, narrow: Any) -> None:
                          places.weight.view(channels, each, *places.weight.shape[2:]))
     bias = linear.bias + linear.weight @ places.bias
     width = wide.linear.in_features // whole[0, 0].numel()
-    out, columns = copies(dimensions, wide.linear.out_features), copies(channels, width)
+    out = copies(dimensions, wide.linear.out_features)
     length = torch.bincount(out).float()[out].rsqrt()
-    weight = whole[out][:, columns] / torch.bincount(columns)[columns][:, None, None]
+    weight = read_copies(whole[out], width)
     wide.linear.weight.copy_(weight.flatten(1) * length[:, None])
     wide.linear.bias.copy_(bias[out] * length)
 
 
-def widen(layer: Any, weight: torch.Tensor, bias: torch.Tensor, inputs: int | None) -> None:
+def widen(layer: Any, weight: torch.Tensor, bias: torch.Tensor, *, image: bool = False) -> None:
     """
     Set a wider convolution.
 
-    :param weight: (O, I, K, K) of the narrower one, its kernel in the middle of the wider's
-    :param inputs: channels that the narrower one reads; None = those of the image, no copies
+    :param weight: (O, I, K, K) of the narrower one
+    :param image: whether it reads the image, of whose channels there are no copies
     """
     out = copies(len(weight), layer.out_channels)
     new = weight[out]
-    if inputs is not None:
-        columns = copies(inputs, layer.in_channels)
-        new = new[:, columns] / torch.bincount(columns)[columns][:, None, None]
-    layer.weight.copy_(new)
+    layer.weight.copy_(new if image else read_copies(new, layer.in_channels))
     layer.bias.copy_(bias[out])
+
+
+def read_copies(weight: torch.Tensor, wide: int) -> torch.Tensor:
+    """Return weights (O, I, K, K) for inputs of which there are copies now, (O, W, K, K)."""
+    columns = copies(weight.shape[1], wide)
+    return weight[:, columns] / torch.bincount(columns)[columns][:, None, None]
 
 
 def copies(narrow: int, wide: int) -> torch.Tensor:
