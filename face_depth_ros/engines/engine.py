@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 import threading
 
@@ -52,11 +52,14 @@ class Engine(ABC):
         self._mutex = threading.Lock()
         self._closed = False
 
-    def __call__(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def __call__(self, inputs: Mapping[str, np.ndarray],
+                 meanwhile: Callable[[], None] | None = None) -> dict[str, np.ndarray]:
         """
         Run the network.
 
         :param inputs: one array for every input, of its dtype and shape; the same batch in all
+        :param meanwhile: work of the caller that is done while the network runs; what it raises
+            is raised once the network has ended
         :returns: an array for every output, owned by the caller
         :raises EngineError: closed, a missing or unknown input, or one of another dtype or shape
         """
@@ -67,9 +70,9 @@ class Engine(ABC):
                 raise EngineError(f'the engine of model {self.name} is closed; open it again',
                                   cause='engine_closed')
             if self.max_batch is None or batch <= self.max_batch:
-                return self._run(arrays, batch)
+                return self._run(arrays, batch, meanwhile)
             parts = [self._run({k: v[i:i + self.max_batch] for k, v in arrays.items()},
-                               min(self.max_batch, batch - i))
+                               min(self.max_batch, batch - i), None if i else meanwhile)
                      for i in range(0, batch, self.max_batch)]
         return {k: np.concatenate([p[k] for p in parts]) for k in parts[0]}
 
@@ -92,7 +95,8 @@ class Engine(ABC):
         self.close()
 
     @abstractmethod
-    def _run(self, inputs: dict[str, np.ndarray], batch: int) -> dict[str, np.ndarray]:
+    def _run(self, inputs: dict[str, np.ndarray], batch: int,
+             meanwhile: Callable[[], None] | None) -> dict[str, np.ndarray]:
         """Run checked, contiguous inputs of one batch size; one thread at a time."""
 
     @abstractmethod

@@ -11,6 +11,7 @@ Not yet run on a GPU.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 import logging
@@ -104,7 +105,8 @@ class TensorRtEngine(Engine):
                 stack.callback(self._buffers[t.name].close)
             self._resources = stack.pop_all()
 
-    def _run(self, inputs: dict[str, np.ndarray], batch: int) -> dict[str, np.ndarray]:
+    def _run(self, inputs: dict[str, np.ndarray], batch: int,
+             meanwhile: Callable[[], None] | None) -> dict[str, np.ndarray]:
         for t in self.inputs:
             np.copyto(self._buffers[t.name].host(inputs[t.name].shape, t.dtype), inputs[t.name])
         lane = self._lanes.get(batch)
@@ -115,12 +117,18 @@ class TensorRtEngine(Engine):
             self._stream.synchronize()
             lane.graph = self._capture(lane, batch)
             self._lanes[batch] = lane
+            if meanwhile is not None:
+                meanwhile()
         else:
             if lane.graph is None:
                 self._enqueue(lane, batch)
             else:
                 lane.graph.launch()
-            self._stream.synchronize()
+            try:
+                if meanwhile is not None:
+                    meanwhile()
+            finally:
+                self._stream.synchronize()
         return {t.name: self._buffers[t.name].host((batch, *self._output_shapes[t.name]),
                                                    t.dtype).copy() for t in self.outputs}
 

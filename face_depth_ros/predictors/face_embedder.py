@@ -37,6 +37,7 @@ from face_depth_ros.core.joined_vectors import (
 )
 from face_depth_ros.core.model_spec import find_model, ModelSpec
 from face_depth_ros.core.recognition_input import RecognitionInput, SIZE
+from face_depth_ros.core.shape_fitting import ShapeFit
 from face_depth_ros.core.shape_model import ShapeModel
 from face_depth_ros.engines import Engine, open_engine
 import numpy as np
@@ -163,23 +164,31 @@ class FaceEmbedder:
         feeds = self._foreign_feed(faces) if self._brought is not None else {
             t.name: np.stack([getattr(seen, t.name) for seen in self._seen(faces)])
             for t in self.spec.inputs}
-        outputs = self.engine(feeds)
+        fits: list[ShapeFit | None] = []
+        outputs = self.engine(feeds, lambda: fits.extend(map(self._fit, faces)))
         if self._brought is not None:
             outputs = {'embedding_color': outputs[self.spec.outputs[0].name]}
-        found = [self._of_face(face, {name: values[i] for name, values in outputs.items()})
-                 for i, face in enumerate(faces)]
+        found = [self._of_face(face, {name: values[i] for name, values in outputs.items()}, fit)
+                 for i, (face, fit) in enumerate(zip(faces, fits, strict=True))]
         return [Embedding(self.layout.join(vectors), frozenset(vectors), self.model_hash)
                 for vectors in found]
 
-    def _of_face(self, face: FaceView, said: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def _fit(self, face: FaceView) -> ShapeFit | None:
+        """Lay the shape model, if there is one, on what was measured of a face, if anything."""
+        if self.shape_model is None or face.surface is None:
+            return None
+        return self.shape_model.fit(face.surface)
+
+    def _of_face(self, face: FaceView, said: Mapping[str, np.ndarray],
+                 fit: ShapeFit | None) -> dict[str, np.ndarray]:
         """Return the embeddings of a face by modality, of those that it has."""
         found: dict[str, np.ndarray | None] = {m: said[f'embedding_{m}'] for m in (COLOR, DEPTH)
                                                if m in self.layout.parts and m in face.has}
         if self.shape_model is not None and face.surface is not None:
             if EVIDENCE not in said:
-                found[SHAPE] = self.shape_model.embed(face.surface)
+                found[SHAPE] = self.shape_model.embed(fit)
             elif {COLOR, DEPTH} <= face.has:
-                found[SHAPE], found[JOINT] = self.shape_model.read(face.surface, said[EVIDENCE])
+                found[SHAPE], found[JOINT] = self.shape_model.read(fit, said[EVIDENCE])
         elif face.estimated and JOINT in self.layout.parts and {COLOR, DEPTH} <= face.has:
             found[JOINT] = said[JOINT_ESTIMATED]
         return {modality: vector for modality, vector in found.items() if vector is not None

@@ -261,10 +261,10 @@ def shapes(spec: ModelSpec, bank: IdentityBank, evidence: np.ndarray | None,
     """
     model = ShapeModel.load(spec.path.parent / spec.normalisation['shape_model'],
                             spec.normalisation['shape_sha256'])
-    surfaces = [surface_of_row(row) for row in bank.surface.numpy()]
+    fits = [model.fit(surface_of_row(row)) for row in bank.surface.numpy()]
     if evidence is None:
-        return {SHAPE: _stacked([model.embed(s) for s in surfaces], model.dimensions)}
-    shape, joint = zip(*(model.read(s, told) for s, told in zip(surfaces, evidence, strict=True)),
+        return {SHAPE: _stacked([model.embed(fit) for fit in fits], model.dimensions)}
+    shape, joint = zip(*(model.read(fit, told) for fit, told in zip(fits, evidence, strict=True)),
                        strict=True)
     return {SHAPE: _stacked(shape, model.dimensions),
             JOINT: _stacked(joint, model.evidence - model.dimensions)}

@@ -46,7 +46,7 @@ def test_people_stay_themselves_over_pose_mood_distance_and_noise(
 
 def vector_of(model: ShapeModel, person: np.ndarray, mood: np.ndarray | None = None,
               **options) -> np.ndarray:
-    vector = model.embed(seen_surface(person, mood, **options))
+    vector = model.embed(model.fit(seen_surface(person, mood, **options)))
     assert vector is not None and vector.dtype == np.float32
     assert np.linalg.norm(vector) == pytest.approx(1.0, abs=1e-5)
     return vector
@@ -58,7 +58,8 @@ def test_holes_and_landmarks_that_are_off_change_little(model: ShapeModel) -> No
     depth = surface.depth.copy()
     depth[20:36, 30:50] = np.nan
     off = 0.003 / 0.7 * np.random.default_rng(0).standard_normal((68, 2))
-    found = model.embed(replace(surface, depth=depth, landmarks=surface.landmarks + off))
+    found = model.embed(model.fit(replace(surface, depth=depth,
+                                          landmarks=surface.landmarks + off)))
     assert found is not None and float(found @ whole) > 0.9
 
 
@@ -79,7 +80,7 @@ def test_the_size_of_a_face_is_part_of_it(model: ShapeModel) -> None:
     lambda s: replace(s, landmarks=np.zeros_like(s.landmarks)),
     lambda s: replace(s, landmarks=s.landmarks + 5.0)])
 def test_what_is_no_face_has_no_vector(model: ShapeModel, spoil) -> None:
-    assert model.embed(spoil(seen_surface(PEOPLE[0]))) is None
+    assert model.embed(model.fit(spoil(seen_surface(PEOPLE[0])))) is None
 
 
 def test_noise_is_no_face(model: ShapeModel) -> None:
@@ -132,16 +133,16 @@ def test_a_reading_adds_what_the_fit_tells_to_evidence(model: ShapeModel) -> Non
     assert model.evidence == 0 and read.evidence == MODES + 4 and read.dimensions == MODES
     fit = read.fit(seen)
     assert fit is not None and fit.good
-    shape, joint = read.read(seen, np.zeros(MODES + 4, np.float32))
+    shape, joint = read.read(fit, np.zeros(MODES + 4, np.float32))
     assert shape is not None and joint is not None
-    np.testing.assert_allclose(shape, model.embed(seen), atol=1e-5)
+    np.testing.assert_allclose(shape, model.embed(fit), atol=1e-5)
     np.testing.assert_allclose(joint, fit.identity[:4] / np.linalg.norm(fit.identity[:4]),
                                atol=1e-5)
-    other, _ = read.read(seen, np.r_[-fit.identity, np.zeros(4)].astype(np.float32))
+    other, _ = read.read(fit, np.r_[-fit.identity, np.zeros(4)].astype(np.float32))
     assert other is None  # both together say nothing
     empty = replace(seen, depth=np.full_like(seen.depth, np.nan))
-    assert read.read(empty, np.zeros(MODES + 4, np.float32)) == (None, None)
-    assert read.read(seen, np.full(MODES + 4, np.nan, np.float32)) == (None, None)
+    assert read.read(read.fit(empty), np.zeros(MODES + 4, np.float32)) == (None, None)
+    assert read.read(fit, np.full(MODES + 4, np.nan, np.float32)) == (None, None)
 
 
 def test_features_are_the_fit_in_usual_sizes(model: ShapeModel) -> None:

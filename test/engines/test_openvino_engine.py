@@ -98,6 +98,30 @@ def test_inputs_may_be_views_and_outputs_are_owned(make_spec: Any) -> None:
         np.testing.assert_array_equal(first, kept)
 
 
+@pytest.mark.parametrize('batch', [1, 2, 5])
+def test_work_of_the_caller_is_done_meanwhile(make_spec: Any, batch: int) -> None:
+    done: list[int] = []
+    with open_engine(make_spec(), 'openvino', 'fp32', max_batch=2) as engine:
+        got = engine(feeds(batch, 3), lambda: done.append(batch))
+        assert done == [batch]
+        for name, value in engine(feeds(batch, 3)).items():
+            np.testing.assert_array_equal(got[name], value)
+
+        def fail() -> None:
+            raise KeyError('work')
+        with pytest.raises(KeyError, match='work'):
+            engine(feeds(batch, 4), fail)
+        np.testing.assert_array_equal(engine(feeds(batch, 3))['out'], got['out'])
+
+
+def test_one_alone_is_as_one_of_many(make_spec: Any) -> None:
+    with open_engine(make_spec(), 'openvino', 'fp32') as engine:
+        many = engine(feeds(3, 5))
+        for i in range(3):
+            alone = engine({name: array[i:i + 1] for name, array in feeds(3, 5).items()})
+            np.testing.assert_allclose(alone['out'][0], many['out'][i], atol=1e-6)
+
+
 def test_calls_from_many_threads(make_spec: Any) -> None:
     with open_engine(make_spec(), 'openvino', 'fp32') as engine:
         expected = [engine(feeds(1 + i % 3, i))['out'] for i in range(24)]

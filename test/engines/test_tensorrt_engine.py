@@ -50,6 +50,24 @@ def test_each_batch_size_is_captured_once_and_replayed(fake_gpu: SimpleNamespace
     assert 'cudaMemcpyAsync' in calls[:first] and 'cudaStreamSynchronize' in calls[:first]
 
 
+def test_work_of_the_caller_is_done_between_launch_and_waiting(fake_gpu: SimpleNamespace,
+                                                               make_spec: MakeSpec) -> None:
+    calls: list[str] = fake_gpu.cudart.calls
+    seen: list[str] = []
+    with open_engine(make_spec(), 'tensorrt', 'fp32') as engine:
+        for _ in range(2):  # of the first run of a batch of 2, and of its graph
+            got = engine(feeds(2, 3), lambda: seen.append(calls[-1]))
+            np.testing.assert_array_equal(got['out'], engine(feeds(2, 3))['out'])
+        assert len(seen) == 2 and seen[1] == 'cudaGraphLaunch'
+
+        def fail() -> None:
+            raise KeyError('work')
+        with pytest.raises(KeyError, match='work'):
+            engine(feeds(2, 4), fail)
+        assert calls[-1] == 'cudaStreamSynchronize'
+        np.testing.assert_array_equal(engine(feeds(2, 3))['out'], got['out'])
+
+
 def test_outputs_belong_to_the_caller(fake_gpu: SimpleNamespace, make_spec: MakeSpec) -> None:
     with open_engine(make_spec(), 'tensorrt') as engine:
         first = engine(feeds(1, 0))

@@ -68,7 +68,7 @@ def test_people_are_told_apart_by_what_is_learned(tmp_path: Path) -> None:
     model = ShapeModel.load(tmp_path / 'shape.npz')
     assert model.dimensions == 4
     judged = bank_of_faces(12, 2)
-    vectors = np.stack([model.embed(surface_of_row(r)) for r in judged.surface.numpy()])
+    vectors = np.stack([model.embed(model.fit(surface_of_row(r))) for r in judged.surface.numpy()])
     assert ((vectors[12:] @ vectors[:12].T).argmax(axis=1) == np.arange(12)).mean() > 0.9
 
 
