@@ -46,16 +46,20 @@ class CompactTrunk(nn.Module):
     :param blocks: residual blocks, a stage each
     :param last: pixels along a side of the last map
     :param inner: channels within the blocks, in order; empty = those of their stages
+    :param ranks: channels that are left between the halves of each step down, in order; empty =
+        all steps are whole, one convolution each
     """
 
     def __init__(self, planes: int, widths: Sequence[int], blocks: Sequence[int],
-                 last: int, inner: Sequence[int] = ()) -> None:
+                 last: int, inner: Sequence[int] = (), ranks: Sequence[int] = ()) -> None:
         super().__init__()
         within = iter(inner or [w for w, count in zip(widths, blocks, strict=True)
                                 for _ in range(count)])
         self.stem = convolution(planes * _BLOCK * _BLOCK, widths[0])
-        self.down = nn.ModuleList(convolution(a, b, stride=2)
-                                  for a, b in zip(widths[:-1], widths[1:], strict=True))
+        pairs = list(zip(widths[:-1], widths[1:], strict=True))
+        self.down = nn.ModuleList(
+            step_down(a, rank, b) for (a, b), rank in zip(pairs, ranks, strict=True)
+        ) if ranks else nn.ModuleList(convolution(a, b, stride=2) for a, b in pairs)
         self.stages = nn.ModuleList(
             nn.Sequential(*(ResidualBlock(width, next(within)) for _ in range(count)))
             for width, count in zip(widths, blocks, strict=True))
@@ -86,3 +90,18 @@ def convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
     """3 x 3, then batch normalisation."""
     return nn.Sequential(nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False),
                          nn.BatchNorm2d(outputs))
+
+
+def step_down(inputs: int, rank: int, outputs: int) -> nn.Sequential:
+    """
+    3 x 3 of stride 2 in two halves, the first one linear; then batch normalisation.
+
+    Source: Jaderberg et al., "Speeding up Convolutional Neural Networks with Low Rank Expansions"
+    (BMVC 2014), and Zhang et al., "Accelerating Very Deep Convolutional Networks" (TPAMI 2016),
+    whose halves these are.
+
+    :param rank: channels between the halves
+    """
+    return nn.Sequential(
+        nn.Conv2d(inputs, rank, 3, 2, 1, bias=False),
+        nn.Sequential(nn.Conv2d(rank, outputs, 1, bias=False), nn.BatchNorm2d(outputs)))

@@ -40,6 +40,8 @@ class FaceRecognizerConfig:
     :param joint: of what is told of estimated depth besides, with `evidence` alone
     :param inner_color, inner_depth: channels within the residual blocks of a branch, in order;
         empty = those of their stages (training/compress_face_recognizer.py)
+    :param ranks_color, ranks_depth: channels between the halves of the steps down of a branch;
+        empty = the steps are whole
     """
 
     widths: tuple[int, ...] = (40, 72, 120, 176)
@@ -50,6 +52,8 @@ class FaceRecognizerConfig:
     joint: int = 0
     inner_color: tuple[int, ...] = ()
     inner_depth: tuple[int, ...] = ()
+    ranks_color: tuple[int, ...] = ()
+    ranks_depth: tuple[int, ...] = ()
 
 
 class CompactBranch(CompactTrunk):
@@ -59,8 +63,9 @@ class CompactBranch(CompactTrunk):
     :param inputs: channels of the image
     """
 
-    def __init__(self, inputs: int, config: FaceRecognizerConfig, inner: tuple[int, ...]) -> None:
-        super().__init__(inputs, config.widths, config.blocks, _LAST_PX, inner)
+    def __init__(self, inputs: int, config: FaceRecognizerConfig, inner: tuple[int, ...],
+                 ranks: tuple[int, ...]) -> None:
+        super().__init__(inputs, config.widths, config.blocks, _LAST_PX, inner, ranks)
         self.linear = nn.Linear(2 * config.widths[-1], config.dimensions, bias=False)
         self.normalize = nn.BatchNorm1d(config.dimensions)
 
@@ -92,8 +97,8 @@ class FaceRecognizer(nn.Module):
         super().__init__()
         self.config = config or FaceRecognizerConfig()
         c = self.config
-        self.color = CompactBranch(3, c, c.inner_color)
-        self.depth = CompactBranch(1, c, c.inner_depth)
+        self.color = CompactBranch(3, c, c.inner_color, c.ranks_color)
+        self.depth = CompactBranch(1, c, c.inner_depth, c.ranks_depth)
         self.mask = nn.ModuleList([convolution(len(MASK_LABELS) * _BLOCK * _BLOCK,
                                                c.mask_widths[0])] + [
             convolution(a, b, stride=2)

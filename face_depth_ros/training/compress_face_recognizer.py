@@ -13,10 +13,12 @@ Make a branch of a shipped face recogniser cheaper, and teach it to tell what it
         models/face_recognizer.yaml OUT runs/compressed_color/last.pt runs/compressed_depth/last.pt
 
 Residual blocks lose inner channels in closed form (training/channel_pruning.py), from the first
-block to the last. Then the branch learns, by AdamW and half a cosine, to tell of varied photos
+block to the last; then steps down are parted in halves (training/low_rank_steps.py), if `ranks`
+says so. Then the branch learns, by AdamW and half a cosine, to tell of varied photos
 (light, place, erased parts) what the whole branch tells of them as they were taken: its vectors
 and what the last layers make of them, each of variance 1. Mask branch and attention stay as they
-are, so the branches can be compressed apart, one a core.
+are, so the branches can be compressed apart, one a core. What has been compressed already can go
+on with a `teacher` from before.
 """
 
 from __future__ import annotations
@@ -41,6 +43,7 @@ from face_depth_ros.training.channel_pruning import (
 from face_depth_ros.training.face_readings import open_student
 from face_depth_ros.training.folding import stored_tensors
 from face_depth_ros.training.identity_bank import batch_of, IdentityBank, read_bank
+from face_depth_ros.training.low_rank_steps import halves
 from face_depth_ros.training.photo_variations import erased, shifted, varied_color
 from face_depth_ros.training.run import (
     fresh_run,
@@ -78,6 +81,8 @@ class Settings(RunSettings):
     :param initial: name or path of the ModelSpec whose branch is compressed
     :param bank: folder of render_identity_bank
     :param inner: channels that the residual blocks keep, in order, with commas between
+    :param ranks: channels between the halves of the steps down; empty = they stay as they are
+    :param teacher: name or path of the ModelSpec whose branch teaches; empty = that of `initial`
     :param pruned_by: photos by which channels are judged
     :param batch: photos of a step
     :param measured: share of photos with a sensor's relief, for the branch of depth
@@ -88,6 +93,8 @@ class Settings(RunSettings):
     initial: str = 'face_recognizer'
     bank: str = 'runs/last_layers_bank'
     inner: str = '16,24,24,40,24,24,64'
+    ranks: str = ''
+    teacher: str = ''
     pruned_by: int = 192
     batch: int = 32
     measured: float = 0.6
@@ -102,17 +109,19 @@ class Settings(RunSettings):
         found += self.unlike('branch', BRANCHES)
         if not 0.0 <= self.measured <= 1.0:
             found.append(f'measured is {self.measured}, expected 0 to 1')
-        try:
-            widths = self.widths()
-        except ValueError:
-            widths = ()
-        if not widths or min(widths) < 1:
+        if not _numbers(self.inner):
             found.append(f'inner is {self.inner!r}, expected numbers above zero such as 16,24,24')
+        if self.ranks and not _numbers(self.ranks):
+            found.append(f'ranks is {self.ranks!r}, expected nothing, or numbers above zero such '
+                         'as 24,40,56')
         return found
 
-    def widths(self) -> tuple[int, ...]:
-        """Return the channels that blocks keep."""
-        return tuple(int(part) for part in self.inner.split(','))
+
+def _numbers(text: str) -> tuple[int, ...]:
+    """Return what stands between commas, nothing where that is not all numbers above zero."""
+    parts = text.split(',')
+    good = all(part.strip().isdecimal() and int(part) > 0 for part in parts)
+    return tuple(int(part) for part in parts) if good else ()
 
 
 class Branch(nn.Module):
@@ -192,11 +201,13 @@ def compress(settings: Settings, fabric: Fabric, bank: IdentityBank, *,
     torch.manual_seed(settings.seed)
     spec = find_model(settings.initial)
     whole = Branch(open_student(spec), settings.branch)
-    taught = teach(whole, bank, last_layers(spec, settings.branch))
+    teacher = whole if not settings.teacher else Branch(
+        open_student(find_model(settings.teacher)), settings.branch)
+    taught = teach(teacher, bank, last_layers(spec, settings.branch))
     held = bank.person % _HELD_OUT == 0
     learned, judged = (torch.nonzero(part)[:, 0] for part in (~held, held))
     judged = judged[:_JUDGED]
-    pruned = prune(whole, settings, bank, learned)
+    pruned = part_steps(prune(whole, settings, bank, learned), settings, bank, learned)
 
     def optimizer_of(network: Any) -> torch.optim.Optimizer:
         return torch.optim.AdamW(network.trunk.parameters(), settings.learning_rate,
@@ -255,7 +266,7 @@ def prune(whole: Branch, settings: Settings, bank: IdentityBank, rows: torch.Ten
     """
     pruned = deepcopy(whole)
     blocks = [block for stage in pruned.trunk.stages for block in stage]
-    widths = settings.widths()
+    widths = _numbers(settings.inner)
     known = tuple(block.first.out_channels for block in blocks)
     if len(widths) != len(blocks) or any(w > k for w, k in zip(widths, known, strict=False)):
         raise SettingsError(f'inner is {settings.inner!r}; the branch has {len(known)} blocks, '
@@ -264,8 +275,8 @@ def prune(whole: Branch, settings: Settings, bank: IdentityBank, rows: torch.Ten
     for block, width, before in zip(blocks, widths, known, strict=True):
         if width == before:
             continue
-        products = average([InnerProducts.of(maps) for maps in inner_maps(
-            pruned, block, bank, chosen, settings.measured)])
+        products = average([InnerProducts.of(maps) for maps in maps_at(
+            pruned, block.second, bank, chosen, settings.measured)])
         order, weight, bias = removal_order(block.second.weight, block.second.bias, products,
                                             width)
         keep_channels(block, sorted(set(range(before)) - set(order)), weight, bias)
@@ -274,11 +285,37 @@ def prune(whole: Branch, settings: Settings, bank: IdentityBank, rows: torch.Ten
     return pruned
 
 
-def inner_maps(branch: Branch, block: Any, bank: IdentityBank, rows: torch.Tensor,
-               measured: float) -> Iterator[torch.Tensor]:
-    """Yield what the second convolution of a block gets to see, (B, I, H, W)."""
+@torch.no_grad()
+def part_steps(branch: Branch, settings: Settings, bank: IdentityBank,
+               rows: torch.Tensor) -> Branch:
+    """
+    Return the branch with its steps down in two halves, the branch itself without `ranks`.
+
+    :raises SettingsError: `ranks` does not suit the branch
+    """
+    ranks = _numbers(settings.ranks)
+    if not ranks:
+        return branch
+    parted = deepcopy(branch)
+    steps = list(parted.trunk.down)
+    known = [step.out_channels if isinstance(step, nn.Conv2d) else 0 for step in steps]
+    if len(ranks) != len(known) or any(r > k for r, k in zip(ranks, known, strict=False)):
+        raise SettingsError(f'ranks is {settings.ranks!r}; the branch has {len(known)} steps down '
+                            f'with at most {", ".join(map(str, known))} (0 = in halves already)')
+    chosen = rows[torch.randperm(len(rows))[:settings.pruned_by]]
+    for index, (step, rank) in enumerate(zip(steps, ranks, strict=True)):
+        answers = [step(maps) for maps in maps_at(parted, step, bank, chosen, settings.measured)]
+        parted.trunk.down[index] = halves(step, answers, rank)
+    layout: dict[str, Any] = {f'ranks_{branch.branch}': ranks}
+    parted.network.config = replace(parted.config, **layout)
+    return parted
+
+
+def maps_at(branch: Branch, layer: nn.Module, bank: IdentityBank, rows: torch.Tensor,
+            measured: float) -> Iterator[torch.Tensor]:
+    """Yield what a layer gets to see, (B, I, H, W)."""
     caught: list[torch.Tensor] = []
-    hook = block.second.register_forward_pre_hook(lambda _, inputs: caught.append(inputs[0]))
+    hook = layer.register_forward_pre_hook(lambda _, inputs: caught.append(inputs[0]))
     try:
         for some in rows.split(_PRUNED_BATCH):
             inputs = batch_of(bank, some, torch.rand(len(some)) < measured)

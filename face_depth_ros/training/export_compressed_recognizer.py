@@ -48,7 +48,7 @@ import torch
 LOG = logging.getLogger('export_compressed_recognizer')
 _PENALTY = 1.0
 """Of the corrections, for inputs of variance 1."""
-_PATHS = ('assets', 'run', 'initial', 'bank', 'threads')
+_PATHS = ('assets', 'run', 'initial', 'bank', 'threads', 'teacher')
 """Settings of the machine that trained."""
 _SAME = 1e-3
 """By which what is not compressed may differ, rounded to float16."""
@@ -144,9 +144,10 @@ def joined(spec: ModelSpec, contents: list[dict[str, Any]]) -> Any:
                                 f'depth, in this order; got one of '
                                 f'{content["settings"].get("branch")!r} for {branch}')
     before = open_student(spec)
-    inner: dict[str, Any] = {f'inner_{branch}': tuple(content['config'][f'inner_{branch}'])
-                             for content, branch in zip(contents, branches, strict=True)}
-    network: Any = folded(build_face_recognizer(replace(before.config, **inner)))
+    layout: dict[str, Any] = {f'{what}_{branch}': tuple(content['config'][f'{what}_{branch}'])
+                              for content, branch in zip(contents, branches, strict=True)
+                              for what in ('inner', 'ranks')}
+    network: Any = folded(build_face_recognizer(replace(before.config, **layout)))
     state = before.state_dict()
     for content, branch in zip(contents, branches, strict=True):
         own = {name.removeprefix('network.'): value for name, value in content['average'].items()}
@@ -154,7 +155,9 @@ def joined(spec: ModelSpec, contents: list[dict[str, Any]]) -> Any:
                for name in own if name.startswith(('mask.', 'attention.'))):
             raise SettingsError(f'the branch of {branch} was compressed beside another mask '
                                 f'branch than that of {spec.path}')
-        state |= {name: value for name, value in own.items() if name.startswith(f'{branch}.')}
+        state = {name: value for name, value in state.items()
+                 if not name.startswith(f'{branch}.')} | {
+            name: value for name, value in own.items() if name.startswith(f'{branch}.')}
     network.load_state_dict(state)
     return network.eval().to(memory_format=torch.channels_last)
 

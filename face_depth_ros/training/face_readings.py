@@ -75,7 +75,8 @@ def student_config(spec: ModelSpec) -> FaceRecognizerConfig:
     """
     Return the layout of a shipped student, without what is told besides its embeddings.
 
-    Its file says it: a block may be narrower within (training/compress_face_recognizer.py).
+    Its file says it: a block may be narrower within, and a step down have two halves
+    (training/compress_face_recognizer.py).
     """
     shapes = {name: tensor.shape for name, tensor in stored_tensors(spec).items()}
     config = FaceRecognizerConfig(dimensions=int(spec.outputs[0].shape[1]))
@@ -83,7 +84,11 @@ def student_config(spec: ModelSpec) -> FaceRecognizerConfig:
               for block in range(count)]
     inner = {branch: tuple(int(shapes[f'{branch}.{name}'][0]) for name in blocks
                            if f'{branch}.{name}' in shapes) for branch in ('color', 'depth')}
-    return replace(config, inner_color=inner['color'], inner_depth=inner['depth'])
+    ranks = {branch: tuple(int(shapes[name][0]) for name in (
+        f'{branch}.down.{step}.0.weight' for step in range(len(config.blocks) - 1))
+        if name in shapes) for branch in ('color', 'depth')}
+    return replace(config, inner_color=inner['color'], inner_depth=inner['depth'],
+                   ranks_color=ranks['color'], ranks_depth=ranks['depth'])
 
 
 @torch.no_grad()

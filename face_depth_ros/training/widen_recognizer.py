@@ -34,6 +34,7 @@ from face_depth_ros.training.export import current_commit
 from face_depth_ros.training.face_readings import open_student
 from face_depth_ros.training.folding import folded, unfold
 from face_depth_ros.training.identity_bank import batch_of, IdentityBank, read_bank
+from face_depth_ros.training.low_rank_steps import whole_step
 from face_depth_ros.training.run import TrainingState, write_checkpoint
 import torch
 from torch import nn
@@ -152,8 +153,9 @@ def fill_block(wide: Any, narrow: Any) -> None:
 
 def fill_down(wide: Any, narrow: Any) -> None:
     """Let a block do what one convolution of stride 2 does: the second one passes it on."""
-    widen(wide.first, narrow.weight, narrow.bias)
-    width = narrow.out_channels
+    weight, bias = whole_step(narrow)
+    widen(wide.first, weight, bias)
+    width = len(weight)
     one = torch.zeros(width, width, 3, 3)
     one[range(width), range(width), 1, 1] = 1.0
     widen(wide.second, one, torch.zeros(width))

@@ -24,6 +24,8 @@ import numpy as np
 import pytest
 import torch
 
+RANKS = '12,20,24'
+
 
 def widths(branch: str) -> list[int]:
     """Return the inner channels of the shipped student's blocks."""
@@ -51,10 +53,12 @@ def compressed(chosen: script.Settings, bank: IdentityBank) -> dict[str, Any]:
 
 def test_all_problems_of_settings_are_said_at_once() -> None:
     with pytest.raises(SettingsError) as error:
-        script.Settings(branch='smell', inner='4,none', pruned_by=0, batch=0, measured=2.0)
+        script.Settings(branch='smell', inner='4,none', pruned_by=0, batch=0, measured=2.0,
+                        ranks='8,-1')
     for problem in ("branch is 'smell', expected one of color, depth", 'pruned_by is 0',
                     'batch is 0', 'measured is 2.0, expected 0 to 1',
-                    "inner is '4,none', expected numbers above zero"):
+                    "inner is '4,none', expected numbers above zero",
+                    "ranks is '8,-1', expected nothing, or numbers above zero"):
         assert problem in str(error.value)
 
 
@@ -62,6 +66,10 @@ def test_blocks_that_the_branch_has_not_are_refused(tmp_path: Path) -> None:
     for inner in ('8,8', ','.join(['999', *map(str, widths('color')[1:])])):
         chosen = settings(tmp_path, 'color', inner=inner)
         with pytest.raises(SettingsError, match='which can keep at most'):
+            script.compress(chosen, open_fabric(chosen), drawn_bank(30, 2))
+    for ranks in ('8,8', '8,8,999'):
+        chosen = settings(tmp_path, 'color', ranks=ranks)
+        with pytest.raises(SettingsError, match='the branch has 3 steps down'):
             script.compress(chosen, open_fabric(chosen), drawn_bank(30, 2))
 
 
@@ -94,7 +102,7 @@ def test_a_branch_learns_what_it_told_before(tmp_path: Path,
 @pytest.fixture(scope='module')
 def contents(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     folder = tmp_path_factory.mktemp('compressed')
-    return [compressed(settings(folder, branch, max_steps=1), drawn_bank(30, 2))
+    return [compressed(settings(folder, branch, max_steps=1, ranks=RANKS), drawn_bank(30, 2))
             for branch in script.BRANCHES]
 
 
@@ -112,6 +120,7 @@ def test_branches_are_joined_and_open_again(tmp_path: Path,
     half = [widths(branch)[0] // 2 for branch in script.BRANCHES]
     config = student_config(spec)
     assert [config.inner_color[0], config.inner_depth[0]] == half
+    assert config.ranks_color == config.ranks_depth == (12, 20, 24)
     assert spec.trained['parameters'] < before.trained['parameters']
     assert spec.trained['command'].count('compress_face_recognizer') >= 2
     assert [o.shape for o in spec.outputs] == [o.shape for o in before.outputs]
