@@ -127,14 +127,14 @@ class ShapeFitter:
             return None
         position = position + (0.0, 0.0, shift)
         code = np.zeros(self._count)
-        points, residual, inverse = 0, np.inf, None
+        points, residual, normal = 0, np.inf, None
         for gate, coarse, again in _ROUNDS:
             step = self._step(camera, rotation, position, code, gate,
                               self._coarse if coarse else self._fine,
-                              inverse if again else None)
+                              normal if again else None)
             if step is None:
                 return None
-            inverse = step.inverse
+            normal = step.normal
             position = position + rotation @ step.change[3:_POSE]
             rotation = rotation @ cv2.Rodrigues(step.change[:3])[0]
             code[step.modes] += step.change[_POSE:]
@@ -175,11 +175,11 @@ class ShapeFitter:
 
     def _step(self, camera: _Camera, rotation: np.ndarray, position: np.ndarray,
               code: np.ndarray, gate: float, detail: _Detail,
-              inverse: np.ndarray | None) -> _Step | None:
+              normal: np.ndarray | None) -> _Step | None:
         """
         Return one step of Gauss and Newton; None without a solution.
 
-        :param inverse: of the normal matrix of an earlier step of the same detail, to go on with
+        :param normal: matrix of an earlier step of the same detail, to go on with
         """
         count, turn = len(detail.points), rotation.astype(np.float32)
         places = detail.places(turn, position, code)
@@ -193,14 +193,15 @@ class ShapeFitter:
         right = ((off * weight * weight) @ moves + forces.ravel() @ detail.landmarks.reshape(
             forces.size, -1)).astype(np.float64)
         right[_POSE:] -= code[detail.modes]
-        if inverse is None:
-            inverse = _inverse(moves, weight, rays, detail.landmarks)
-            if inverse is None:
-                return None
-        change = inverse @ right
+        if normal is None:
+            normal = _normal_matrix(moves, weight, rays, detail.landmarks)
+        try:
+            change = np.linalg.solve(normal, right)
+        except np.linalg.LinAlgError:
+            return None
         if not np.isfinite(change).all():
             return None
-        return _Step(change, detail.modes, inverse, len(used),
+        return _Step(change, detail.modes, normal, len(used),
                      float(np.sqrt(off @ off / len(off))))
 
     def _landmarks_off(self, camera: _Camera, rotation: np.ndarray, position: np.ndarray,
@@ -219,13 +220,13 @@ class _Step(NamedTuple):
 
     :param change: (6 + M,) turn and move of the head in its frame, change of the code
     :param modes: (M,) which modes that is of
-    :param inverse: (6 + M, 6 + M) of the normal matrix
+    :param normal: (6 + M, 6 + M) the normal matrix
     :param points: that were used; residual_m: the root mean square of their distances before
     """
 
     change: np.ndarray
     modes: np.ndarray
-    inverse: np.ndarray
+    normal: np.ndarray
     points: int
     residual_m: float
 
@@ -300,10 +301,10 @@ def _distances(camera: _Camera, points: np.ndarray, normals: np.ndarray, gate: f
     return used, off[used]
 
 
-def _inverse(moves: np.ndarray, weight: np.ndarray, rays: np.ndarray,
-             landmarks: np.ndarray) -> np.ndarray | None:
+def _normal_matrix(moves: np.ndarray, weight: np.ndarray, rays: np.ndarray,
+                   landmarks: np.ndarray) -> np.ndarray:
     """
-    Return the inverse of the normal matrix, None where there is none.
+    Return what a step solves, (6 + M, 6 + M) float64.
 
     :param moves: (U, 6 + M) of points that are used; weight: (U,)
     :param rays: (68, 2, 3) of `_landmark_rays`; landmarks: (68, 3, 6 + M)
@@ -311,12 +312,9 @@ def _inverse(moves: np.ndarray, weight: np.ndarray, rays: np.ndarray,
     rows = np.empty((len(moves) + 2 * LANDMARK_COUNT, moves.shape[1]), np.float32)
     np.multiply(moves, weight[:, None], out=rows[:len(moves)])
     np.matmul(rays, landmarks, out=rows[len(moves):].reshape(LANDMARK_COUNT, 2, -1))
-    normal = (rows.T @ rows).astype(np.float64)
+    normal: np.ndarray = (rows.T @ rows).astype(np.float64)
     normal.flat[_POSE * (len(normal) + 1)::len(normal) + 1] += 1.0  # the prior: variance 1
-    try:
-        return np.linalg.inv(normal)
-    except np.linalg.LinAlgError:
-        return None
+    return normal
 
 
 def _weights(off: np.ndarray, sigma: float, outlier: float) -> np.ndarray:

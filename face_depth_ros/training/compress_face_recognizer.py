@@ -298,10 +298,10 @@ def part_steps(branch: Branch, settings: Settings, bank: IdentityBank,
         return branch
     parted = deepcopy(branch)
     steps = list(parted.trunk.down)
-    known = [step.out_channels if isinstance(step, nn.Conv2d) else 0 for step in steps]
+    known = [(step if isinstance(step, nn.Conv2d) else step[0]).out_channels for step in steps]
     if len(ranks) != len(known) or any(r > k for r, k in zip(ranks, known, strict=False)):
         raise SettingsError(f'ranks is {settings.ranks!r}; the branch has {len(known)} steps down '
-                            f'with at most {", ".join(map(str, known))} (0 = in halves already)')
+                            f'with at most {", ".join(map(str, known))} channels')
     chosen = rows[torch.randperm(len(rows))[:settings.pruned_by]]
     for index, (step, rank) in enumerate(zip(steps, ranks, strict=True)):
         answers = [step(maps) for maps in maps_at(parted, step, bank, chosen, settings.measured)]

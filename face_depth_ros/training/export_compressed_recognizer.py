@@ -46,8 +46,8 @@ import numpy as np
 import torch
 
 LOG = logging.getLogger('export_compressed_recognizer')
-_PENALTY = 1.0
-"""Of the corrections, for inputs of variance 1."""
+_PENALTY = 100.0
+"""Of the corrections, for inputs of variance 1; with less they fit the people they are made of."""
 _PATHS = ('assets', 'run', 'initial', 'bank', 'threads', 'teacher')
 """Settings of the machine that trained."""
 _SAME = 1e-3

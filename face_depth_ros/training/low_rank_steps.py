@@ -23,7 +23,7 @@ def halves(step: Any, answers: Iterable[torch.Tensor], rank: int) -> nn.Sequenti
     """
     Return a folded step down in two halves, `networks.compact_trunk.step_down` folded.
 
-    :param step: a convolution (O, I, 3, 3) of stride 2 with its bias
+    :param step: a convolution (O, I, 3, 3) of stride 2 with its bias, or two halves of one
     :param answers: what it says to inputs, (B, O, H, W) each, of as many places
     :param rank: channels between the halves, 1 to O
     """
@@ -31,11 +31,12 @@ def halves(step: Any, answers: Iterable[torch.Tensor], rank: int) -> nn.Sequenti
     mean = torch.stack([part.mean(dim=1) for part in flat]).mean(dim=0)
     squares = torch.stack([part @ part.T / part.shape[1] for part in flat]).mean(dim=0)
     axes = torch.linalg.eigh(squares - mean[:, None] * mean).eigenvectors[:, -rank:]  # (O, R)
-    first = nn.Conv2d(step.in_channels, rank, 3, 2, 1, bias=False)
-    second: Any = nn.Conv2d(rank, step.out_channels, 1)
-    first.weight.copy_(torch.einsum('or,oihw->rihw', axes, step.weight.double()))
+    weight, bias = (part.double() for part in whole_step(step))
+    first = nn.Conv2d(weight.shape[1], rank, 3, 2, 1, bias=False)
+    second: Any = nn.Conv2d(rank, len(weight), 1)
+    first.weight.copy_(torch.einsum('or,oihw->rihw', axes, weight))
     second.weight.copy_(axes[:, :, None, None])
-    second.bias.copy_(mean + axes @ (axes.T @ (step.bias.double() - mean)))
+    second.bias.copy_(mean + axes @ (axes.T @ (bias - mean)))
     return nn.Sequential(first, second)
 
 

@@ -52,6 +52,13 @@ def test_answers_are_the_nearest_of_so_many_dimensions() -> None:
     assert errors[1] == pytest.approx(float(spectrum[:-3].sum()) / 8.0, rel=1e-3)
 
 
+def test_halves_can_be_parted_again() -> None:
+    step, seen = drawn_step(3), torch.randn(4, 6, 16, 16)
+    once = halves(step, [step(seen)], 5)
+    again = halves(once, [once(seen)], 3)
+    assert again[0].out_channels == 3 and error(again, step, seen) < 1e-9
+
+
 def test_halves_fit_the_folded_network() -> None:
     step, seen = drawn_step(8), torch.randn(2, 6, 16, 16)
     parted, place = halves(step, [step(seen)], 5), folded(step_down(6, 5, 8))
