@@ -164,8 +164,13 @@ class FaceEmbedder:
         feeds = self._foreign_feed(faces) if self._brought is not None else {
             t.name: np.stack([getattr(seen, t.name) for seen in self._seen(faces)])
             for t in self.spec.inputs}
-        fits: list[ShapeFit | None] = []
-        outputs = self.engine(feeds, lambda: fits.extend(map(self._fit, faces)))
+        fits: list[ShapeFit | None] = [None] * len(faces)
+
+        def fit() -> None:
+            fits[:] = map(self._fit, faces)
+
+        measured = self.shape_model is not None and any(f.surface is not None for f in faces)
+        outputs = self.engine(feeds, fit if measured else None)
         if self._brought is not None:
             outputs = {'embedding_color': outputs[self.spec.outputs[0].name]}
         found = [self._of_face(face, {name: values[i] for name, values in outputs.items()}, fit)
