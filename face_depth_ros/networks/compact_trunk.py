@@ -56,10 +56,10 @@ class CompactTrunk(nn.Module):
         within = iter(inner or [w for w, count in zip(widths, blocks, strict=True)
                                 for _ in range(count)])
         self.stem = convolution(planes * _BLOCK * _BLOCK, widths[0])
-        pairs = list(zip(widths[:-1], widths[1:], strict=True))
         self.down = nn.ModuleList(
-            step_down(a, rank, b) for (a, b), rank in zip(pairs, ranks, strict=True)
-        ) if ranks else nn.ModuleList(convolution(a, b, stride=2) for a, b in pairs)
+            step_down(a, rank, b) if rank else convolution(a, b, stride=2)
+            for a, b, rank in zip(widths[:-1], widths[1:], ranks or [0] * (len(widths) - 1),
+                                  strict=True))
         self.stages = nn.ModuleList(
             nn.Sequential(*(ResidualBlock(width, next(within)) for _ in range(count)))
             for width, count in zip(widths, blocks, strict=True))
