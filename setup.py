@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from setuptools import find_packages, setup
+from setuptools import Extension, find_packages, setup
 
 PACKAGE = 'face_depth_ros'
 COMPONENTS = {
@@ -36,6 +36,17 @@ COMMANDS = {
 }
 
 
+# Opened by ctypes (core/compiled_rounds.py), so Python's headers are not needed. Optional: without
+# a compiler the same is done in NumPy, more slowly.
+NATIVE = 'face_depth_ros/core/native'
+SHAPE_FITTING = Extension(
+    'face_depth_ros.core._shape_fitting', [f'{NATIVE}/shape_fitting.cpp'],
+    depends=[f'{NATIVE}/shape_fitting_rounds.hpp'], language='c++', optional=True,
+    extra_compile_args=['-std=c++17', '-O3', '-ffp-contract=fast', '-fno-math-errno',
+                        '-fno-trapping-math', '-fno-signed-zeros', '-fassociative-math',
+                        '-Wno-psabi'])
+
+
 def shared(folder, *patterns):
     """List the files of a folder for `share/face_depth_ros/<folder>`."""
     files = sorted(str(path) for pattern in patterns for path in Path(folder).glob(pattern))
@@ -52,6 +63,7 @@ setup(
     python_requires='>=3.10',
     install_requires=['setuptools'],
     packages=find_packages(include=[PACKAGE, f'{PACKAGE}.*']),
+    ext_modules=[SHAPE_FITTING],
     zip_safe=False,
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{PACKAGE}']),

@@ -8,8 +8,9 @@ Make the Python environment that this package runs in.
 
 Needs nothing but the standard library. In the environment come, in this order: pinned
 requirements, ROS 2 Jazzy from the Python package index, the interface packages built from
-`interfaces/`, and this package itself, editable. Where a ROS 2 is sourced, that one is used: the
-environment then sees the system's packages, and nothing of ROS is installed or built.
+`interfaces/`, and this package itself, editable, with its compiled part. Where a ROS 2 is
+sourced, that one is used: the environment then sees the system's packages, and nothing of ROS is
+installed or built.
 
 Each step leaves a stamp that holds a hash of all it depends on. A step whose stamp is current is
 skipped, so a second run does nothing; a step that was broken off has no stamp and is done again.
@@ -36,6 +37,7 @@ import tempfile
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / 'requirements'
 INTERFACES = ROOT / 'interfaces'
+NATIVE = Path('face_depth_ros', 'core', 'native')
 SUPPORTED_PYTHON = ((3, 10), (3, 13))
 
 # On a robot these come from the distribution (package.xml names them): cv_bridge and rclpy are
@@ -329,6 +331,12 @@ def build_interfaces(environment: Environment) -> None:
         environment.set_current(f'interface-{package.name}', keys[package])
 
 
+def system_compilers() -> dict[str, str]:
+    """Return what names the compilers of the system: a Python may name those that built it."""
+    found = {'CC': shutil.which('cc'), 'CXX': shutil.which('c++')}
+    return {name: path for name, path in found.items() if path and name not in os.environ}
+
+
 def link(target: Path, path: Path) -> None:
     """Make `path` a link to `target`, whatever it was."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -344,13 +352,16 @@ def install_package(environment: Environment) -> None:
     the package stands in the ament index, and its executables in `lib/face_depth_ros`, where
     launch files look for them.
     """
-    files = ('setup.py', 'setup.cfg', 'pyproject.toml', 'package.xml')
+    files = ('setup.py', 'setup.cfg', 'pyproject.toml', 'package.xml', NATIVE)
     key = content_hash([ROOT / file for file in files], str(ROOT))
     if environment.is_current('package', key):
         return
     say('face_depth_ros itself, editable')
     run([environment.python, '-m', 'pip', 'install', '--quiet', '--disable-pip-version-check',
-         '--no-build-isolation', '--no-deps', '--editable', '.'])
+         '--no-build-isolation', '--no-deps', '--editable', '.'], system_compilers())
+    suffix = environment.evaluate("sysconfig.get_config_var('EXT_SUFFIX')")
+    if not (ROOT / NATIVE.parent / f'_shape_fitting{suffix}').is_file():
+        say(f'{NATIVE} could not be compiled; the shape model will be fitted more slowly')
     share = environment.venv / 'share'
     marker = Path('resource', 'face_depth_ros')
     link(ROOT / marker, share / 'ament_index' / 'resource_index' / 'packages' / marker.name)

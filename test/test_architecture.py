@@ -56,7 +56,7 @@ OWNERS = {
     'sqlite3': ('gallery/*',),
     'faiss': ('gallery/*',),
     'cryptography': ('gallery/*',),
-    'threadpoolctl': ('core/shape_model.py',),
+    'threadpoolctl': ('core/shape_rounds.py',),
     'ray': ('datasets/*',),
     'lightning': ('training/*',),
     'onnx': ('training/*',),

@@ -24,9 +24,9 @@ import zipfile
 from face_depth_ros.core.errors import ModelFileError
 from face_depth_ros.core.face_photo import LANDMARK_COUNT
 from face_depth_ros.core.face_surface import FaceSurface
-from face_depth_ros.core.shape_fitting import COARSE_POINTS, ShapeFit, ShapeFitter
+from face_depth_ros.core.shape_fitting import ShapeFit, ShapeFitter
+from face_depth_ros.core.shape_rounds import COARSE_POINTS
 import numpy as np
-from threadpoolctl import ThreadpoolController
 
 _NAMES = ('mean', 'identity', 'expression', 'normals', 'projection')
 _READING = 'reading'
@@ -58,7 +58,6 @@ class ShapeModel:
         self.evidence = self._reading.shape[1]
         """Dimensions of the evidence that it takes, D + J; 0 = none."""
         self._fitter = ShapeFitter(mean, self.modes, self.identities, normals)
-        self._threads = ThreadpoolController()
 
     @staticmethod
     def load(path: Path, sha256: str | None = None) -> ShapeModel:
@@ -95,9 +94,7 @@ class ShapeModel:
 
         :returns: None where there are too few measured points to begin with, or no solution
         """
-        # The products are small: more threads would only wait, and keep cores from the networks.
-        with self._threads.limit(limits=1, user_api='blas'):
-            return self._fitter.fit(surface)
+        return self._fitter.fit(surface)
 
     def embed(self, fit: ShapeFit | None) -> np.ndarray | None:
         """
