@@ -18,7 +18,9 @@ says so. Then the branch learns, by AdamW and half a cosine, to tell of varied p
 (light, place, erased parts) what the whole branch tells of them as they were taken: its vectors
 and what the last layers make of them, each of variance 1. Mask branch and attention stay as they
 are, so the branches can be compressed apart, one a core. What has been compressed already can go
-on with a `teacher` from before.
+on with a `teacher` from before. A small branch cannot tell all that the whole one tells; it is
+taught what matters by `shared`, the mean over a person's photos instead of each photo's own, and
+by a smaller weight of the `vectors` beside what the last layers make of them.
 """
 
 from __future__ import annotations
@@ -83,6 +85,8 @@ class Settings(RunSettings):
     :param inner: channels that the residual blocks keep, in order, with commas between
     :param ranks: channels between the halves of the steps down; empty = they stay as they are
     :param teacher: name or path of the ModelSpec whose branch teaches; empty = that of `initial`
+    :param shared: share of the mean over a person's photos in what is taught
+    :param vectors: what errors of vectors count, beside those of what last layers make of them
     :param pruned_by: photos by which channels are judged
     :param batch: photos of a step
     :param measured: share of photos with a sensor's relief, for the branch of depth
@@ -95,6 +99,8 @@ class Settings(RunSettings):
     inner: str = '16,24,24,40,24,24,64'
     ranks: str = ''
     teacher: str = ''
+    shared: float = 0.0
+    vectors: float = 1.0
     pruned_by: int = 192
     batch: int = 32
     measured: float = 0.6
@@ -107,8 +113,9 @@ class Settings(RunSettings):
         """Return all that is wrong."""
         found = super().problems() + self.below(('pruned_by', 'batch'), zero_allowed=False)
         found += self.unlike('branch', BRANCHES)
-        if not 0.0 <= self.measured <= 1.0:
-            found.append(f'measured is {self.measured}, expected 0 to 1')
+        found += [f'{name} is {getattr(self, name)}, expected 0 to 1'
+                  for name in ('measured', 'shared', 'vectors')
+                  if not 0.0 <= getattr(self, name) <= 1.0]
         if not _numbers(self.inner):
             found.append(f'inner is {self.inner!r}, expected numbers above zero such as 16,24,24')
         if self.ranks and not _numbers(self.ranks):
@@ -203,7 +210,7 @@ def compress(settings: Settings, fabric: Fabric, bank: IdentityBank, *,
     whole = Branch(open_student(spec), settings.branch)
     teacher = whole if not settings.teacher else Branch(
         open_student(find_model(settings.teacher)), settings.branch)
-    taught = teach(teacher, bank, last_layers(spec, settings.branch))
+    taught = teach(teacher, bank, last_layers(spec, settings.branch), settings.shared)
     held = bank.person % _HELD_OUT == 0
     learned, judged = (torch.nonzero(part)[:, 0] for part in (~held, held))
     judged = judged[:_JUDGED]
@@ -240,8 +247,13 @@ def last_layers(spec: ModelSpec, branch: str) -> torch.Tensor:
 
 
 @torch.no_grad()
-def teach(whole: Branch, bank: IdentityBank, layers: torch.Tensor) -> Taught:
-    """Return what a branch tells of every photo as it was taken."""
+def teach(whole: Branch, bank: IdentityBank, layers: torch.Tensor,
+          shared: float = 0.0) -> Taught:
+    """
+    Return what a branch tells of every photo as it was taken.
+
+    :param shared: share of the mean over the person's photos
+    """
     kinds = (False, True) if whole.branch == 'depth' else (False,)
     parts = []
     for rows in torch.arange(len(bank)).split(_TAUGHT_BATCH):
@@ -251,10 +263,19 @@ def teach(whole: Branch, bank: IdentityBank, layers: torch.Tensor) -> Taught:
             said.append(whole(whole.see(*inputs), inputs[2]))
         parts.append(torch.stack(said, dim=1))
     vectors = torch.cat(parts)
+    vectors = torch.lerp(vectors, person_means(vectors, bank.person), shared)
     flat = vectors.flatten(0, 1)
     outputs = flat @ layers
     return Taught(vectors, flat.mean(dim=0), flat.std(dim=0) + _LEAST_SPREAD,
                   layers / (outputs.std(dim=0) + _LEAST_SPREAD))
+
+
+def person_means(values: torch.Tensor, person: torch.Tensor) -> torch.Tensor:
+    """Return of each photo the mean of values (N, ...) over the photos of its person (N,)."""
+    people, index = person.unique(return_inverse=True)
+    total = values.new_zeros(len(people), *values.shape[1:]).index_add_(0, index, values)
+    mean = total / index.bincount().view(-1, *[1] * (values.dim() - 1))
+    return mean[index]
 
 
 @torch.no_grad()
@@ -345,7 +366,8 @@ def train_one_epoch(settings: Settings, fabric: Fabric, run: Run[Branch], bank: 
         for group in run.optimizer.param_groups:
             group['lr'] = learning_rate(settings, state)
         told = run.model(run.average.see(*inputs), inputs[2])
-        loss = torch.stack(taught.apart(told, taught.wanted(rows, measured))).sum()
+        vectors, outputs = taught.apart(told, taught.wanted(rows, measured))
+        loss = settings.vectors * vectors + outputs
         fabric.backward(loss)
         fabric.clip_gradients(run.model, run.optimizer, max_norm=5.0)
         run.optimizer.step()
@@ -362,16 +384,32 @@ def train_one_epoch(settings: Settings, fabric: Fabric, run: Run[Branch], bank: 
 @torch.no_grad()
 def judge(branch: Branch, bank: IdentityBank, rows: torch.Tensor,
           taught: Taught) -> dict[str, float]:
-    """Return the errors of vectors and outputs on photos as they were taken, in variances."""
+    """
+    Return how a branch does on photos as they were taken.
+
+    :returns: errors of vectors and outputs, in variances; rank_1, the percentage of photos whose
+        embedding is most like that of another photo of the same person, of people with several
+    """
     branch.eval()
-    errors = []
+    errors, embeddings = [], []
     for some in rows.split(_TAUGHT_BATCH):
-        measured = torch.arange(len(some)) % 2 == 0
+        measured = bank.person[some] // _HELD_OUT % 2 == 0  # the same in all photos of a person
         inputs = batch_of(bank, some, measured)
         told = branch(branch.see(*inputs), inputs[2])
         errors.append(torch.stack(taught.apart(told, taught.wanted(some, measured))))
+        embeddings.append(nn.functional.normalize(branch.trunk.linear(told.float()), dim=1))
     vectors, outputs = torch.stack(errors).mean(dim=0)
-    return {'vectors': round(float(vectors), 5), 'outputs': round(float(outputs), 5)}
+    return {'vectors': round(float(vectors), 5), 'outputs': round(float(outputs), 5),
+            'rank_1': round(rank_1(torch.cat(embeddings), bank.person[rows]), 2)}
+
+
+def rank_1(embeddings: torch.Tensor, person: torch.Tensor) -> float:
+    """Return `judge`'s rank_1 of embeddings (N, D) of length 1; NaN if no one is there twice."""
+    cosines = (embeddings @ embeddings.T).fill_diagonal_(-2.0)
+    same = person[:, None] == person
+    several = same.sum(dim=1) > 1
+    right = person[cosines.argmax(dim=1)] == person
+    return 100.0 * float(right[several].float().mean())
 
 
 if __name__ == '__main__':

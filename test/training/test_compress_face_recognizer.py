@@ -54,11 +54,12 @@ def compressed(chosen: script.Settings, bank: IdentityBank) -> dict[str, Any]:
 def test_all_problems_of_settings_are_said_at_once() -> None:
     with pytest.raises(SettingsError) as error:
         script.Settings(branch='smell', inner='4,none', pruned_by=0, batch=0, measured=2.0,
-                        ranks='8,-1')
+                        ranks='8,-1', shared=-0.1, vectors=2.0)
     for problem in ("branch is 'smell', expected one of color, depth", 'pruned_by is 0',
                     'batch is 0', 'measured is 2.0, expected 0 to 1',
                     "inner is '4,none', expected numbers above zero",
-                    "ranks is '8,-1', expected nothing, or numbers above zero"):
+                    "ranks is '8,-1', expected nothing, or numbers above zero",
+                    'shared is -0.1, expected 0 to 1', 'vectors is 2.0, expected 0 to 1'):
         assert problem in str(error.value)
 
 
@@ -97,6 +98,34 @@ def test_a_branch_learns_what_it_told_before(tmp_path: Path,
     script.compress(replace(chosen, max_steps=14), fabric, bank, resume=True)
     resumed = torch.load(Path(chosen.run) / 'last.pt', weights_only=True)
     assert resumed['state']['step'] == 14
+
+
+def test_a_share_of_what_is_taught_is_the_mean_over_a_persons_photos() -> None:
+    values = torch.tensor([[1.0, 0.0], [5.0, 2.0], [3.0, 4.0], [7.0, 7.0]])
+    means = script.person_means(values, torch.tensor([4, 9, 4, 2]))
+    assert means.tolist() == [[2.0, 2.0], [5.0, 2.0], [2.0, 2.0], [7.0, 7.0]]
+    network, bank = open_student(find_model('face_recognizer')), drawn_bank(4, 2)
+    branch = script.Branch(network, 'color')
+    layers = network.color.linear.weight.T.detach()
+    own, half, shared = (script.teach(branch, bank, layers, share).vectors[:, 0]
+                         for share in (0.0, 0.5, 1.0))
+    torch.testing.assert_close(shared, script.person_means(own, bank.person))
+    torch.testing.assert_close(half, (own + shared) / 2.0)
+    assert float((own - shared).abs().max()) > 1e-3
+
+
+def test_errors_of_vectors_count_as_much_as_is_said(tmp_path: Path) -> None:
+    bank = drawn_bank(30, 2)
+    found = []
+    for count in (1.0, 0.0):
+        chosen = settings(tmp_path, 'color', vectors=count, max_steps=30, learning_rate=1e-3)
+        found.append(compressed(chosen, bank)['metrics'])
+    assert found[1]['vectors'] > found[0]['vectors']
+
+
+def test_rank_1_is_of_people_who_are_there_twice() -> None:
+    axes = torch.eye(4)[[0, 0, 1, 2, 3]]
+    assert script.rank_1(axes, torch.tensor([5, 5, 6, 6, 7])) == 50.0
 
 
 @pytest.fixture(scope='module')
