@@ -38,6 +38,9 @@ class FaceRecognizerConfig:
     :param dimensions: of each embedding
     :param evidence: dimensions of what is told besides, see `FaceRecognizer`; 0 = nothing
     :param joint: of what is told of estimated depth besides, with `evidence` alone
+    :param hidden_units: rectified units of each of the hidden layers that add to embedding_color,
+        to the last `joint` numbers of `evidence` (who it is) and to `joint`; 0 = there are none;
+        with `evidence` alone
     :param inner_color, inner_depth: channels within the residual blocks of a branch, in order;
         empty = those of their stages (training/compress_face_recognizer.py)
     :param ranks_color, ranks_depth: channels between the halves of the steps down of a branch;
@@ -50,6 +53,7 @@ class FaceRecognizerConfig:
     dimensions: int = 80
     evidence: int = 0
     joint: int = 0
+    hidden_units: int = 0
     inner_color: tuple[int, ...] = ()
     inner_depth: tuple[int, ...] = ()
     ranks_color: tuple[int, ...] = ()
@@ -87,7 +91,8 @@ class FaceRecognizer(nn.Module):
     `evidence` a third answer says, linear in what both branches see, what they tell of the shape
     of the head and of who it is; it is added to what the fit of a shape model tells
     (core.shape_model). Where depth is estimated nothing is fitted: the fourth says who it is then.
-    Both are solved in closed form once the branches are trained (training/solve_last_layers.py).
+    Both are solved in closed form once the branches are trained (training/solve_last_layers.py);
+    hidden layers may add to them and to colour (training/train_hidden_layers.py).
     """
 
     ATTENDED = (0, 2)
@@ -107,6 +112,12 @@ class FaceRecognizer(nn.Module):
         if c.evidence:
             self.evidence = nn.Linear(4 * c.widths[-1], c.evidence)
             self.joint = nn.Linear(4 * c.widths[-1], c.joint)
+            sizes = {'color': (2 * c.widths[-1], c.dimensions),
+                     'joint': (4 * c.widths[-1], c.joint),
+                     'joint_estimated': (4 * c.widths[-1], c.joint)}
+            self.hidden = nn.ModuleDict({name: nn.Sequential(
+                nn.Linear(seen, c.hidden_units), nn.ReLU(), nn.Linear(c.hidden_units, told))
+                for name, (seen, told) in sizes.items() if c.hidden_units})
 
     def forward(self, color: torch.Tensor, depth: torch.Tensor,
                 mask: torch.Tensor) -> tuple[torch.Tensor, ...]:
@@ -120,18 +131,31 @@ class FaceRecognizer(nn.Module):
             that too, (B, E), and (B, J)
         """
         weighed = self.weigh(color, depth, mask)
-        embeddings = tuple(functional.normalize(branch.describe(w), dim=1)
-                           for branch, w in zip((self.color, self.depth), weighed, strict=True))
+        embeddings = tuple(functional.normalize(described, dim=1)
+                           for described in self._described(*weighed))
         if not self.config.evidence:
             return embeddings
         both = torch.cat(weighed, dim=1)
-        return *embeddings, self.evidence(both), self.joint(both)
+        evidence, joint = self.evidence(both), self.joint(both)
+        if self.config.hidden_units:
+            shape, who = evidence.split([self.config.evidence - self.config.joint,
+                                         self.config.joint], dim=1)
+            evidence = torch.cat([shape, who + self.hidden['joint'](both)], dim=1)
+            joint = joint + self.hidden['joint_estimated'](both)
+        return *embeddings, evidence, joint
 
     def features(self, color: torch.Tensor, depth: torch.Tensor,
                  mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Describe faces before their length is made 1; see `forward`."""
-        w_color, w_depth = self.weigh(color, depth, mask)
-        return self.color.describe(w_color), self.depth.describe(w_depth)
+        return self._described(*self.weigh(color, depth, mask))
+
+    def _described(self, color: torch.Tensor,
+                   depth: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """(B, 2 C) each of `weigh` -> (B, D) each, not yet of unit length."""
+        described = self.color.describe(color)
+        if self.config.evidence and self.config.hidden_units:
+            described = described + self.hidden['color'](color)
+        return described, self.depth.describe(depth)
 
     def weigh(self, color: torch.Tensor, depth: torch.Tensor,
               mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

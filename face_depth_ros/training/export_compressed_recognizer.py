@@ -23,21 +23,19 @@ import tempfile
 from typing import Any
 
 from face_depth_ros.core.errors import SettingsError
-from face_depth_ros.core.joined_vectors import EVIDENCE, JOINT_ESTIMATED
 from face_depth_ros.core.model_spec import ModelSpec
 from face_depth_ros.networks.face_recognizer import build_face_recognizer
 from face_depth_ros.training.autocast import precision_words
 from face_depth_ros.training.compress_face_recognizer import Settings
 from face_depth_ros.training.face_readings import face_readings, FaceReadings, open_student
-from face_depth_ros.training.folding import folded, stored_tensors
+from face_depth_ros.training.folding import folded
 from face_depth_ros.training.identity_bank import IdentityBank
 from face_depth_ros.training.identity_validation import VALIDATION, validation_bank
+from face_depth_ros.training.last_layers import Affine, LastLayers, layers_of
 from face_depth_ros.training.run import training_command
 from face_depth_ros.training.solve_last_layers import (
-    Affine,
     draft,
     inputs_of,
-    LastLayers,
     person_means,
     ridge,
     write,
@@ -105,29 +103,6 @@ def export(spec: ModelSpec, contents: list[dict[str, Any]], out: Path, bank: Pat
                      {'validation': {c['settings']['branch']: c['metrics'] for c in contents},
                       'unit': 'squared errors of each branch against the one before, in '
                               'variances; see models/TRAINING.md'})
-
-
-def layers_of(spec: ModelSpec, shape_model: Path) -> LastLayers:
-    """
-    Return the last layers of a shipped student.
-
-    :raises SettingsError: it has none that were solved
-    """
-    stored = {name: tensor.numpy().astype(np.float64)
-              for name, tensor in stored_tensors(spec).items()}
-    with np.load(shape_model) as data:
-        reading = data['reading'] if 'reading' in data else None
-    if reading is None or 'evidence.weight' not in stored:
-        raise SettingsError(f'{spec.path} has no last layers that were solved with its shape '
-                            'model; run solve_last_layers on it first')
-    outputs = {output.name: int(output.shape[1]) for output in spec.outputs}
-    depth, evidence, joint = (
-        stored[f'{name}.weight'].reshape(size, -1).T for name, size in (
-            ('depth.linear', outputs['embedding_depth']), ('evidence', outputs[EVIDENCE]),
-            ('joint', outputs[JOINT_ESTIMATED])))
-    return LastLayers(np.eye(outputs['embedding_color'], dtype=np.float32),
-                      Affine(depth, stored['depth.linear.bias']), evidence,
-                      reading.astype(np.float64), Affine(joint, stored['joint.bias']))
 
 
 def joined(spec: ModelSpec, contents: list[dict[str, Any]]) -> Any:

@@ -26,10 +26,10 @@ say measured anew.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 import logging
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from face_depth_ros.core.errors import SettingsError
 from face_depth_ros.core.joined_vectors import EVIDENCE, JOINT_ESTIMATED
@@ -52,6 +52,7 @@ from face_depth_ros.training.face_readings import face_readings, FaceReadings, o
 from face_depth_ros.training.folding import folded
 from face_depth_ros.training.identity_bank import IdentityBank
 from face_depth_ros.training.identity_validation import validation_bank
+from face_depth_ros.training.last_layers import Affine, LastLayers
 from face_depth_ros.training.train_shape_model import discriminant, save_model, shape_people
 import numpy as np
 import torch
@@ -68,45 +69,6 @@ _LEAST_SPREAD = 1e-4
 _UNIT = ('of embeddings (unit length) and of what is added to fits, torch float32 against the CPU '
          'engine with the weights rounded to float16')
 _LEAST_PEOPLE = 1000
-
-
-class Affine(NamedTuple):
-    """
-    A layer: (N, I) @ weight + bias.
-
-    :param weight: (I, O); bias: (O,)
-    """
-
-    weight: np.ndarray
-    bias: np.ndarray
-
-    def __call__(self, inputs: np.ndarray) -> np.ndarray:
-        """(N, I) -> (N, O)."""
-        told: np.ndarray = inputs @ self.weight + self.bias
-        return told
-
-    def then(self, projection: np.ndarray) -> Affine:
-        """Return the layer followed by a projection (O, P)."""
-        return Affine(self.weight @ projection, self.bias @ projection)
-
-
-@dataclass(frozen=True)
-class LastLayers:
-    """
-    What was solved.
-
-    :param color: (D, D') axes of the embedding of colour that are kept
-    :param depth: from the branch of depth to its embedding
-    :param evidence: (2 C, S + J) from both branches to shape and joint
-    :param reading: (F, S + J) likewise from the fit, the first row added always
-    :param joint_estimated: from both branches to joint, where depth is estimated
-    """
-
-    color: np.ndarray
-    depth: Affine
-    evidence: np.ndarray
-    reading: np.ndarray
-    joint_estimated: Affine
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -227,7 +189,9 @@ def _standardised(inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarra
 def with_layers(network: Any, layers: LastLayers) -> Any:
     """Return the student, folded, with layers that were solved."""
     config = replace(network.config, dimensions=len(layers.color),
-                     evidence=layers.evidence.shape[1], joint=len(layers.joint_estimated.bias))
+                     evidence=layers.evidence.shape[1], joint=len(layers.joint_estimated.bias),
+                     hidden_units=max((len(h.first.bias) for h in layers.hidden.values()),
+                                      default=0))
     solved: Any = folded(build_face_recognizer(config))
     keep_axes(network.color.linear, layers.color)
     state = network.state_dict()
@@ -237,6 +201,10 @@ def with_layers(network: Any, layers: LastLayers) -> Any:
               'evidence.bias': torch.zeros(config.evidence),
               'joint.weight': _tensor(layers.joint_estimated.weight.T),
               'joint.bias': _tensor(layers.joint_estimated.bias)}
+    for name, hidden in layers.hidden.items():
+        for part, layer in ((0, hidden.first), (2, hidden.second)):
+            state |= {f'hidden.{name}.{part}.weight': _tensor(layer.weight.T),
+                      f'hidden.{name}.{part}.bias': _tensor(layer.bias)}
     solved.load_state_dict(state)
     return solved.eval()
 

@@ -17,9 +17,9 @@ from face_depth_ros.training import compress_face_recognizer as script
 from face_depth_ros.training import export_compressed_recognizer as export
 from face_depth_ros.training.face_readings import FaceReadings, open_student, student_config
 from face_depth_ros.training.identity_bank import IdentityBank, row_of_surface
+from face_depth_ros.training.last_layers import Affine, LastLayers, layers_of
 from face_depth_ros.training.render_identity_bank import save_part
 from face_depth_ros.training.run import open_fabric
-from face_depth_ros.training.solve_last_layers import Affine, LastLayers
 import numpy as np
 import pytest
 import torch
@@ -173,7 +173,7 @@ def test_a_spec_without_solved_layers_is_refused(tmp_path: Path) -> None:
     shape = tmp_path / 'shape.npz'
     np.savez(shape, mean=np.zeros((1, 3)))
     with pytest.raises(SettingsError, match='run solve_last_layers on it first'):
-        export.layers_of(spec, shape)
+        layers_of(spec, shape)
 
 
 def test_corrections_lead_back_to_what_was_told() -> None:
