@@ -59,7 +59,7 @@ import torch
 import yaml
 
 LOG = logging.getLogger('solve_last_layers')
-WEIGHTS = {'color': 1.0, 'depth': 1.0, 'shape': 4.0, 'joint': 4.0}
+WEIGHTS = {'color': 1.0, 'depth': 1.0, 'shape': 4.0, 'joint': 8.0}
 """Of the cosines, chosen on people of the validation split."""
 _PENALTY, _ESTIMATED_PENALTY = 0.1, 0.03
 """Of the ridge regressions, for inputs of variance 1; of the one by estimated depth."""

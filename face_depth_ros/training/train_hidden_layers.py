@@ -62,7 +62,7 @@ class Lessons:
     """
 
     units: int = 256
-    steps: int = 300
+    steps: int = 700
     people: int = 512
     learning_rate: float = 1e-3
     dropout: float = 0.5

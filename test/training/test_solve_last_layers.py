@@ -119,7 +119,7 @@ def test_a_student_with_solved_layers_opens(tmp_path: Path, bank: IdentityBank) 
     embedder = FaceEmbedder(str(written.path))
     assert list(embedder.layout.parts) == ['color', 'depth', 'shape', 'joint']
     assert embedder.layout.dimensions == 24 + 24 + 4 + 12
-    assert embedder.layout.weights['joint'] == pytest.approx(0.4)
+    assert embedder.layout.weights['joint'] == pytest.approx(8 / 14)
     embedder.close()
     assert ShapeModel.load(tmp_path / 'out' / 'face_recognizer_shape.npz').evidence == 16
     assert sorted(p.name for p in (tmp_path / 'out').iterdir()) == [
