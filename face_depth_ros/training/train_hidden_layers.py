@@ -141,14 +141,16 @@ def main(arguments: list[str] | None = None) -> None:
     people = face_readings(spec, options.shape_model, options.bank,
                            options.readings / spec.sha256[:12] / options.bank.name,
                            options.workers)
-    layers = layers_of(spec, options.shape_model)
+    layers, solved = layers_of(spec, options.shape_model), spec.trained['solved']
     if options.layers is not None:
-        layers = taken_from(ModelSpec.load(options.layers), layers)
+        other = ModelSpec.load(options.layers)
+        layers, solved = taken_from(other, layers), other.trained['solved']
     layers, told = teach(color_layer(spec), layers, people, Lessons(steps=options.steps))
     written = write(spec, options.shape_model, layers, options.out,
                     validation_bank(options.validation, options.assets), {
-                        'command': f'{spec.trained["command"]}; train_hidden_layers',
-                        'solved': f'{spec.trained["solved"]}; hidden layers trained on photos of '
+                        'command': f'{spec.trained["command"]}; train_hidden_layers'
+                                   + (' --layers (before compression)' if options.layers else ''),
+                        'solved': f'{solved}; hidden layers trained on photos of '
                                   f'{len(people.identity)}'},
                     {'hidden_layers': told})
     LOG.info('%s %s rank-1 %s', written.onnx, written.sha256[:12], written.metrics['rank_1'])
