@@ -67,6 +67,16 @@ def test_a_command_that_fails_is_shown_with_what_it_wrote(setup: ModuleType) -> 
         setup.run([sys.executable, '-c', 'import sys; print("no such luck"); sys.exit(3)'])
 
 
+def test_compilers_are_those_of_the_system_unless_others_are_named(
+        setup: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv('CC', raising=False)
+    monkeypatch.setenv('CXX', '/opt/own/c++')
+    monkeypatch.setattr(setup.shutil, 'which', lambda name: f'/usr/bin/{name}')
+    assert setup.system_compilers() == {'CC': '/usr/bin/cc'}
+    monkeypatch.setattr(setup.shutil, 'which', lambda name: None)
+    assert setup.system_compilers() == {}
+
+
 def test_without_permission_it_says_what_to_install(
         setup: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, 'geteuid', lambda: 1000)
