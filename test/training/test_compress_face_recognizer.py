@@ -118,7 +118,7 @@ def test_errors_of_vectors_count_as_much_as_is_said(tmp_path: Path) -> None:
     bank = drawn_bank(30, 2)
     found = []
     for count in (1.0, 0.0):
-        chosen = settings(tmp_path, 'color', vectors=count, max_steps=30, learning_rate=1e-3)
+        chosen = settings(tmp_path, 'color', vectors=count, max_steps=12, learning_rate=1e-3)
         found.append(compressed(chosen, bank)['metrics'])
     assert found[1]['vectors'] > found[0]['vectors']
 
