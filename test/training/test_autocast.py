@@ -31,3 +31,16 @@ def test_instructions_are_asked_for(monkeypatch: pytest.MonkeyPatch, instruction
     monkeypatch.setattr(torch.cpu, 'get_capabilities', lambda: instructions)
     assert module.cpu_multiplies_bf16() is fast
     module.cpu_multiplies_bf16.cache_clear()
+
+
+@pytest.mark.parametrize(('instructions', 'before', 'after'), [
+    ({'avx512_f': True, 'avx512_vnni': False}, None, 'AVX2'),
+    ({'avx512_f': True, 'avx512_vnni': False}, 'AVX512_CORE', 'AVX512_CORE'),
+    ({'avx512_f': True, 'avx512_vnni': True}, None, None), ({'avx2': True}, None, None)])
+def test_faulty_kernels_are_avoided(monkeypatch: pytest.MonkeyPatch, before: str | None,
+                                    instructions: dict[str, bool], after: str | None) -> None:
+    monkeypatch.setattr(torch.cpu, 'get_capabilities', lambda: instructions)
+    monkeypatch.setattr(module.os, 'environ', {} if before is None else {
+        'ONEDNN_MAX_CPU_ISA': before})
+    module.avoid_faulty_kernels()
+    assert module.os.environ.get('ONEDNN_MAX_CPU_ISA') == after
