@@ -73,8 +73,7 @@ def test_it_learns_what_faces_show_and_is_exported(
     assert content['state']['step'] == 60 and content['state']['samples'] == 60 * 12
     assert content['metrics']['all'] >= 60.0, 'chance is 17'
     spec = export_afnet_m.export_checkpoint(checkpoint, folders / 'models')
-    # Of logits that so short a run leaves large, more so on some processors; weights are float16.
-    assert spec.name == 'afnet_m' and spec.parity['max_abs'] < 3e-2
+    assert spec.name == 'afnet_m' and spec.parity['max_abs'] < 5e-3
     assert [t.shape for t in spec.inputs] == [
         (-1, 3, 32, 32), (-1, 3, 32, 32), (-1, 1, 8, 8), (-1, 1, 4, 4)]
     network = networks.AFNetM()
