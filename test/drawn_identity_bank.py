@@ -4,10 +4,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from drawn_shapes import MODES, seen_surface
 from face_depth_ros.core.face_photo import MASK_LABELS
 from face_depth_ros.core.recognition_input import DEPTH_LIMIT, SIZE
 from face_depth_ros.synthesis.identity_splits import IDENTITY_MODES
-from face_depth_ros.training.identity_bank import IdentityBank
+from face_depth_ros.training.identity_bank import IdentityBank, row_of_surface
+import numpy as np
 import torch
 
 EXPRESSIONS = 57
@@ -48,3 +52,12 @@ def drawn_bank(people: int = 4, images: int = 3, seed: int = 0, noise: float = 0
         torch.randn(people, IDENTITY_MODES, generator=generator),
         torch.rand(count, EXPRESSIONS, generator=generator), torch.zeros(people, 0),
         torch.zeros(count, 0))
+
+
+def drawn_bank_with_surfaces(people: int, noise: float = 0.2) -> IdentityBank:
+    """Draw three photos of each, estimated depth as measured, with surfaces of turned heads."""
+    drawn = drawn_bank(people, 3, noise=noise)
+    shapes = np.random.default_rng(1).standard_normal((people, MODES))
+    rows = [row_of_surface(seen_surface(shapes[p], yaw=0.1 * (i % 3), size=64))
+            for i, p in enumerate(drawn.person.tolist())]
+    return replace(drawn, estimated=drawn.measured, surface=torch.from_numpy(np.stack(rows)))

@@ -59,6 +59,7 @@ from face_depth_ros.training.run import (
     save_checkpoint,
     update_average,
 )
+from face_depth_ros.training.solve_last_layers import person_means
 from lightning.fabric import Fabric
 import numpy as np
 import torch
@@ -263,19 +264,13 @@ def teach(whole: Branch, bank: IdentityBank, layers: torch.Tensor,
             said.append(whole(whole.see(*inputs), inputs[2]))
         parts.append(torch.stack(said, dim=1))
     vectors = torch.cat(parts)
-    vectors = torch.lerp(vectors, person_means(vectors, bank.person), shared)
+    person = bank.person.numpy()
+    means = person_means(vectors.flatten(1).numpy(), person)(person)
+    vectors = torch.lerp(vectors, torch.from_numpy(means).to(vectors).view_as(vectors), shared)
     flat = vectors.flatten(0, 1)
     outputs = flat @ layers
     return Taught(vectors, flat.mean(dim=0), flat.std(dim=0) + _LEAST_SPREAD,
                   layers / (outputs.std(dim=0) + _LEAST_SPREAD))
-
-
-def person_means(values: torch.Tensor, person: torch.Tensor) -> torch.Tensor:
-    """Return of each photo the mean of values (N, ...) over the photos of its person (N,)."""
-    people, index = person.unique(return_inverse=True)
-    total = values.new_zeros(len(people), *values.shape[1:]).index_add_(0, index, values)
-    mean = total / index.bincount().view(-1, *[1] * (values.dim() - 1))
-    return mean[index]
 
 
 @torch.no_grad()

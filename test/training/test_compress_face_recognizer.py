@@ -8,18 +8,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from drawn_identity_bank import drawn_bank
-from drawn_shapes import MODES, seen_surface
+from drawn_identity_bank import drawn_bank, drawn_bank_with_surfaces
 from face_depth_ros.core.errors import SettingsError
 from face_depth_ros.core.model_spec import find_model
 from face_depth_ros.predictors.face_embedder import FaceEmbedder
 from face_depth_ros.training import compress_face_recognizer as script
 from face_depth_ros.training import export_compressed_recognizer as export
 from face_depth_ros.training.face_readings import FaceReadings, open_student, student_config
-from face_depth_ros.training.identity_bank import IdentityBank, row_of_surface
+from face_depth_ros.training.identity_bank import IdentityBank
 from face_depth_ros.training.last_layers import Affine, LastLayers, layers_of
 from face_depth_ros.training.render_identity_bank import save_part
 from face_depth_ros.training.run import open_fabric
+from face_depth_ros.training.solve_last_layers import person_means
 import numpy as np
 import pytest
 import torch
@@ -101,15 +101,17 @@ def test_a_branch_learns_what_it_told_before(tmp_path: Path,
 
 
 def test_a_share_of_what_is_taught_is_the_mean_over_a_persons_photos() -> None:
-    values = torch.tensor([[1.0, 0.0], [5.0, 2.0], [3.0, 4.0], [7.0, 7.0]])
-    means = script.person_means(values, torch.tensor([4, 9, 4, 2]))
+    values, person = np.array([[1.0, 0.0], [5.0, 2.0], [3.0, 4.0], [7.0, 7.0]]), [4, 9, 4, 2]
+    means = person_means(values, np.array(person))(np.array(person))
     assert means.tolist() == [[2.0, 2.0], [5.0, 2.0], [2.0, 2.0], [7.0, 7.0]]
     network, bank = open_student(find_model('face_recognizer')), drawn_bank(4, 2)
     branch = script.Branch(network, 'color')
     layers = network.color.linear.weight.T.detach()
     own, half, shared = (script.teach(branch, bank, layers, share).vectors[:, 0]
                          for share in (0.0, 0.5, 1.0))
-    torch.testing.assert_close(shared, script.person_means(own, bank.person))
+    ids = bank.person.numpy()
+    means = torch.from_numpy(person_means(own.numpy(), ids)(ids)).float()
+    torch.testing.assert_close(shared, means)
     torch.testing.assert_close(half, (own + shared) / 2.0)
     assert float((own - shared).abs().max()) > 1e-3
 
@@ -137,11 +139,7 @@ def contents(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
 
 def test_branches_are_joined_and_open_again(tmp_path: Path,
                                             contents: list[dict[str, Any]]) -> None:
-    drawn = drawn_bank(people=12, images=3, noise=0.05)
-    shapes = np.random.default_rng(1).standard_normal((12, MODES))
-    rows = [row_of_surface(seen_surface(shapes[p], yaw=0.1 * (i % 3), size=64))
-            for i, p in enumerate(drawn.person.tolist())]
-    bank = replace(drawn, estimated=drawn.measured, surface=torch.from_numpy(np.stack(rows)))
+    bank = drawn_bank_with_surfaces(12, noise=0.05)
     save_part(tmp_path / 'bank' / 'part_00000.npz', bank)
     before = find_model('face_recognizer')
     spec = export.export(before, contents, tmp_path / 'out', tmp_path / 'bank',

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from drawn_identity_bank import drawn_bank
-from drawn_shapes import MODES, MOODS, seen_surface, write_shape_model
+from drawn_identity_bank import drawn_bank_with_surfaces
+from drawn_shapes import MODES, MOODS, write_shape_model
 from face_depth_ros.core.errors import SettingsError
 from face_depth_ros.core.identity_calibration import read_calibrations
 from face_depth_ros.core.model_spec import find_model
@@ -15,11 +15,10 @@ from face_depth_ros.core.shape_model import ShapeModel
 from face_depth_ros.predictors.face_embedder import FaceEmbedder
 from face_depth_ros.training import solve_last_layers as script
 from face_depth_ros.training.face_readings import face_readings, FaceReadings, open_student
-from face_depth_ros.training.identity_bank import IdentityBank, row_of_surface
+from face_depth_ros.training.identity_bank import IdentityBank
 from face_depth_ros.training.render_identity_bank import save_part
 import numpy as np
 import pytest
-import torch
 
 PEOPLE, SEEN, FIT = 1200, 352, 1 + MODES + MOODS + 204
 
@@ -85,12 +84,7 @@ def test_too_few_people_are_refused() -> None:
 
 @pytest.fixture(scope='module')
 def bank() -> IdentityBank:
-    drawn = drawn_bank(people=8, images=3)
-    shapes = np.random.default_rng(1).standard_normal((8, MODES))
-    rows = [row_of_surface(seen_surface(shapes[p], yaw=0.1 * (i % 3), size=64))
-            for i, p in enumerate(drawn.person.tolist())]
-    return IdentityBank(**{**vars(drawn), 'estimated': drawn.measured,
-                           'surface': torch.from_numpy(np.stack(rows))})
+    return drawn_bank_with_surfaces(8)
 
 
 def test_a_bank_is_read_once(tmp_path: Path, bank: IdentityBank) -> None:

@@ -6,14 +6,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from drawn_identity_bank import drawn_bank
-from drawn_shapes import MODES, MOODS, seen_surface, write_shape_model
+from drawn_identity_bank import drawn_bank_with_surfaces
+from drawn_shapes import MODES, MOODS, write_shape_model
 from face_depth_ros.core.errors import SettingsError
 from face_depth_ros.core.model_spec import find_model, ModelSpec
 from face_depth_ros.engines import open_engine
 from face_depth_ros.training import train_hidden_layers as script
 from face_depth_ros.training.face_readings import FaceReadings
-from face_depth_ros.training.identity_bank import IdentityBank, row_of_surface
+from face_depth_ros.training.identity_bank import IdentityBank
 from face_depth_ros.training.last_layers import Affine, HIDDEN, LastLayers, layers_of
 from face_depth_ros.training.solve_last_layers import write
 import numpy as np
@@ -104,11 +104,7 @@ def test_too_few_people_are_refused() -> None:
 
 @pytest.fixture(scope='module')
 def bank() -> IdentityBank:
-    drawn = drawn_bank(people=8, images=3)
-    shapes = np.random.default_rng(1).standard_normal((8, MODES))
-    rows = [row_of_surface(seen_surface(shapes[p], yaw=0.1 * (i % 3), size=64))
-            for i, p in enumerate(drawn.person.tolist())]
-    return replace(drawn, estimated=drawn.measured, surface=torch.from_numpy(np.stack(rows)))
+    return drawn_bank_with_surfaces(8)
 
 
 @pytest.fixture(scope='module')
