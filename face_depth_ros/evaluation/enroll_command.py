@@ -4,8 +4,9 @@
 The command `gallery`, with what needs the recogniser beside what does not.
 
     gallery enroll --name NAME --images FOLDER|FILE ... [--model MODEL]
-    gallery enroll --name NAME --bag BAG [--from S] [--to S]
-    gallery list | show | rename | forget | ...
+    gallery enroll --name NAME --bag BAG [--from S] [--to S] [--keep-days N]
+    gallery enroll --name NAME --images FOLDER --existing replace
+    gallery list | show | rename | keep | forget | ...
 """
 
 from __future__ import annotations
@@ -16,15 +17,19 @@ from pathlib import Path
 import sys
 
 import cv2
-from face_depth_ros.core.errors import DatasetError, FaceDepthError
+from face_depth_ros.core.errors import DatasetError, FaceDepthError, GalleryError
 from face_depth_ros.core.frames import Frame
+from face_depth_ros.core.image_decoding import MAX_PIXELS, promised_size
 from face_depth_ros.evaluation.bags import Bag
 from face_depth_ros.gallery import command
+from face_depth_ros.gallery.gallery import EXISTING, Existing
+from face_depth_ros.gallery.people import checked_name
 from face_depth_ros.predictors.estimator_methods import OURS
 from face_depth_ros.predictors.face_embedder import SHIPPED
 from face_depth_ros.predictors.face_recognizer import FaceRecognizer
 from face_depth_ros.predictors.known_people import GalleryAccess
 from face_depth_ros.predictors.pipeline import Pipeline
+import numpy as np
 
 SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
 _IMAGE_STEP_NS = 10**9
@@ -50,6 +55,12 @@ def add_commands(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument('--to', type=float, dest='end', metavar='S', help='default: its end')
     parser.add_argument('--templates', type=int, default=5, metavar='N',
                         help='at most so many views are kept (default: %(default)s)')
+    parser.add_argument('--existing', default='refuse', choices=EXISTING,
+                        help='if NAME is taken: refuse unless the face is seen to be the same '
+                             '(default), add to the templates, or replace all of them; a face '
+                             'that does not look like theirs is always refused')
+    parser.add_argument('--keep-days', type=command.days, metavar='N',
+                        help='forget the person after N days; default: never, or as it was')
     parser.add_argument('--model', default=SHIPPED, help='ModelSpec (default: %(default)s)')
     parser.add_argument('--backend', default='auto', choices=('auto', 'tensorrt', 'openvino'))
 
@@ -58,16 +69,21 @@ def image_files(paths: Sequence[Path]) -> list[Path]:
     """
     Return the images that are meant, those of folders by name.
 
-    :raises DatasetError: a path is not there, or there is no image
+    :raises DatasetError: a path is not there or cannot be read, or there is no image
     """
     found: list[Path] = []
     for path in paths:
-        if path.is_dir():
-            found += sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
-        elif path.is_file():
-            found.append(path)
-        else:
-            raise DatasetError(f'{path} is not there; expected an image or a folder with images')
+        try:
+            if path.is_dir():
+                found += sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
+            elif path.is_file():
+                found.append(path)
+            else:
+                raise DatasetError(f'{path} is not there; expected an image or a folder with '
+                                   'images')
+        except OSError as error:
+            raise DatasetError(f'{path} cannot be read ({error.strerror}); expected an image or '
+                               'a folder with images') from error
     if not found:
         raise DatasetError(f'no image in {", ".join(map(str, paths))}; expected files '
                            f'{" ".join(SUFFIXES)}')
@@ -78,13 +94,29 @@ def image_frames(files: Sequence[Path]) -> Iterator[Frame]:
     """
     Read images as frames one second apart, so that none continues another.
 
-    :raises DatasetError: a file is no image
+    :raises DatasetError: a file cannot be read, is no image, or has too many pixels
     """
     for i, file in enumerate(files):
-        image = cv2.imread(str(file), cv2.IMREAD_COLOR)
-        if image is None:
-            raise DatasetError(f'{file} is no image that can be read')
-        yield Frame(i * _IMAGE_STEP_NS, 'camera', cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
+        yield Frame(i * _IMAGE_STEP_NS, 'camera', _read_image(file))
+
+
+def _read_image(file: Path) -> np.ndarray:
+    """Return an image file as (H, W, 3) uint8 RGB; OpenCV takes no path that is not Unicode."""
+    try:
+        content = np.frombuffer(file.read_bytes(), np.uint8)
+    except OSError as error:
+        raise DatasetError(f'{file} cannot be read ({error.strerror})') from error
+    width, height = promised_size(content)
+    if width * height > MAX_PIXELS:
+        raise DatasetError(f'{file} has {width} x {height} pixels, expected at most {MAX_PIXELS} '
+                           'in all; make it smaller')
+    try:
+        image = cv2.imdecode(content, cv2.IMREAD_COLOR) if content.size else None
+    except cv2.error:
+        image = None
+    if image is None:
+        raise DatasetError(f'{file} is no image that can be read')
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
 def bag_frames(bag: Bag, start_s: float, end_s: float | None) -> Iterator[Frame]:
@@ -109,16 +141,19 @@ def bag_frames(bag: Bag, start_s: float, end_s: float | None) -> Iterator[Frame]
 
 
 def enroll_frames(pipeline: Pipeline, recognizer: FaceRecognizer, frames: Iterator[Frame],
-                  name: str, source: str, *, templates: int = 5, least_views: int = 1) -> str:
+                  name: str, source: str, *, templates: int = 5, least_views: int = 1,
+                  existing: Existing = 'refuse', retention_s: float | None = None) -> str:
     """
     Introduce a person by frames.
 
     :param pipeline: with this recogniser
     :param source: of the templates
+    :param existing: as of `Enroller`, and `retention_s`
     :returns: 'ok NAME', or why nobody was enrolled
     """
     recognizer.begin_enrollment(name, seconds=_FOR_EVER_S, templates=templates,
-                                least_views=least_views, source=source)
+                                least_views=least_views, source=source, existing=existing,
+                                retention_s=retention_s)
     for frame in frames:
         pipeline.process(frame)
     enroller = recognizer.take_enrollment(at_once=True)
@@ -130,9 +165,11 @@ def _enroll(options: argparse.Namespace) -> int:
     access = GalleryAccess('' if options.gallery is None else str(options.gallery),
                            '' if options.key_file is None else str(options.key_file),
                            options.plain, options.allow_temporary)
+    checked_name(options.name)
     files = image_files(options.images) if options.images else []
-    with access.open(create=True, read_only=False):
-        pass  # what is wrong with the gallery is said before any model is loaded
+    _check_gallery(access)
+    kept = {'templates': options.templates, 'existing': options.existing,
+            'retention_s': options.keep_days}
     # Of a bag the same depth is looked at as on a robot; images have none.
     pipeline = Pipeline.open(method='None' if files else 'network', backend=options.backend,
                              estimator=OURS)
@@ -141,19 +178,35 @@ def _enroll(options: argparse.Namespace) -> int:
             options.model, options.backend, access=access, watch=False)
         if files:
             line = enroll_frames(pipeline, recognizer, image_frames(files), options.name,
-                                 'image', templates=options.templates)
+                                 'image', **kept)
         else:
             with Bag(options.bag) as bag:
                 line = enroll_frames(
                     pipeline, recognizer, bag_frames(bag, options.start, options.end),
-                    options.name, f'bag:{options.bag.name}', templates=options.templates,
-                    least_views=2)
+                    options.name, f'bag:{options.bag.name}', least_views=2, **kept)
     finally:
         pipeline.close()
     if not line.startswith('ok '):
         raise FaceDepthError(f'{options.name} was not enrolled: {line}', cause='enrollment')
-    sys.stdout.write(f'{line}\n')
+    command.say(f'{line}\n')
     return 0
+
+
+def _check_gallery(access: GalleryAccess) -> None:
+    """
+    Say what is wrong with the gallery before any model is loaded.
+
+    One that is not there is made with the first person. Who is to be forgotten is forgotten here,
+    so that nobody whose time is over stands in the way.
+
+    :raises GalleryError: as `Gallery.open`
+    """
+    try:
+        with access.open(create=False, read_only=False) as gallery:
+            command.forget_overdue(gallery)
+    except GalleryError as error:
+        if error.cause != 'gallery_missing':
+            raise
 
 
 if __name__ == '__main__':

@@ -13,7 +13,6 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 import logging
 import os
-from pathlib import Path
 import threading
 import time
 from typing import Any, Literal
@@ -23,6 +22,7 @@ from face_depth_ros.gallery.ledger import Ledger, Manifest, PersonRow
 from face_depth_ros.gallery.people import (
     checked_name,
     keep_best,
+    LONGEST_RETENTION_S,
     ModelTemplates,
     Person,
     Template,
@@ -36,7 +36,13 @@ from face_depth_ros.gallery.reading import (
     template_blocks,
 )
 from face_depth_ros.gallery.store import Store
-from face_depth_ros.gallery.transfer import Conflict, CONFLICTS, read_export, write_export
+from face_depth_ros.gallery.transfer import (
+    Conflict,
+    CONFLICTS,
+    read_export,
+    transfer_key,
+    write_export,
+)
 import numpy as np
 
 _LOG = logging.getLogger(__name__)
@@ -45,6 +51,7 @@ MOST_TEMPLATES = 16
 """Of one person and model."""
 
 Existing = Literal['refuse', 'add', 'replace']
+EXISTING: tuple[Existing, ...] = ('refuse', 'add', 'replace')
 
 
 class Gallery:
@@ -120,6 +127,11 @@ class Gallery:
             self._store.close()
 
     @property
+    def identity(self) -> bytes:
+        """What tells this gallery from every other one, 16 bytes; copies of it have the same."""
+        return self._ledger.identity
+
+    @property
     def revision(self) -> int:
         """
         Number of changes so far, by any process: tens of microseconds.
@@ -141,26 +153,27 @@ class Gallery:
 
         :param templates: at least one
         :param existing: what to do if there is a person of this name: refuse; add to the
-            templates; or replace all of them
-        :param retention_s: seconds until the person expires; None = never, or as it was
+            templates; or replace all of them. Of one whose time is over nothing is kept
+        :param retention_s: seconds until the person expires, at most `LONGEST_RETENTION_S`;
+            None = never, or as it was where that is still to come
         """
         if not templates:
             raise GalleryError(f'{name!r} was to be enrolled without a template; give at least '
                                'one', cause='gallery_template')
-        if existing not in ('refuse', 'add', 'replace'):
+        if existing not in EXISTING:
             raise GalleryError(f'got existing = {existing!r}, expected refuse, add or replace')
-        if retention_s is not None and not 0 < retention_s < 1e10:
-            raise GalleryError(f'got a retention of {retention_s} s, expected more than 0')
+        if retention_s is not None and not 0 < retention_s <= LONGEST_RETENTION_S:
+            raise GalleryError(f'got a retention of {retention_s} s, expected more than 0 and at '
+                               f'most {LONGEST_RETENTION_S:.0f}')
         name = checked_name(name)
         now = time.time_ns()
         expires = None if retention_s is None else now + int(retention_s * 1e9)
         with self._change():
             person = self._ledger.find(name)
             if person is not None and existing == 'refuse':
-                raise GalleryError(
-                    f'there is a person named {name!r} already; choose another name for another '
-                    'person, or ask to add to this one or to replace it',
-                    cause='gallery_name_taken')
+                raise _taken(person, now, '', 'choose another name for another person, or ask to '
+                             'add to this one or to replace it (`gallery enroll --existing add` '
+                             'or `replace`)')
             self._put(name, person, templates, existing == 'replace', now, expires)
             enrolled = self._ledger.find(name)
             result = self._person(enrolled) if enrolled is not None else None
@@ -190,10 +203,10 @@ class Gallery:
         new_name = checked_name(new_name)
         with self._change():
             person = self._found(name)
-            if new_name != person.name and self._ledger.find(new_name) is not None:
-                raise GalleryError(f'{name!r} cannot be renamed: there is a person named '
-                                   f'{new_name!r} already; choose another name',
-                                   cause='gallery_name_taken')
+            taken = self._ledger.find(new_name)
+            if taken is not None and taken.row != person.row:
+                raise _taken(taken, time.time_ns(), f'{name!r} cannot be renamed: ',
+                             'choose another name')
             self._ledger.put_person(new_name, person.enrolled_ns, person.changed_ns,
                                     person.expires_ns, person.row)
             self._ledger.removed = True
@@ -205,8 +218,10 @@ class Gallery:
 
         :param expires_ns: UTC, nanoseconds; None = for ever
         """
-        if expires_ns is not None and not 0 <= expires_ns < 2**63:
-            raise GalleryError(f'got expires_ns = {expires_ns}, expected 0 to 2^63')
+        if expires_ns is not None and not (
+                isinstance(expires_ns, int) and 0 <= expires_ns < 2**63):
+            raise GalleryError(f'got expires_ns = {expires_ns}, expected a whole number from 0 '
+                               'to 2^63')
         with self._change():
             person = self._found(name)
             self._ledger.put_person(person.name, person.enrolled_ns, person.changed_ns,
@@ -232,9 +247,11 @@ class Gallery:
         :returns: their names
         """
         now = time.time_ns() if now_ns is None else now_ns
+        with self._reading():
+            if not any(p.is_expired(now) for p in self._ledger.people()):
+                return []  # Nothing for readers to read again.
         with self._change():
-            expired = [p for p in self._ledger.people()
-                       if p.expires_ns is not None and p.expires_ns <= now]
+            expired = [p for p in self._ledger.people() if p.is_expired(now)]
             for person in expired:
                 self._ledger.remove_person(person.row)
         self._finish_purge(forgetting=True)
@@ -299,7 +316,7 @@ class Gallery:
         :param plain: not encrypted; only where asked for
         :returns: number of people
         """
-        key = self._transfer_key(key, plain)
+        key = transfer_key(self._key, key, plain)
         place = checked_place(path, allow_temporary=self._allow_temporary, what='an export')
         with self._reading():
             for _ in self._ledger.checked_rows():
@@ -322,9 +339,9 @@ class Gallery:
             raise GalleryError(f'got conflict = {conflict!r}, expected {", ".join(CONFLICTS)}')
         counts = {'added': 0, 'changed': 0, 'skipped': 0, 'expired': 0}
         now = time.time_ns()
-        key = self._transfer_key(key, plain)
-        with self._change():
-            for person, templates in read_export(Path(path).expanduser(), key):
+        people = read_export(path, transfer_key(self._key, key, plain))
+        with self._change():  # All is read by now: nobody waits for a slow disk.
+            for person, templates in people:
                 counts[self._take_in(person, templates, conflict, now)] += 1
         self._finish_purge()
         return counts
@@ -340,14 +357,13 @@ class Gallery:
         """Import one person; return which number it counts to."""
         if person.is_expired(now):
             return 'expired'
-        there = self._ledger.find(checked_name(person.name))
+        there = self._ledger.find(person.name)
         if there is None:
             self._put(person.name, None, templates, False, person.enrolled_ns, person.expires_ns)
             return 'added'
         if conflict == 'refuse':
-            raise GalleryError(f'nobody was imported: there is a person named {person.name!r} '
-                               'already; rename one, or ask to skip, add or replace',
-                               cause='gallery_name_taken')
+            raise _taken(there, now, 'nobody was imported: ', 'rename one, or ask to skip, add or '
+                         'replace (`--conflict`)')
         if conflict == 'skip':
             return 'skipped'
         self._put(person.name, there, templates, conflict == 'replace', now, person.expires_ns)
@@ -359,13 +375,15 @@ class Gallery:
         enrolled = now
         old: list[tuple[int, Template]] = []
         if person is not None:
-            if replace:
+            over = person.is_expired(now)
+            if replace or over:
                 for row, _ in self._ledger.templates_of(person.row):
                     self._ledger.remove_template(row)
             else:
                 enrolled = person.enrolled_ns
                 old = self._ledger.templates_of(person.row)
-            expires = person.expires_ns if expires is None else expires
+            expires = person.expires_ns if expires is None and not over else expires
+            name = person.name
         row = self._ledger.put_person(name, enrolled, now, expires,
                                       None if person is None else person.row)
         known = {(t.model_hash, t.vector.tobytes()) for _, t in old}
@@ -383,7 +401,8 @@ class Gallery:
                     self._ledger.remove_template(place)
 
     def _found(self, name: str) -> PersonRow:
-        person = self._ledger.find(checked_name(name))
+        # As it was given first: earlier versions let in names that are impossible now.
+        person = self._ledger.find(name) or self._ledger.find(checked_name(name))
         if person is None:
             raise GalleryError(f'there is no person named {name!r} in the gallery {self.path}; '
                                '`gallery list` shows all', cause='gallery_unknown_person')
@@ -395,17 +414,6 @@ class Gallery:
             models[template.model_hash] = models.get(template.model_hash, 0) + 1
         return as_person(row, models)
 
-    def _transfer_key(self, key: bytes | None, plain: bool) -> bytes | None:
-        """Return the key of an export, None for a plain one."""
-        if plain and key is not None:
-            raise GalleryError('got a key and were asked for a plain export; expected one of both',
-                               cause='gallery_key')
-        if plain:
-            return None
-        if key is None and self._key is None:
-            raise GalleryError('the gallery is plain and has no key for an export; give one, or '
-                               'ask for a plain export', cause='gallery_key')
-        return self._key if key is None else key
 
     @contextmanager
     def _change(self) -> Iterator[None]:
@@ -432,16 +440,31 @@ class Gallery:
             only logged
         """
         with self._lock:
-            if self._store.read_only or 'purge' not in self._store.meta():
+            if self._store.read_only:
                 return
             try:
+                mark = self._store.meta().get('purge')
+                if mark is None:
+                    return
                 self._store.purge(vacuum=forgetting)
             except GalleryError as error:
                 if forgetting:
                     raise GalleryError(f'the change was made, but {error}',
                                        cause='gallery_purge') from error
                 _LOG.warning('%s', error)
-            else:
+                return
+            try:
                 with self._store.change():
-                    self._store.execute("DELETE FROM meta WHERE key = 'purge'")
+                    # Not where another process has removed something meanwhile.
+                    self._store.execute("DELETE FROM meta WHERE key = 'purge' AND value = ?", mark)
+            except GalleryError as error:
+                _LOG.warning('all is done; the next change purges the gallery again: %s', error)
+
+
+def _taken(person: PersonRow, now_ns: int, what: str, advice: str) -> GalleryError:
+    """Return the error of a name that somebody has."""
+    over = ' (whose time is over: `gallery forget-expired` removes such people)' \
+        if person.is_expired(now_ns) else ''
+    return GalleryError(f'{what}there is a person named {person.name!r} already{over}; {advice}',
+                        cause='gallery_name_taken')
 

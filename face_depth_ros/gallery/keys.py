@@ -9,9 +9,15 @@ import binascii
 import os
 from pathlib import Path
 import secrets
+import string
 
 from face_depth_ros.core.errors import GalleryError
-from face_depth_ros.gallery.places import checked_place, new_private_file, owned_privately
+from face_depth_ros.gallery.places import (
+    checked_place,
+    expanded,
+    new_private_file,
+    owned_privately,
+)
 
 KEY_BYTES = 32
 KEY_VARIABLE = 'FACE_DEPTH_GALLERY_KEY'
@@ -34,11 +40,11 @@ def find_key(file: str | os.PathLike[str] | None = None) -> bytes | None:
 
 def read_key_file(file: str | os.PathLike[str]) -> bytes:
     """
-    Read a key in hex, base64 or as 32 raw bytes.
+    Read a key in hex, base64 or as 32 raw bytes, which are never all characters of a text.
 
     :raises GalleryError: as `find_key`
     """
-    path = Path(file).expanduser()
+    path = expanded(file)
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
@@ -51,7 +57,7 @@ def read_key_file(file: str | os.PathLike[str]) -> bytes:
         content = os.read(descriptor, _LONGEST_KEY_FILE)
     finally:
         os.close(descriptor)
-    if len(content) == KEY_BYTES:
+    if len(content) == KEY_BYTES and not set(content) <= set(string.printable.encode()):
         return _not_trivial(content, f'the key file {path}')
     try:
         text = content.decode('ascii')

@@ -18,7 +18,7 @@ import time
 from typing import Any
 
 from face_depth_ros.core.errors import GalleryError
-from face_depth_ros.gallery.people import Template
+from face_depth_ros.gallery.people import skeleton, Template
 from face_depth_ros.gallery.records import (
     pack_person,
     pack_template,
@@ -62,6 +62,9 @@ class PersonRow:
     changed_ns: int
     expires_ns: int | None
 
+    def is_expired(self, now_ns: int) -> bool:
+        return self.expires_ns is not None and self.expires_ns <= now_ns
+
 
 class Ledger:
     """
@@ -76,9 +79,9 @@ class Ledger:
         self.store = store
         meta = store.meta()
         self._check_meta(meta, key)
-        self._id = meta['id']
+        self.identity = meta['id']
         self.created_ns = int(meta['created_ns'])
-        self._seal = seal_of(key, self._id)
+        self._seal = seal_of(key, self.identity)
         if meta['check'] != self._seal.check():
             raise GalleryError(f'the key does not open the gallery {store.path}; give the one it '
                                'was made with', cause='gallery_key')
@@ -124,7 +127,8 @@ class Ledger:
         self.store.set_meta('manifest', self._seal.seal(self._place,
                                                         _manifest_bytes(self.manifest)))
         if self.removed:
-            self.store.set_meta('purge', b'1')
+            # Another value each time: whoever takes it away knows which change it is of.
+            self.store.set_meta('purge', str(self.manifest.revision).encode())
 
     def revision(self) -> int:
         """Return the number of changes so far: one look at one row."""
@@ -135,10 +139,13 @@ class Ledger:
             raise self._tampered('it has no revision') from error
 
     def find(self, name: str) -> PersonRow | None:
-        """Return the person of a name, None if there is none."""
-        found = self.store.first('SELECT id, tag, record FROM people WHERE tag = ?',
-                                 self._seal.tag(name))
-        return None if found is None else self._person(*found)
+        """Return the person of a name, or of one that looks the same, None if there is none."""
+        for form in dict.fromkeys((name, skeleton(name))):
+            found = self.store.first('SELECT id, tag, record FROM people WHERE tag = ?',
+                                     self._seal.tag(form))
+            if found is not None:
+                return self._person(*found)
+        return None
 
     def people(self) -> Iterator[PersonRow]:
         """All people, and no check that they are all; `checked_rows` does that."""
@@ -160,11 +167,13 @@ class Ledger:
             taken out, doubled or put back; until then believe nothing
         """
         manifest = self.read_manifest()
-        total = people = templates = 0
+        total = people = templates = strays = 0
+        rows: set[int] = set()
         for row, tag, record in self.store.rows('SELECT id, tag, record FROM people ORDER BY id'):
             person_row = self._person(row, tag, record)
             total += self._seal.leaf(self._person_place(row, tag), record)
             people += 1
+            rows.add(row)
             yield person_row, None
         for row, person, model, record in self.store.rows(
                 'SELECT id, person, model, record FROM templates ORDER BY id'):
@@ -172,12 +181,15 @@ class Ledger:
             payload = self._unseal(place, record)
             total += self._seal.leaf(place, record)
             templates += 1
+            strays += person not in rows
             yield None, (person, model.hex(), payload)
         if (people, templates, total % SUM_MODULUS) != (
                 manifest.people, manifest.templates, manifest.total):
             raise self._tampered(
                 f'it holds {people} people and {templates} templates; what was written are '
                 f'{manifest.people} and {manifest.templates}, or others')
+        if strays:
+            raise self._tampered(f'{strays} of its templates belong to nobody')
 
     def put_person(self, name: str, enrolled_ns: int, changed_ns: int, expires_ns: int | None,
                    row: int | None = None) -> int:
@@ -192,7 +204,7 @@ class Ledger:
                 self.manifest.next_person + 1
         else:
             self._drop_person(row)
-        tag = self._seal.tag(name)
+        tag = self._seal.tag(skeleton(name))
         place = self._person_place(row, tag)
         record = self._seal.seal(place, pack_person(name, enrolled_ns, changed_ns, expires_ns))
         self.store.execute('INSERT INTO people VALUES (?, ?, ?)', row, tag, record)
@@ -253,23 +265,22 @@ class Ledger:
         self.manifest.total = (self.manifest.total + leaf) % SUM_MODULUS
 
     def _person_place(self, row: int, tag: bytes) -> bytes:
-        try:
-            return b'people|%s|%d|%s' % (self._id, row, tag)
-        except TypeError as error:  # SQLite lets any column hold anything.
-            raise self._tampered(f'person {row} is malformed') from error
+        if not isinstance(tag, bytes):  # SQLite lets any column hold anything.
+            raise self._tampered(f'person {row} is malformed')
+        return b'people|%s|%d|%s' % (self.identity, row, tag)
 
     def _template_place(self, row: int, person: int, model: bytes) -> bytes:
-        try:
-            return b'templates|%s|%d|%d|%s' % (self._id, row, person, model)
-        except TypeError as error:
-            raise self._tampered(f'template {row} is malformed') from error
+        if not isinstance(person, int) or not isinstance(model, bytes):  # %d makes 1 of 1.5.
+            raise self._tampered(f'template {row} is malformed')
+        return b'templates|%s|%d|%d|%s' % (self.identity, row, person, model)
 
     def _person(self, row: int, tag: bytes, record: bytes) -> PersonRow:
         try:
             fields = unpack_person(self._unseal(self._person_place(row, tag), record))
         except ValueError as error:
             raise self._tampered(f'person {row} cannot be read') from error
-        if self._seal.tag(fields[0]) != tag:
+        # By the name itself in galleries of earlier versions.
+        if tag not in (self._seal.tag(skeleton(fields[0])), self._seal.tag(fields[0])):
             raise self._tampered(f'person {row} stands under another name')
         return PersonRow(row, *fields)
 

@@ -19,10 +19,24 @@ UNKNOWN = 'unknown'
 LONGEST_NAME = 100
 LONGEST_TEXT = 1000
 MOST_DIMENSIONS = 512
-LEAST_LENGTH, MOST_LENGTH = 0.5, 1.001
-"""Of a vector: 1, or 0.71 where one of two joined halves is missing."""
+LEAST_LENGTH, MOST_LENGTH = 0.01, 1.001
+"""Of a vector: 1, or less where some of the joined modalities are missing; what each weighs is the
+model's (core/joined_vectors.py)."""
+
+LONGEST_RETENTION_S = 36500 * 86400.0
+"""A hundred years."""
 
 _JOINERS = '\u200c\u200d'
+_BLANKS = '\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0'
+"""Letters and a symbol by Unicode's categories, but drawn as nothing, or as a space."""
+
+_UNSEEN = re.compile(f'[{_JOINERS}\u034f\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]')
+"""
+Drawn as nothing: joiners and variation selectors, which at most shape what stands beside them.
+
+They are kept, because Persian, Japanese and emoji need them, and do not tell names apart.
+"""
+
 _SHA256 = re.compile('[0-9a-f]{64}')
 
 
@@ -31,9 +45,9 @@ class Template:
     """
     What a recognition model made of one face.
 
-    :param vector: (D,) float32, of length 1; shorter, down to 0.5, where a modality is missing
+    :param vector: (D,) float32, of length 1; shorter where a modality is missing
     :param quality: 0 to 1
-    :param model_hash: sha256 of the model's ONNX file, hex
+    :param model_hash: of the model's files and of how it is fed (face_embedder.model_hash_of), hex
     :param source: 'live', 'image:...' or 'bag:...'
     :param created_ns: UTC, nanoseconds
     :raises GalleryError: any of them out of its range
@@ -117,21 +131,26 @@ def checked_name(name: str) -> str:
     :raises GalleryError: empty, too long, reserved, or with characters that cannot be seen
     """
     kept = unicodedata.normalize('NFC', name).strip()
-    hidden = next((c for c in kept if c not in _JOINERS and (
-        unicodedata.category(c)[0] == 'C' or unicodedata.category(c) in ('Zl', 'Zp'))), None)
+    hidden = next((c for c in kept if c in _BLANKS or (c not in _JOINERS and (
+        unicodedata.category(c)[0] == 'C' or unicodedata.category(c) in ('Zl', 'Zp')))), None)
     problem = ''
     if not 1 <= len(kept) <= LONGEST_NAME:
         problem = f'it has {len(kept)} characters, expected 1 to {LONGEST_NAME}'
     elif hidden is not None:
         problem = f'it holds the invisible character U+{ord(hidden):04X}'
-    elif not kept.strip(_JOINERS):
+    elif not skeleton(kept):
         problem = 'nothing of it can be seen'
-    elif unicodedata.normalize('NFKC', kept).casefold().strip(_JOINERS) == UNKNOWN:
+    elif skeleton(unicodedata.normalize('NFKC', kept)).casefold() == UNKNOWN:
         problem = f'{UNKNOWN!r} is what everybody else is called'
     if problem:
         raise GalleryError(f'{name[:LONGEST_NAME]!r} cannot be a name: {problem}; choose another',
                            cause='gallery_name')
     return kept
+
+
+def skeleton(name: str) -> str:
+    """Return a name without what is drawn as nothing; two people's differ in it."""
+    return _UNSEEN.sub('', name).strip()
 
 
 def keep_best(templates: Sequence[Template], limit: int) -> list[int]:

@@ -97,19 +97,11 @@ def checked_report(store: Store, ledger: Ledger) -> GalleryReport:
     if problems := store.integrity():
         raise GalleryError(f'the gallery {store.path} is damaged: {problems[0]}; take the '
                            'last export into a new one', cause='gallery_damaged')
-    rows: set[int] = set()
-    orphans = 0
     models: dict[str, int] = {}
-    for person, template in ledger.checked_rows():
-        if person is not None:
-            rows.add(person.row)
-        elif template is not None:
+    for _, template in ledger.checked_rows():
+        if template is not None:
             unpack_template(template[2], template[1])
             models[template[1]] = models.get(template[1], 0) + 1
-            orphans += template[0] not in rows
-    if orphans:
-        raise GalleryError(f'the gallery {store.path} is damaged: {orphans} templates belong to '
-                           'nobody; take the last export into a new one', cause='gallery_damaged')
     manifest = ledger.manifest
     return GalleryReport(manifest.people, manifest.templates, models, manifest.revision,
                          ledger.created_ns)

@@ -88,7 +88,7 @@ class KeySeal(Seal):
         return int.from_bytes(hmac.digest(self._sum_key, _joined(place, record), 'sha256'), 'big')
 
     def tag(self, name: str) -> bytes:
-        return hmac.digest(self._tag_key, name.encode(), 'sha256')
+        return hmac.digest(self._tag_key, _encoded(name), 'sha256')
 
     def check(self) -> bytes:
         return self._check
@@ -110,7 +110,7 @@ class PlainSeal(Seal):
         return int.from_bytes(hashlib.sha256(_joined(place, record)).digest(), 'big')
 
     def tag(self, name: str) -> bytes:
-        return name.encode()
+        return _encoded(name)
 
     def check(self) -> bytes:
         return b''
@@ -118,6 +118,10 @@ class PlainSeal(Seal):
     @staticmethod
     def _checksum(place: bytes, payload: bytes) -> bytes:
         return hashlib.sha256(_joined(place, payload)).digest()[:CHECK_BYTES]
+
+
+def _encoded(name: str) -> bytes:
+    return name.encode('utf-8', 'surrogatepass')  # What is looked up may be anything.
 
 
 def _joined(place: bytes, content: bytes) -> bytes:

@@ -13,11 +13,15 @@ from contextlib import contextmanager
 import os
 from pathlib import Path
 import sqlite3
-import time
 from typing import Any
 
 from face_depth_ros.core.errors import GalleryError
-from face_depth_ros.gallery.places import owned_privately, publish
+from face_depth_ros.gallery.places import (
+    owned_privately,
+    partial_path,
+    publish,
+    remove_stale_partials,
+)
 
 APPLICATION_ID = 0x46445247
 """'FDRG', in the head of the file."""
@@ -38,7 +42,8 @@ Deleted rows are overwritten with zeros in any case; writing anew, in memory, on
 shorter, and would take the memory of the whole of a very large one.
 """
 
-_STALE_PARTIAL_S = 60.0
+COMPANIONS = ('-wal', '-shm', '-journal')
+"""What SQLite keeps beside a file, by the ends of their names."""
 
 _MEANINGS = (
     # What SQLite says; cause; what it means and what to do.
@@ -77,8 +82,9 @@ class Store:
         except OSError as error:
             raise GalleryError(f'the gallery {path} cannot be used ({error.strerror})',
                                cause='gallery_missing') from error
+        sizes = _checked_companions(path)
         mode = 'ro' if read_only else 'rw'
-        if read_only and not os.access(path.parent, os.W_OK) and not _companion(path, 'wal'):
+        if read_only and not os.access(path.parent, os.W_OK) and not sizes.get('-wal'):
             mode = 'ro&immutable=1'  # Nothing can be changed here, and SQLite makes no -shm.
         with self.translated():
             # As SQLite quotes it; a ? or # in a path is not part of the query.
@@ -100,9 +106,9 @@ class Store:
 
         :param meta: first rows of the table `meta`
         """
-        _remove_stale(path)
-        partial = path.with_name(f'.{path.name}.new-{os.getpid()}-{time.monotonic_ns()}')
+        partial = partial_path(path)
         try:
+            remove_stale_partials(path)
             os.close(os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
             partial.chmod(0o600)
             _write_new(partial, meta)
@@ -117,7 +123,7 @@ class Store:
                                "folder's permissions and the space on the disk",
                                cause=cause) from error
         finally:
-            for suffix in ('', '-journal', '-wal', '-shm'):
+            for suffix in ('', *COMPANIONS):
                 partial.with_name(partial.name + suffix).unlink(missing_ok=True)
 
     def execute(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
@@ -255,12 +261,6 @@ def _write_new(path: Path, meta: dict[str, bytes]) -> None:
         os.close(descriptor)
 
 
-def _remove_stale(path: Path) -> None:
-    """Remove what processes left that were killed while they made this gallery."""
-    for left in path.parent.glob(f'.{path.name}.new-*'):
-        if time.time() - left.stat().st_mtime > _STALE_PARTIAL_S:
-            left.unlink(missing_ok=True)
-
 
 def _identity(path: Path) -> tuple[int, int] | None:
     try:
@@ -270,12 +270,29 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def _companion(path: Path, suffix: str) -> int:
-    """Return the size of the -wal or -shm file, 0 if there is none."""
-    try:
-        return path.with_name(f'{path.name}-{suffix}').stat().st_size
-    except OSError:
-        return 0
+def _checked_companions(path: Path) -> dict[str, int]:
+    """
+    Return the sizes of the files of SQLite's beside a gallery, by the ends of their names.
+
+    It would write into those that it finds, whoever made them and whoever may read them.
+
+    :raises GalleryError: one is no plain file, of another owner, or open to group or others
+    """
+    sizes = {}
+    for suffix in COMPANIONS:
+        companion = path.with_name(path.name + suffix)
+        try:
+            status = companion.lstat()
+        except OSError:
+            continue
+        try:
+            owned_privately(status, companion)
+        except GalleryError as error:
+            raise GalleryError(f'a file lies beside the gallery {path} that would get its '
+                               f'content: {error}; remove it if it is not yours',
+                               cause=error.cause) from error
+        sizes[suffix] = status.st_size
+    return sizes
 
 
 def _meaning(error: sqlite3.Error, path: Path, writer: str) -> GalleryError:

@@ -10,14 +10,16 @@ bound to its number and to whether it is the last, so frames can be neither cut 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 import os
 from pathlib import Path
+import stat
 import struct
 from typing import BinaryIO, Literal
 
 from face_depth_ros.core.errors import GalleryError
-from face_depth_ros.gallery.people import Person, Template
-from face_depth_ros.gallery.places import new_private_file
+from face_depth_ros.gallery.people import checked_name, Person, skeleton, Template
+from face_depth_ros.gallery.places import expanded, new_private_file
 from face_depth_ros.gallery.records import (
     pack_person,
     pack_template,
@@ -58,18 +60,67 @@ def write_export(path: Path, key: bytes | None,
     return count
 
 
-def read_export(path: Path, key: bytes | None) -> Iterator[tuple[Person, list[Template]]]:
+def transfer_key(gallery_key: bytes | None, key: bytes | None, plain: bool) -> bytes | None:
     """
-    Read an export, person by person; believe nothing before the end came without an error.
+    Return the key of an export, None for a plain one.
 
-    :raises GalleryError: not there, no export, another key, changed or cut off
+    :param gallery_key: of the gallery, None where it is plain
+    :param key: that was given, None = the gallery's
+    :param plain: that was asked for
+    :raises GalleryError: a key and plain, or neither
     """
+    if plain and key is not None:
+        raise GalleryError('got a key and were asked for a plain export; expected one of both',
+                           cause='gallery_key')
+    if plain:
+        return None
+    if key is None and gallery_key is None:
+        raise GalleryError('the gallery is plain and has no key for an export; give one, or ask '
+                           'for a plain export', cause='gallery_key')
+    return gallery_key if key is None else key
+
+
+def read_export(file: str | os.PathLike[str], key: bytes | None
+                ) -> list[tuple[Person, list[Template]]]:
+    """
+    Read a whole export.
+
+    :returns: people with their names as they are kept, each with at least one template
+    :raises GalleryError: not there, no export, another key, changed or cut off, or with people who
+        cannot be: of an impossible name, of the same name, or without a template
+    """
+    path = expanded(file)
+    people = []
+    names: set[str] = set()
+    for person, templates in _read_people(path, key):
+        try:
+            name = checked_name(person.name)
+        except GalleryError as error:
+            raise GalleryError(f'nobody was imported from {path}: {error}',
+                               cause=error.cause) from error
+        problem = ('stands in it twice' if skeleton(name) in names else
+                   'has no template in it' if not templates else '')
+        if problem:
+            raise GalleryError(f'nobody was imported: {name!r} {problem}, in the export {path}; '
+                               'take one written by `gallery export`', cause='gallery_transfer')
+        names.add(skeleton(name))
+        people.append((replace(person, name=name), templates))
+    return people
+
+
+def _read_people(path: Path, key: bytes | None) -> Iterator[tuple[Person, list[Template]]]:
+    """Read person by person; believe nothing before the end came without an error."""
     try:
-        stream = path.open('rb')
+        # A pipe with nobody at its other end would be waited for.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise GalleryError(f'the export {path} cannot be read ({error.strerror})',
                            cause='gallery_transfer') from error
-    with stream:
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise GalleryError(f'{path} is no plain file; give one written by `gallery export`',
+                           cause='gallery_transfer')
+    with os.fdopen(descriptor, 'rb') as stream:
         head = stream.read(len(_MAGIC) + 1 + _SALT_BYTES + 16)
         seal = _seal_of(path, head, key)
         count = 0

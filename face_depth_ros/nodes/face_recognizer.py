@@ -27,6 +27,7 @@ from face_depth_ros.predictors.face_recognizer import FaceRecognizer
 from face_depth_ros.predictors.known_people import GalleryAccess, KnownPeople
 import numpy as np
 
+_DAY_S = 86400.0
 _REOPENING = ('model', 'gallery', 'key_file', 'plain', 'estimator_model')
 
 
@@ -47,7 +48,8 @@ class Recognizer(Protocol):
                   intrinsics: CameraIntrinsics | None = None) -> tuple[Identity, ...]:
         """Say who the faces of a frame are."""
 
-    def begin_enrollment(self, name: str, *, seconds: float, templates: int) -> None:
+    def begin_enrollment(self, name: str, *, seconds: float, templates: int,
+                         retention_s: float | None) -> None:
         """Collect views of the one face."""
 
     def refuse_enrollment(self, reason: str) -> None:
@@ -88,6 +90,7 @@ class FaceRecognizerNode(FaceJudgeNode[FaceRecognizerSettings, Recognizer]):
             self.add_optional('liveness', 'liveness', LIVENESS)
         self._identities = self.add_output('identities', IDENTITIES)
         self._enrollment = EnrollTopics(self, self._on_enroll)
+        self._finishing = False
         self.outputs.append(self._enrollment)
         self.start()
 
@@ -137,9 +140,11 @@ class FaceRecognizerNode(FaceJudgeNode[FaceRecognizerSettings, Recognizer]):
             identities = only_live(identities, self._labels(job, problems))
             if any(i.cause == NOT_LIVE for i in identities):
                 predictor.refuse_enrollment(NOT_LIVE_REFUSAL)
-        self._enrollment.note_frame()
+        if predictor.enrolling:
+            self._enrollment.note_frame()
         enroller = predictor.take_enrollment()
         if enroller is not None:
+            self._finishing = True
             self.in_background(lambda: self._finish(enroller))
         problems += self._stale(predictor)
         self.count_depths(i.depth for i in identities)
@@ -205,7 +210,8 @@ class FaceRecognizerNode(FaceJudgeNode[FaceRecognizerSettings, Recognizer]):
         def begin(predictor: Recognizer) -> None:
             try:
                 predictor.begin_enrollment(name, seconds=s.enroll_seconds,
-                                           templates=s.enroll_templates)
+                                           templates=s.enroll_templates,
+                                           retention_s=s.enroll_keep_days * _DAY_S or None)
             except FaceDepthError as error:
                 reason = str(error)
                 self.on_executor(lambda: self._enrollment.tell(reason, over=False))
@@ -224,12 +230,25 @@ class FaceRecognizerNode(FaceJudgeNode[FaceRecognizerSettings, Recognizer]):
         def end(predictor: Recognizer) -> None:
             enroller = predictor.take_enrollment(at_once=at_once)
             if enroller is not None:
+                self._finishing = True
                 if reason:
                     enroller.refused = reason
                 self._finish(enroller)
+            elif at_once and not self._finishing:
+                self._give_up()
 
         if self._enrollment.demand:
             self.between_frames(end)
+
+    def _give_up(self) -> None:
+        """Tell of an enrolment that went with the predictor that had it."""
+        def tell() -> None:
+            if self._enrollment.demand:
+                self._enrollment.tell('the model, the gallery or its key was changed meanwhile; '
+                                      'try again', over=True)
+                self._reconcile_soon()
+
+        self.on_executor(tell)
 
     def _finish(self, enroller: Enroller) -> None:
         """Write templates; on the transitions' thread, for the disk may be slow."""
@@ -237,6 +256,7 @@ class FaceRecognizerNode(FaceJudgeNode[FaceRecognizerSettings, Recognizer]):
         self.get_logger().info(f'enroll {enroller.name}: {line}')
 
         def tell() -> None:
+            self._finishing = False
             self._enrollment.tell(line, over=True)
             self._reconcile_soon()
 

@@ -42,6 +42,9 @@ class FaceRecognizerSettings(EngineSettings):
         maximum=60.0)
     enroll_templates: int = parameter(
         5, 'at most so many views of a person are kept', minimum=1, maximum=16)
+    enroll_keep_days: float = parameter(
+        0.0, 'who is introduced is forgotten after so many days; 0 = never', minimum=0.0,
+        maximum=36500.0)
     require_live: bool = parameter(
         False, 'everybody is unknown whom `liveness` does not call live', change=Change.START)
     use_depth: bool = parameter(

@@ -13,15 +13,18 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from face_depth_ros.core.errors import FaceDepthError, SettingsError
+from face_depth_ros.core.errors import FaceDepthError, GalleryError, SettingsError
 from face_depth_ros.core.identity_calibration import Calibration
 from face_depth_ros.core.joined_vectors import JoinedVectors
+from face_depth_ros.gallery.gallery import Existing
 from face_depth_ros.gallery.people import checked_name, keep_best, Template, UNKNOWN
 from face_depth_ros.predictors.face_embedder import Embedding
 from face_depth_ros.predictors.identity_tracker import Evidence, IdentityTracker, STRANGER_RATE
 from face_depth_ros.predictors.known_people import KnownPeople
 
 LEAST_QUALITY = 0.35
+MOST_VIEWS = 2000
+"""An enrolment ends with so many, whatever their stamps say."""
 _REASONS = {
     'too_small': 'the face is too small; come nearer',
     'blurred': 'the face is too blurred; hold still, in more light',
@@ -62,6 +65,9 @@ class Enroller:
     :param least_views: fewer good ones are refused, >= 1
     :param source: of the templates, as `Template.source`
     :param model_name: of the templates
+    :param existing: of a person of this name: refuse unless the face is seen to be theirs, add to
+        the templates, or replace them
+    :param retention_s: as of `Gallery.enroll`
     :raises GalleryError: a name that cannot be one
     :raises SettingsError: a setting out of its range
     """
@@ -69,7 +75,8 @@ class Enroller:
     def __init__(self, name: str, tracker: IdentityTracker, people: KnownPeople,
                  calibrations: dict[str, Calibration], layout: JoinedVectors, *,
                  seconds: float = 3.0, templates: int = 5, least_views: int = 3,
-                 source: str = 'live', model_name: str = '') -> None:
+                 source: str = 'live', model_name: str = '', existing: Existing = 'refuse',
+                 retention_s: float | None = None) -> None:
         if not (seconds > 0 and templates >= 1 and least_views >= 1):
             raise SettingsError(f'got seconds = {seconds}, templates = {templates} and '
                                 f'least_views = {least_views}, expected all above 0')
@@ -78,8 +85,9 @@ class Enroller:
         self._calibrations = calibrations
         self._seconds, self._limit, self._least = seconds, templates, least_views
         self._source, self._model_name = source, model_name
-        self._started_ns: int | None = None
-        self._last_ns = 0
+        self._existing, self._retention_s = existing, retention_s
+        self._elapsed_ns = 0
+        self._last_ns: int | None = None
         self._good: list[Template] = []
         self._evidence = Evidence(layout)
         self._poor: Counter[str] = Counter()
@@ -89,16 +97,19 @@ class Enroller:
     @property
     def over(self) -> bool:
         """Whether there is nothing more to collect: it failed, or its time is up."""
-        return bool(self.refused) or (
-            self._started_ns is not None
-            and self._last_ns - self._started_ns >= self._seconds * 1e9)
+        return bool(self.refused) or self._elapsed_ns >= self._seconds * 1e9 or (
+            len(self._good) + sum(self._poor.values()) >= MOST_VIEWS)
 
     def look(self, stamp_ns: int, faces: Sequence[EnrollmentView]) -> None:
-        """Take in what one frame shows: all of its faces."""
+        """
+        Take in what one frame shows: all of its faces.
+
+        :param stamp_ns: may run back, as where a bag starts over: time goes on from there
+        """
         if self.over:
             return
-        if self._started_ns is None or stamp_ns < self._last_ns:
-            self._started_ns = stamp_ns
+        if self._last_ns is not None:
+            self._elapsed_ns += max(0, stamp_ns - self._last_ns)
         self._last_ns = stamp_ns
         if len(faces) > 1:
             self.refused = (f'{len(faces)} faces are in view; only the person to be enrolled may '
@@ -118,14 +129,16 @@ class Enroller:
         try:
             add = self._compare()
             best = keep_best(self._good, self._limit)
-            self._people.enroll(self.name, [self._good[i] for i in best], add=add)
+            self._people.enroll(self.name, [self._good[i] for i in best], add=add,
+                                existing=self._existing, retention_s=self._retention_s)
         except FaceDepthError as error:
             return _one_line(str(error))
         return f'ok {self.name}'
 
     def _take(self, view: EnrollmentView) -> None:
         good = view.embedding is not None and view.quality >= LEAST_QUALITY and not view.cause
-        if view.embedding is None or not good or not view.embedding.modalities:
+        template = self._template(view) if good else None
+        if view.embedding is None or template is None:
             self._poor[view.cause] += 1
             return
         alike = self._evidence.likeness(view.embedding)
@@ -134,8 +147,17 @@ class Enroller:
             self.refused = 'another face came into view, or the same one hardly alike; try again'
             return
         self._evidence.add(view.embedding, view.quality)
-        self._good.append(Template(view.embedding.vector, view.quality, view.embedding.model_hash,
-                                   self._model_name, self._source))
+        self._good.append(template)
+
+    def _template(self, view: EnrollmentView) -> Template | None:
+        """Make a template of a view, None where it holds nothing that could be compared."""
+        if view.embedding is None or not view.embedding.modalities:
+            return None
+        try:
+            return Template(view.embedding.vector, view.quality, view.embedding.model_hash,
+                            self._model_name, self._source)
+        except GalleryError:
+            return None
 
     def _shortage(self) -> str:
         """Return why there are too few good views, '' if there are enough."""

@@ -290,11 +290,19 @@ def _is_foreign(spec: ModelSpec) -> bool:
 
 
 def model_hash_of(spec: ModelSpec) -> str:
-    """Return what tells the templates of a model from those of another, 64 hex digits."""
+    """
+    Return what tells the templates of a model from those of another, 64 hex digits.
+
+    Where somebody brings a network, how crops are made for it counts too.
+    """
     shape, weights = (spec.normalisation.get(key) for key in ('shape_sha256', 'weights'))
-    if shape is None and weights is None:
-        return spec.sha256
     told = '' if weights is None else repr(sorted(read_weights(str(spec.path), weights).items()))
+    if _is_foreign(spec):
+        brought = _brought(spec)
+        told += repr((brought.mean.tolist(), brought.std.tolist(), brought.order,
+                      brought.background, brought.crop))
+    if shape is None and not told:
+        return spec.sha256
     return hashlib.sha256(f'{spec.sha256}{shape or ""}{told}'.encode()).hexdigest()
 
 

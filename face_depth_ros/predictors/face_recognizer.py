@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from face_depth_ros.core.frames import (
     Identity,
 )
 from face_depth_ros.engines import Engine
+from face_depth_ros.gallery.gallery import Existing
 from face_depth_ros.gallery.people import UNKNOWN
 from face_depth_ros.predictors.depth_estimator import DepthEstimator
 from face_depth_ros.predictors.enroller import Enroller, EnrollmentView
@@ -135,12 +137,16 @@ class FaceRecognizer:
                 EnrollmentView(f.embedding, f.seen.quality.score if f.seen else 0.0, f.cause or (
                     f.seen.quality.cause if f.seen else '')) for f in looked]
                 + [EnrollmentView(None, 0.0)] * (len(ordered) - len(chosen)))
-        return tuple([self._identity(stamp_ns, f) for f in looked]
+        # Which of two faces a track is of cannot be told, so each stands for itself.
+        count = Counter(d.track_id for d in detections)
+        return tuple([self._identity(stamp_ns, f, f.detection.track_id if count[
+            f.detection.track_id] == 1 else '') for f in looked]
                      + [Identity(d, UNKNOWN, 0.0, cause='max_faces')
                         for d in ordered[len(chosen):]])
 
     def begin_enrollment(self, name: str, *, seconds: float = 3.0, templates: int = 5,
-                         least_views: int = 3, source: str = 'live') -> None:
+                         least_views: int = 3, source: str = 'live',
+                         existing: Existing = 'refuse', retention_s: float | None = None) -> None:
         """
         Collect views of the one face in the frames that come now; parameters as of `Enroller`.
 
@@ -154,7 +160,7 @@ class FaceRecognizer:
         self._enroller = Enroller(
             name, self.tracker, self.people, self.embedder.calibrations, self.embedder.layout,
             seconds=seconds, templates=templates, least_views=least_views, source=source,
-            model_name=self.embedder.spec.name)
+            model_name=self.embedder.spec.name, existing=existing, retention_s=retention_s)
 
     def refuse_enrollment(self, reason: str) -> None:
         """Let the enrolment that goes on, if any, end without success."""
@@ -217,12 +223,12 @@ class FaceRecognizer:
         vectors = iter(self.embedder.embed([f.seen.view for f in looked if f.seen is not None]))
         return [f if f.seen is None else replace(f, embedding=next(vectors)) for f in looked]
 
-    def _identity(self, stamp_ns: int, face: _Looked) -> Identity:
-        """Say who one face is."""
+    def _identity(self, stamp_ns: int, face: _Looked, track_id: str) -> Identity:
+        """Say who one face is, of which a track is known or not ('')."""
         quality = face.seen.quality.score if face.seen is not None else 0.0
         depth = face.seen.depth if face.seen is not None else ''
         usable = face.embedding if quality >= self.min_quality else None
-        verdict = self.tracker.update(stamp_ns, face.detection.track_id, usable, quality)
+        verdict = self.tracker.update(stamp_ns, track_id, usable, quality)
         cause = verdict.cause
         if verdict.cause == 'low_quality':
             cause = face.cause or (face.seen.quality.cause if face.seen else '') or cause

@@ -6,7 +6,9 @@ Who the tracked faces are: evidence of a track joined, then compared; any doubt 
 Each view of a face adds its vector, weighed by its quality. A name is given when the joined vector
 passes the threshold for the stated false-accept rate and nobody else is nearly as alike; it stays
 over moments in which a little less speaks for it. A face that suddenly looks like somebody else is
-a mistake of the tracker: the evidence begins anew.
+a mistake of the tracker: the evidence begins anew. Nor does a stranger who is a little alike, and
+takes over a track, live on what was seen before: earlier views fade, a modality that is seen no
+more is dropped, and a name that is not earned anew within seconds is given back.
 """
 
 from __future__ import annotations
@@ -31,8 +33,13 @@ CLEAR_ODDS = 10.0
 """How many times as likely the named person must be as the next one."""
 KEEP_FACTOR = 10.0
 """Who has a name keeps it while the threshold of a rate so many times as high is passed."""
+KEEP_S = 5.0
+"""A name that was only kept for longer is given back."""
 HOLD_S = 1.0
-"""Without a usable view for longer, a name is given back: somebody else may stand there now."""
+"""Without a usable view for longer, a name is given back: somebody else may stand there now. So
+long a modality counts that is seen no more."""
+FADED = 0.2
+"""A modality with a smaller share of all qualities, faded likewise, counts no more."""
 FORGET_S = 5.0
 STRANGER_RATE = 0.1
 """A view whose likeness to its own track every tenth stranger has is not of the same person."""
@@ -66,6 +73,8 @@ class Evidence:
     def __init__(self, layout: JoinedVectors) -> None:
         self._layout = layout
         self._sums: dict[str, np.ndarray] = {}
+        self._weights: dict[str, float] = {}
+        self._seen_ns: dict[str, int] = {}
         self.weight = 0.0
         """Sum of the qualities."""
         self._squares = 0.0
@@ -77,20 +86,27 @@ class Evidence:
 
     @property
     def modalities(self) -> frozenset[str]:
-        """What was seen."""
+        """What was seen lately."""
         return frozenset(self._sums)
 
-    def add(self, embedding: Embedding, quality: float) -> None:
-        """Add a view."""
+    def add(self, embedding: Embedding, quality: float, stamp_ns: int = 0) -> None:
+        """Add a view; what was not seen for `HOLD_S`, or in few views, is dropped."""
         fade = max(0.0, min(1.0, (MOST_EVIDENCE - quality) / self.weight)) if self.weight else 1.0
         self.weight = self.weight * fade + quality
         self._squares = self._squares * fade ** 2 + quality ** 2
         self._sums = {m: total * np.float32(fade) for m, total in self._sums.items()}
+        self._weights = {m: weight * fade for m, weight in self._weights.items()}
         for modality in embedding.modalities:
             unit = self._layout.split(embedding.vector, modality)
             before = self._sums.get(modality)
             added = unit * np.float32(quality)
             self._sums[modality] = added if before is None else before + added
+            self._weights[modality] = self._weights.get(modality, 0.0) + quality
+            self._seen_ns[modality] = stamp_ns
+        for modality in self.modalities - embedding.modalities:
+            if (self._weights[modality] < FADED * self.weight
+                    or stamp_ns - self._seen_ns[modality] > HOLD_S * 1e9):
+                del self._sums[modality], self._weights[modality], self._seen_ns[modality]
 
     def vector(self) -> np.ndarray:
         """Return the joined vector of the means, (D,) float32."""
@@ -108,7 +124,11 @@ class Evidence:
 
 @dataclass
 class _Track:
-    """A face that is followed."""
+    """
+    A face that is followed.
+
+    :param earned_ns: when the evidence last passed the threshold of the stated rate itself
+    """
 
     evidence: Evidence
     seen_ns: int
@@ -116,6 +136,7 @@ class _Track:
     rival: Evidence | None = None
     strange: int = 0
     person: str = UNKNOWN
+    earned_ns: int = 0
     asked: tuple[Snapshot, tuple[object, ...]] | None = None
     decided: Verdict = field(default_factory=Verdict)
 
@@ -220,14 +241,14 @@ class IdentityTracker:
             track.strange += 1
             if track.rival is None:
                 track.rival = Evidence(self._layout)
-            track.rival.add(embedding, quality)
+            track.rival.add(embedding, quality, stamp_ns)
             if track.strange >= _CHANGED_AFTER:
                 track.evidence, track.rival, track.strange = track.rival, None, 0
                 track.person, track.looked_ns = UNKNOWN, stamp_ns
                 self.changes += 1
             return
         track.rival, track.strange = None, 0
-        track.evidence.add(embedding, quality)
+        track.evidence.add(embedding, quality, stamp_ns)
         track.looked_ns = stamp_ns
 
     def _verdict(self, track: _Track, stamp_ns: int) -> Verdict:
@@ -246,7 +267,11 @@ class IdentityTracker:
             found = self._people.search(track.evidence.vector(), track.evidence.modalities,
                                         snapshot=snapshot)
             track.asked = (snapshot, asked)
-            track.decided = self.decide(found, snapshot, track.person)
+            track.decided = self.decide(found, snapshot)
+            if track.decided.person != UNKNOWN:
+                track.earned_ns = stamp_ns
+            elif stamp_ns - track.earned_ns <= KEEP_S * 1e9:
+                track.decided = self.decide(found, snapshot, track.person)
         return track.decided
 
     def _logit(self, candidate: Candidate) -> float:

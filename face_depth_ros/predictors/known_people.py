@@ -18,7 +18,7 @@ from typing import Any
 from face_depth_ros.core.errors import FaceDepthError, GalleryError
 from face_depth_ros.core.identity_calibration import modalities_key
 from face_depth_ros.core.joined_vectors import JoinedVectors
-from face_depth_ros.gallery.gallery import Gallery
+from face_depth_ros.gallery.gallery import Existing, Gallery
 from face_depth_ros.gallery.keys import find_key
 from face_depth_ros.gallery.people import Template
 from face_depth_ros.gallery.search import FaceIndex
@@ -26,6 +26,9 @@ import numpy as np
 
 LOOK_S = 0.5
 RETRY_S = 2.0
+_NOTHING = 1e-6
+"""Square of the length of a part that is missing, at most."""
+_LENGTH_ERROR = 2e-3
 OpenGallery = Callable[..., Gallery]
 """Opens the gallery; takes `create` and `read_only` of `Gallery.open`."""
 
@@ -113,6 +116,7 @@ class KnownPeople:
         self._problem: tuple[str, str] | None = None
         self._gallery: Gallery | None = None
         self._expires_ns: int | None = None
+        self._newest: dict[bytes, int] = {}
         self._lock = threading.RLock()
         self._stop = threading.Event()
         self._retry_at = 0.0
@@ -165,15 +169,22 @@ class KnownPeople:
                     best[match.name] = found
         return sorted(best.values(), key=lambda c: -c.cosine)
 
-    def enroll(self, name: str, templates: Sequence[Template], *, add: bool = False) -> None:
+    def enroll(self, name: str, templates: Sequence[Template], *, add: bool = False,
+               existing: Existing = 'refuse', retention_s: float | None = None) -> None:
         """
         Write a person into the gallery, which is made where there is none.
 
-        :param add: to the templates that a person of this name has; else the name must be new
+        Whose time is over is removed from the file by the way.
+
+        :param add: to the templates that a person of this name has
+        :param existing: what else to do with a person of this name, as of `Gallery.enroll`
+        :param retention_s: as of `Gallery.enroll`
         :raises GalleryError: as `Gallery.enroll` and `Gallery.open`
         """
         with self._open_gallery(create=True, read_only=False) as gallery:
-            gallery.enroll(name, templates, existing='add' if add else 'refuse')
+            gallery.forget_expired()
+            gallery.enroll(name, templates, retention_s=retention_s,
+                           existing='add' if add and existing == 'refuse' else existing)
         self._retry_at = 0.0
         self.refresh()
 
@@ -196,6 +207,14 @@ class KnownPeople:
                 raise GalleryError(self._problem[1], cause=self._problem[0])
             self._gallery = self._open_gallery(create=False, read_only=True)
         revision = self._gallery.revision
+        identity = self._gallery.identity
+        newest = self._newest.get(identity, revision)
+        if revision < newest:
+            raise GalleryError(
+                f'the gallery {self._gallery.path} is at revision {revision}, and was at {newest} '
+                'before: an old copy was put in its place; put the newer one back, or start anew '
+                'to trust this one', cause='gallery_tampered')
+        self._newest[identity] = revision
         over = self._expires_ns is not None and time.time_ns() >= self._expires_ns
         if revision != self._snapshot.revision or over:
             self._snapshot, self._expires_ns = self._read(self._gallery)
@@ -213,6 +232,7 @@ class KnownPeople:
                     f'the gallery {gallery.path} has templates of {vectors.shape[1]} dimensions '
                     f'for the model of {dimensions}; enrol these people again',
                     cause='gallery_template')
+            self._check_parts(gallery, owners, vectors)
             names.update(owners)
             rows += len(owners)
             for held, chosen in self._by_modalities(vectors).items():
@@ -224,11 +244,24 @@ class KnownPeople:
         return (Snapshot(indices, frozenset(names), rows, stale, rest['revision']),
                 rest['next_expiry_ns'])
 
+    def _check_parts(self, gallery: Gallery, owners: Sequence[str], vectors: np.ndarray) -> None:
+        """Refuse templates one of whose parts is too long or too short: cosines would be false."""
+        for modality, part in self._layout.parts.items():
+            length = np.linalg.norm(self._layout.split(vectors, modality), axis=1)
+            good = (np.square(vectors[:, part]).sum(axis=1) <= _NOTHING) | (
+                np.abs(length - 1.0) < _LENGTH_ERROR)
+            if not good.all():
+                worst = int(np.flatnonzero(~good)[0])
+                raise GalleryError(
+                    f'the gallery {gallery.path} has a template of {owners[worst]!r} whose '
+                    f'{modality} has length {float(length[worst]):.4g}, expected 1: no recogniser '
+                    'made it; forget this person and enrol them again', cause='gallery_template')
+
     def _by_modalities(self, vectors: np.ndarray) -> dict[frozenset[str], np.ndarray]:
         """Return the rows that hold each set of modalities."""
         code = np.zeros(len(vectors), np.int64)
         for bit, part in enumerate(self._layout.parts.values()):
-            code |= (np.square(vectors[:, part]).sum(axis=1) > 1e-6).astype(np.int64) << bit
+            code |= (np.square(vectors[:, part]).sum(axis=1) > _NOTHING).astype(np.int64) << bit
         keys = list(self._layout.parts)
         return {frozenset(m for bit, m in enumerate(keys) if c >> bit & 1):
                 np.flatnonzero(code == c) for c in np.unique(code).tolist() if c}

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -63,10 +64,18 @@ class EstimateSource:
 
 def matched(detections: Sequence[Detection], estimated: EstimatedDepth | None,
             ) -> dict[int, FaceEstimate | str]:
-    """Return the estimate of each detection, or why it was left out, by id of the detection."""
+    """
+    Return the estimate of each detection, or why it was left out, by id of the detection.
+
+    What several faces of the frame are called says of none which estimate is its own.
+    """
     if estimated is None:
         return {}
-    by_track = {f.detection.track_id: f for f in estimated.faces}
+    count = Counter(d.track_id for d in detections)
+    count.update(t for t, n in Counter(f.detection.track_id for f in estimated.faces).items()
+                 if n > 1)
+    by_track = {f.detection.track_id: f for f in estimated.faces
+                if count[f.detection.track_id] <= 1}
     by_face = {id(f.detection): f for f in estimated.faces}
     left_out = {s.track_id: s.cause for s in estimated.skipped}
     found: dict[int, FaceEstimate | str] = {}

@@ -7,8 +7,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 import io
+import os
 from pathlib import Path
 import sqlite3
+import subprocess
+import sys
+import time
 
 from face_depth_ros.gallery import command
 from face_depth_ros.gallery.keys import KEY_VARIABLE
@@ -155,3 +159,154 @@ def test_commands_of_others(run: Run, capsys: pytest.CaptureFixture[str]) -> Non
     with pytest.raises(SystemExit):
         command.main(['enroll', 'Cleo'])
     assert 'invalid choice' in capsys.readouterr().err
+
+
+def test_keep(run: Run, tmp_path: Path) -> None:
+    before = time.time_ns()
+    assert run('keep', 'Anna', '30')[0] == 0
+    with open_gallery(tmp_path / 'g.db') as gallery:
+        expires = gallery.person('Anna').expires_ns
+    assert expires is not None
+    assert before <= expires - 30 * 86400 * 10**9 <= time.time_ns()
+    assert 'expires 2' in run('show', 'Anna')[1]
+    assert run('keep', 'Anna', 'forever')[0] == 0
+    assert 'expires never' in run('show', 'Anna')[1]
+    assert "no person named 'Nobody'" in run('keep', 'Nobody', '1')[2]
+
+
+@pytest.mark.parametrize('days', ['0', '-1', 'nan', 'inf', '36501', '1e308', 'soon'])
+def test_impossible_times_to_keep_somebody(
+        run: Run, capsys: pytest.CaptureFixture[str], days: str) -> None:
+    with pytest.raises(SystemExit):
+        run('keep', '--allow-temporary', '--', 'Anna', days)
+    assert f"got '{days}', expected a number of days above 0 and at most 36500" in (
+        capsys.readouterr().err)
+
+
+@pytest.mark.parametrize('arguments', [
+    ('rename', 'Anna', 'Hannah'), ('keep', 'Anna', '1'), ('forget', 'Anna', '--yes'), ('purge',),
+    ('import', 'people', '--plain-export')])
+def test_commands_that_change_people_forget_those_whose_time_is_over(
+        run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+        ) -> None:
+    monkeypatch.chdir(tmp_path)
+    with open_gallery(tmp_path / 'g.db') as gallery:
+        gallery.set_expiry('Ben', 1)
+    with open_gallery(tmp_path / 'other.db') as other:
+        other.enroll('Cleo', [template(7)])
+        other.export(tmp_path / 'people', plain=True)
+    status, _, err = run(*arguments)
+    assert status == 0 and err == 'Ben was forgotten: the time to keep them is over\n'
+    assert 'Ben' not in run('list')[1]
+
+
+def test_keeping_somebody_longer_whose_time_is_over(run: Run, tmp_path: Path) -> None:
+    with open_gallery(tmp_path / 'g.db') as gallery:
+        gallery.set_expiry('Ben', 1)
+    assert run('keep', 'Ben', '2') == (0, '', '')
+    assert 'Ben' in run('list')[1] and '(over)' not in run('list')[1]
+
+
+def test_a_change_that_was_made_is_no_error_where_the_expired_cannot_be_removed(
+        run: Run, tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / 'g.db')
+    connection.execute("UPDATE people SET record = x'00' WHERE id = 2")
+    connection.commit()
+    connection.close()
+    status, out, err = run('forget', 'Anna', '--yes')
+    assert status == 0 and out.startswith('gone') and 'warning: those whose time is over' in err
+
+
+def test_no_gallery_is_made_for_an_export_that_cannot_be_read(run: Run, tmp_path: Path) -> None:
+    new = str(tmp_path / 'new.db')
+    (tmp_path / 'text').write_text('no export')
+    for file in ('none', 'text'):
+        status, _, err = run('import', str(tmp_path / file), '--gallery', new)
+        assert status == 1 and 'export' in err
+        assert not (tmp_path / 'new.db').exists()
+
+
+def test_homes_that_are_not_there(run: Run) -> None:
+    for arguments in (('list', '--gallery', '~nosuchuser/g.db'), ('key', '~nosuchuser/key'),
+                      ('list', '--key-file', '~nosuchuser/key'), ('export', '~nosuchuser/x'),
+                      ('import', '~nosuchuser/x')):
+        status, _, err = run(*arguments)
+        assert status == 1 and 'error: ~nosuchuser' in err and 'has no home folder' in err
+
+
+@pytest.mark.parametrize('gallery', ['~nosuchuser/g.db', '/home/100%d/g.db'])
+def test_help_needs_no_gallery(run: Run, monkeypatch: pytest.MonkeyPatch,
+                               capsys: pytest.CaptureFixture[str], gallery: str) -> None:
+    monkeypatch.setenv('FACE_DEPTH_GALLERY', gallery)
+    for arguments in (['--help'], ['list', '--help'], ['import', '--help']):
+        with pytest.raises(SystemExit) as caught:
+            command.main(arguments)
+        assert caught.value.code == 0
+    assert 'XDG_DATA_HOME' in capsys.readouterr().out
+
+
+def test_help_needs_no_home(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ('FACE_DEPTH_GALLERY', 'XDG_DATA_HOME', 'HOME'):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr('pwd.getpwuid', lambda _: {}['no entry'])
+    with pytest.raises(SystemExit) as caught:
+        command.main(['list', '--help'])
+    assert caught.value.code == 0
+    status, _, err = run('list')
+    assert status == 1 and 'give a path without ~, or set HOME' in err
+
+
+@pytest.mark.parametrize('answers', [None, io.TextIOWrapper(io.BytesIO(b'\xff\n'), 'utf-8')])
+def test_no_answer_is_no(run: Run, monkeypatch: pytest.MonkeyPatch,
+                         answers: io.TextIOWrapper | None) -> None:
+    monkeypatch.setattr('sys.stdin', answers)
+    status, _, err = run('forget', 'Anna')
+    assert (status, err) == (1, 'nobody was forgotten\n')
+    assert 'Anna' in run('list')[1]
+
+
+def test_names_where_only_ascii_can_be_written(
+        run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    run('rename', 'Anna', 'Zoë')
+    written = io.TextIOWrapper(io.BytesIO(), 'ascii')
+    with monkeypatch.context() as patched:
+        patched.setattr('sys.stdout', written)
+        assert run('list')[0] == 0
+    assert b'Zo\\xeb' in written.buffer.getvalue()  # type: ignore[attr-defined]
+
+
+def test_no_output_at_all(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for stream in ('sys.stdout', 'sys.stderr'):
+        monkeypatch.setattr(stream, None)
+    assert run('list')[0] == 0 and run('show', 'Nobody')[0] == 1
+
+
+@pytest.mark.parametrize(('shell', 'status', 'error'), [
+    ('"$@" > /dev/full', 1, 'error: the output cannot be written (No space left on device); free '
+                            'space, or write it elsewhere\n'),
+    ('"$@" | true; exit ${PIPESTATUS[0]}', 0, ''),
+])
+def test_an_output_that_takes_nothing(run: Run, shell: str, status: int, error: str) -> None:
+    listed = subprocess.run(
+        ['bash', '-c', shell, 'bash', sys.executable, '-m', 'face_depth_ros.gallery.command',
+         'list', '--allow-temporary'], capture_output=True, text=True, env=dict(os.environ))
+    assert (listed.returncode, listed.stderr) == (status, error)
+
+
+def test_nothing_that_is_shown_moves_the_cursor(run: Run, tmp_path: Path) -> None:
+    with open_gallery(tmp_path / 'g.db') as gallery:
+        gallery.enroll('Zoë', [template(5, source='\x1b[31mred\nforged line', model_name='a\rb'),
+                               template(6, source='bag:\udcff')])
+        with gallery._change():  # As the import of earlier versions took it in.
+            gallery._ledger.put_person('Eve\x1b[2J', 1, 1, None)
+    out = run('show', 'Zoë')[1]
+    assert len(out.splitlines()) == 4 and 'Zoë: enrolled' in out
+    for shown in (r'\x1b[31mred\nforged line', r'a\rb', r'bag:\udcff'):
+        assert shown in out
+    for text in (run('list')[1], run('show', 'Eve\x1b[2J')[1], run('forget', 'x\x1b[2J')[2]):
+        assert '\x1b' not in text and r'\x1b[2J' in text
+
+
+def test_names_of_two_scripts_are_shown_as_they_are(run: Run) -> None:
+    run('rename', 'Anna', 'می\u200cخواهم')
+    assert 'می\u200cخواهم' in run('list')[1]

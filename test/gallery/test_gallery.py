@@ -6,12 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+import sqlite3
 import threading
 import time
 
 from face_depth_ros.core.errors import GalleryError
 from face_depth_ros.gallery.gallery import Gallery
-from face_depth_ros.gallery.people import Template
+from face_depth_ros.gallery.people import LONGEST_RETENTION_S, Template
+from face_depth_ros.gallery.store import Store
 from gallery_files import MODEL, open_gallery, OTHER_MODEL, template
 import numpy as np
 import pytest
@@ -145,11 +147,78 @@ def test_retention(gallery: Gallery) -> None:
     gallery.set_expiry('Cleo', None)
     assert gallery.forget_expired(2**62) == []
     assert gallery.templates(MODEL).next_expiry_ns is None
-    for wrong in (0, -1, float('nan')):
+    for wrong in (0, -1, float('nan'), LONGEST_RETENTION_S + 1, 9e9):
         with pytest.raises(GalleryError, match='retention of'):
             gallery.enroll('Dora', [template(4)], retention_s=wrong)
-    with pytest.raises(GalleryError, match='got expires_ns = -1'):
-        gallery.set_expiry('Ben', -1)
+    for expiry in (-1, 2**63, 1.5):
+        with pytest.raises(GalleryError, match=f'got expires_ns = {expiry}'):
+            gallery.set_expiry('Ben', expiry)  # type: ignore[arg-type]
+    latest = gallery.enroll('Dora', [template(4)], retention_s=LONGEST_RETENTION_S).expires_ns
+    assert latest is not None and latest > time.time_ns() + 99 * 365 * 86400 * 10**9
+
+
+def test_nothing_is_written_where_nobody_is_to_be_forgotten(gallery: Gallery) -> None:
+    gallery.enroll('Anna', [template(1)], retention_s=3600)
+    before = gallery.revision
+    assert gallery.forget_expired() == [] and gallery.revision == before
+
+
+def test_a_name_whose_time_is_over_is_refused_with_the_command_that_removes_it(
+        gallery: Gallery) -> None:
+    gallery.enroll('Anna', [template(1)])
+    gallery.enroll('Ben', [template(2)])
+    with pytest.raises(GalleryError, match='`gallery enroll --existing add` or `replace`') as e:
+        gallery.enroll('Anna', [template(3)])
+    assert 'over' not in str(e.value)
+    gallery.set_expiry('Anna', 1)
+    for use in (lambda: gallery.enroll('Anna', [template(3)]),
+                lambda: gallery.rename('Ben', 'Anna')):
+        with pytest.raises(GalleryError, match='whose time is over: `gallery forget-expired`'):
+            use()
+
+
+@pytest.mark.parametrize('existing', ['add', 'replace'])
+def test_somebody_whose_time_is_over_is_introduced_anew(gallery: Gallery, existing: str) -> None:
+    first = gallery.enroll('Anna', [template(1)], retention_s=3600)
+    gallery.set_expiry('Anna', 1)
+    person = gallery.enroll('Anna', [template(2)], existing=existing)  # type: ignore[arg-type]
+    assert person.expires_ns is None and person.enrolled_ns > first.enrolled_ns
+    np.testing.assert_array_equal(gallery.templates(MODEL).vectors, template(2).vector[None])
+    gallery.set_expiry('Anna', 1)
+    person = gallery.enroll('Anna', [template(3)], existing=existing,  # type: ignore[arg-type]
+                            retention_s=60)
+    assert not person.is_expired(time.time_ns()) and person.expires_ns is not None
+
+
+@pytest.mark.parametrize('mark', ['\u200d', '\u034f', '\ufe0f'])
+def test_names_that_look_the_same_are_one(gallery: Gallery, mark: str) -> None:
+    gallery.enroll('Ada', [template(1)])
+    gallery.enroll(f'B{mark}o', [template(2)])
+    for name in (f'Ada{mark}', f'A{mark}da', 'Bo'):
+        with pytest.raises(GalleryError, match='there is a person named .* already'):
+            gallery.enroll(name, [template(3)])
+        with pytest.raises(GalleryError, match='already'):
+            gallery.rename('Bo' if name[0] == 'A' else 'Ada', name)
+    assert gallery.person('Bo').name == f'B{mark}o', 'the name is kept as it was given'
+    assert gallery.enroll('Bo', [template(4)], existing='add').name == f'B{mark}o'
+    gallery.rename('Bo', 'Bo')
+    assert [p.name for p in gallery.people()] == ['Ada', 'Bo']
+    gallery.verify()
+
+
+def test_names_that_earlier_versions_let_in_can_be_used(
+        gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr('face_depth_ros.gallery.ledger.skeleton', lambda name: name)
+    for name in ('Ada ', 'Zoe\u0308', 'Bo\u200d', 'Eve\u3164'):
+        with gallery._change():
+            gallery._ledger.put_person(name, 1, 1, None)
+    monkeypatch.undo()
+    assert {p.name for p in gallery.people()} == {'Ada ', 'Zoe\u0308', 'Bo\u200d', 'Eve\u3164'}
+    gallery.rename('Eve\u3164', 'Eve')
+    gallery.set_expiry('Bo\u200d', 10**18)
+    gallery.forget('Ada ', 'Zoe\u0308', 'Eve')
+    assert [p.name for p in gallery.people()] == ['Bo\u200d']
+    assert gallery.person('Bo').expires_ns == 10**18
 
 
 def test_a_person_without_a_template(gallery: Gallery) -> None:
@@ -190,6 +259,49 @@ def test_blocks_hold_one_state_while_another_is_written(
         gallery.purge()
         assert gallery.templates(MODEL).names == (
             'person 0', 'person 1', 'person 2', 'person 3', 'late')
+
+
+def test_a_change_that_was_made_is_no_error_when_another_writer_comes_next(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / 'g.db'
+    with open_gallery(path, busy_s=0.05) as gallery:
+        gallery.enroll('Anna', [template(1)])
+        gallery.enroll('Ben', [template(2)])
+        other = sqlite3.connect(path, isolation_level=None)
+        purge = Store.purge
+
+        def purge_and_be_late(store: Store, *, vacuum: bool) -> None:
+            purge(store, vacuum=vacuum)
+            other.execute('BEGIN IMMEDIATE')
+
+        monkeypatch.setattr(Store, 'purge', purge_and_be_late)
+        for change in (lambda: gallery.enroll('Anna', [template(3)], existing='replace'),
+                       lambda: gallery.forget('Ben')):
+            change()
+            other.execute('ROLLBACK')
+            assert 'the next change purges the gallery again' in caplog.text
+            caplog.clear()
+        monkeypatch.undo()
+        other.close()
+        assert [p.name for p in gallery.people()] == ['Anna']
+        assert 'purge' in gallery._store.meta()
+        gallery.purge()
+        assert 'purge' not in gallery._store.meta()
+
+
+def test_the_mark_of_what_another_process_removed_meanwhile_stays(
+        gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
+    gallery.enroll('Anna', [template(1)])
+    purge = Store.purge
+
+    def purge_before_another_removal(store: Store, *, vacuum: bool) -> None:
+        purge(store, vacuum=vacuum)
+        with store.change():
+            store.set_meta('purge', b'later')
+
+    monkeypatch.setattr(Store, 'purge', purge_before_another_removal)
+    gallery.forget('Anna')
+    assert gallery._store.meta()['purge'] == b'later'
 
 
 def test_threads_may_share_a_gallery(gallery: Gallery) -> None:

@@ -43,7 +43,8 @@ def test_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize('content', [b'', b'abc', KEY[:31], KEY.hex()[:62].encode(), b'\xff' * 90,
-                                     b'g' * 64, b'!' * 44])
+                                     b'g' * 64, b'!' * 44, b'correct horse battery staple ab\n',
+                                     b'0123456789abcdef' * 2])
 def test_files_that_hold_no_key(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(GalleryError, match='holds no key: .* expected 64 hex digits or 44') as c:
         find_key(key_file(tmp_path, content))

@@ -23,7 +23,7 @@ import pytest
 @pytest.mark.parametrize(('given', 'kept'), [
     ('Anna', 'Anna'), ('  Anna Maria\u00a0', 'Anna Maria'), ('Zoe\u0308', 'Zoë'),
     ('李小龍', '李小龍'), ('x' * 100, 'x' * 100), ('unknown person', 'unknown person'),
-    ('می\u200cخواهم', 'می\u200cخواهم'),
+    ('می\u200cخواهم', 'می\u200cخواهم'), ('邊\U000e0101', '邊\U000e0101'),
 ])
 def test_names(given: str, kept: str) -> None:
     assert checked_name(given) == kept
@@ -35,7 +35,10 @@ def test_names(given: str, kept: str) -> None:
     ('An\x00na', r'U\+0000'), ('Anna\u202e', r'U\+202E'), ('\ud800', r'U\+D800'),
     ('\u200d', 'nothing of it can be seen'), ('unknown', "'unknown' is what everybody else"),
     (' Unknown', 'everybody else'), ('ｕｎｋｎｏｗｎ', 'everybody else'),
-    ('a\u2028b', r'U\+2028'),
+    ('a\u2028b', r'U\+2028'), ('unk\u200dnown', 'everybody else'),
+    ('unknown\ufe0f', 'everybody else'),
+    ('\u3164', r'U\+3164'), ('\u2800', r'U\+2800'), ('Anna\u115f', r'U\+115F'),
+    ('\u034f\ufe0f', 'nothing of it can be seen'),
 ])
 def test_impossible_names(name: str, reason: str) -> None:
     with pytest.raises(GalleryError, match=f'cannot be a name: .*{reason}') as caught:
@@ -47,7 +50,7 @@ def test_impossible_names(name: str, reason: str) -> None:
     ({'vector': np.ones((2, 2))}, r'a vector of shape \(2, 2\)'),
     ({'vector': np.ones(1)}, r'a vector of shape \(1,\)'),
     ({'vector': np.zeros(513)}, r'a vector of shape \(513,\), expected \(D,\), D from 2 to 512'),
-    ({'vector': np.zeros(4)}, 'a vector of length 0, expected 0.5 to 1.001'),
+    ({'vector': np.zeros(4)}, 'a vector of length 0, expected 0.01 to 1.001'),
     ({'vector': np.ones(4)}, 'a vector of length 2'),
     ({'vector': np.array([1, np.nan])}, 'a vector of length nan'),
     ({'vector': np.array([np.inf, 0])}, 'a vector of length inf'),

@@ -206,6 +206,7 @@ _TAMPERING: dict[str, tuple[str, ...]] = {
     'text for bytes': ("UPDATE templates SET record = 'abc' WHERE id = 1",),
     'a number for a record': ('UPDATE templates SET record = 5 WHERE id = 1',),
     'text for a model': ("UPDATE templates SET model = 'abc' WHERE id = 1",),
+    'a fraction for a person': ('UPDATE templates SET person = 1.5 WHERE id = 1',),
     'text for a person': ("UPDATE templates SET person = 'abc' WHERE id = 1",),
     'a short record': ("UPDATE people SET record = x'00' WHERE id = 1",),
     'an empty record': ("UPDATE people SET record = x'' WHERE id = 1",),
@@ -235,6 +236,16 @@ def test_tampering_is_not_healed_by_a_later_change(path: Path, what: str) -> Non
         gallery.enroll('Dora', [template(9)])
         with pytest.raises(GalleryError, match='damaged or tampered with'):
             gallery.templates(MODEL)
+
+
+def test_templates_of_nobody(path: Path) -> None:
+    with open_gallery(path) as gallery:
+        with gallery._change():  # With all seals and sums, as who has the key could write it.
+            gallery._ledger.put_template(99, template(9))
+        for use in (gallery.people, lambda: gallery.templates(MODEL), gallery.verify):
+            with pytest.raises(GalleryError, match='1 of its templates belong to nobody') as e:
+                use()
+            assert e.value.cause == 'gallery_tampered'
 
 
 @pytest.mark.parametrize('statement', [

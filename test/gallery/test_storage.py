@@ -286,3 +286,94 @@ def test_a_path_with_characters_that_urls_use(tmp_path: Path) -> None:
         gallery.enroll('Anna', [template(1)])
     assert path.stat().st_size > 4096
     assert checked_place(path, allow_temporary=True) == path
+
+
+@pytest.mark.parametrize('suffix', ['-wal', '-shm', '-journal'])
+def test_files_beside_a_gallery_that_others_can_read_are_not_written_into(
+        tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / 'g.db'
+    open_gallery(path).close()
+    beside = tmp_path / f'g.db{suffix}'
+    beside.write_bytes(b'')
+    beside.chmod(0o666)
+    for read_only in (False, True):
+        with pytest.raises(GalleryError, match=rf'would get its content: others may .*{suffix} '
+                                               r'\(mode 0666\)') as caught:
+            open_gallery(path, read_only=read_only)
+        assert caught.value.cause == 'gallery_permissions'
+    assert beside.read_bytes() == b''
+    beside.chmod(0o600)
+    with open_gallery(path) as gallery:
+        gallery.enroll('Anna', [template(1)])
+
+
+def test_links_beside_a_gallery_are_not_followed(tmp_path: Path) -> None:
+    path = tmp_path / 'g.db'
+    open_gallery(path).close()
+    (tmp_path / 'elsewhere').write_bytes(b'')
+    (tmp_path / 'elsewhere').chmod(0o600)
+    (tmp_path / 'g.db-wal').symlink_to(tmp_path / 'elsewhere')
+    with pytest.raises(GalleryError, match='-wal is no plain file'):
+        open_gallery(path)
+    assert (tmp_path / 'elsewhere').read_bytes() == b''
+
+
+def test_folders_where_everybody_may_make_files_are_refused(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As /tmp: nobody can exchange a gallery there, but lay a -wal beside it."""
+    folder = tmp_path / 'sticky'
+    folder.mkdir()
+    folder.chmod(0o1777)
+    open_gallery(folder / 'g.db').close()
+    monkeypatch.setattr('face_depth_ros.gallery.places.TEMPORARY_FOLDERS', ())
+    for path in (folder / 'g.db', folder / 'new.db'):
+        with pytest.raises(GalleryError, match='others may write to .*1777.* lies beside it'):
+            Gallery.open(path, key=KEY)
+    assert [file.name for file in folder.iterdir()] == ['g.db']
+
+
+def test_a_home_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ('FACE_DEPTH_GALLERY', 'XDG_DATA_HOME', 'HOME'):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr('pwd.getpwuid', lambda _: {}['no entry'])
+    with pytest.raises(GalleryError, match='has no home folder; give a path without ~, or set'):
+        default_gallery()
+    with pytest.raises(GalleryError, match='where files are open to others'):
+        Gallery.open('/tmp/g.db', key=KEY)
+    for place in ('~nosuchuser/g.db', 'a\0b'):
+        with pytest.raises(GalleryError, match='has no home folder|holds a NUL') as caught:
+            open_gallery(Path(place))
+        assert caught.value.cause == 'gallery_place'
+
+
+@pytest.mark.parametrize('length', [201, 250, 300])
+def test_names_of_files_that_are_too_long(tmp_path: Path, length: int) -> None:
+    with pytest.raises(GalleryError, match=f'has {length} bytes, expected at most 200'):
+        open_gallery(tmp_path / ('x' * length))
+    assert list(tmp_path.iterdir()) == []
+    open_gallery(tmp_path / ('x' * 200)).close()
+
+
+def test_a_folder_that_may_not_be_entered(
+        open_folder: Path, processes: SpawnContext) -> None:
+    folder = open_folder / 'closed'
+    folder.mkdir()
+    with open_gallery(folder / 'g.db') as gallery:
+        gallery.enroll('Anna', [template(1)])
+    user = os.geteuid() or NOBODY
+    if not os.geteuid():
+        os.chown(folder, user, user)
+    folder.chmod(0o600)
+    answers = processes.SimpleQueue()
+    process = processes.Process(target=use_as, args=(user, str(folder / 'g.db'), True, answers))
+    process.start()
+    process.join(60)
+    folder.chmod(0o700)
+    assert 'gallery_place the folder' in (said := answers.get())
+    assert 'cannot be used (Permission denied); check its permissions' in said
+
+
+def test_a_folder_that_is_not_there_holds_no_gallery(tmp_path: Path) -> None:
+    with pytest.raises(GalleryError, match='make it, or choose another') as caught:
+        open_gallery(tmp_path / 'no' / 'g.db', create=False)
+    assert caught.value.cause == 'gallery_missing'

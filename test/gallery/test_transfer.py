@@ -5,10 +5,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+import os
 from pathlib import Path
+from typing import Any
 
 from face_depth_ros.core.errors import GalleryError
 from face_depth_ros.gallery.gallery import Gallery
+from face_depth_ros.gallery.people import Person
+from face_depth_ros.gallery.transfer import read_export, write_export
 from gallery_files import KEY, MODEL, open_gallery, OTHER_KEY, OTHER_MODEL, template
 import numpy as np
 import pytest
@@ -147,3 +151,75 @@ def test_a_plain_gallery_needs_a_key_for_its_export(tmp_path: Path) -> None:
         with pytest.raises(GalleryError, match='has no key for an export; give one'):
             gallery.export(tmp_path / 'people')
         assert gallery.export(tmp_path / 'people', key=KEY) == 1
+
+
+def written(file: Path, *people: tuple[str, int]) -> Path:
+    """Write an export as no gallery would: names, and numbers of templates."""
+    write_export(file, KEY, ((Person(name, 1, 1, None, {}), [template(i) for i in range(count)])
+                             for name, count in people))
+    return file
+
+
+@pytest.mark.parametrize(('sent', 'kept'), [('Ada ', 'Ada'), ('Zoe\u0308', 'Zoë')])
+def test_names_are_taken_in_as_they_are_kept(
+        target: Gallery, tmp_path: Path, sent: str, kept: str) -> None:
+    file = written(tmp_path / 'people', (sent, 1))
+    assert target.import_(file, key=KEY)['added'] == 1
+    assert target.person(sent).name == target.person(kept).name == kept
+    assert target.import_(file, key=KEY, conflict='add')['changed'] == 1
+    target.rename(kept, 'Eve')
+    target.forget('Eve')
+    assert target.people() == []
+
+
+@pytest.mark.parametrize(('people', 'reason', 'cause'), [
+    ([('Ada', 1), ('Ada ', 1)], "'Ada' stands in it twice", 'gallery_transfer'),
+    ([('Ada', 1), ('Ada\u200d', 1)], 'stands in it twice', 'gallery_transfer'),
+    ([('Ada', 0)], "'Ada' has no template in it", 'gallery_transfer'),
+    ([('Ada', 1), ('unknown', 1)], 'everybody else is called', 'gallery_name'),
+    ([('\x1b[2J', 1)], r'invisible character U\+001B', 'gallery_name'),
+])
+@pytest.mark.parametrize('conflict', ['refuse', 'replace'])
+def test_people_who_cannot_be_are_not_imported(
+        target: Gallery, tmp_path: Path, people: list, reason: str, cause: str,
+        conflict: str) -> None:
+    target.enroll('Ben' if conflict == 'refuse' else 'Ada', [template(9)])
+    before = target.people()
+    with pytest.raises(GalleryError, match=f'nobody was imported.*{reason}') as caught:
+        target.import_(written(tmp_path / 'people', *people), key=KEY, conflict=conflict)
+    assert caught.value.cause == cause
+    assert target.people() == before and target.revision == 1
+
+
+def test_an_export_is_read_before_writers_have_to_wait(
+        source: Gallery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source.export(tmp_path / 'people')
+    with open_gallery(tmp_path / 'new.db') as gallery, \
+            open_gallery(tmp_path / 'new.db', busy_s=0.0) as other:
+
+        def read_slowly(*arguments: Any) -> list:
+            other.enroll('Dora', [template(7)])
+            return read_export(*arguments)
+
+        monkeypatch.setattr('face_depth_ros.gallery.gallery.read_export', read_slowly)
+        gallery.import_(tmp_path / 'people')
+        assert [p.name for p in gallery.people()] == ['Anna', 'Ben', 'Cleo', 'Dora']
+
+
+def test_pipes_and_folders_are_no_exports(target: Gallery, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / 'pipe')
+    for file in (tmp_path / 'pipe', tmp_path):
+        with pytest.raises(GalleryError, match='is no plain file; give one written by'):
+            target.import_(file)
+    with pytest.raises(GalleryError, match='has no home folder'):
+        target.import_('~nosuchuser/people')
+
+
+def test_what_a_killed_export_left_is_removed_and_blocks_none(
+        source: Gallery, tmp_path: Path) -> None:
+    old, new = tmp_path / '.people[1].new-1', tmp_path / f'.people[1].new-{os.getpid()}'
+    for left in (old, new):
+        left.write_bytes(b'Anna')
+    os.utime(old, (0, 0))
+    source.export(tmp_path / 'people[1]')
+    assert not old.exists() and new.exists(), 'another process may be writing the new one'

@@ -11,6 +11,7 @@ from face_depth_ros.core.errors import GalleryError, ModelSpecError
 from face_depth_ros.core.face_box import FaceBox
 from face_depth_ros.core.frames import Detection, Liveness
 from face_depth_ros.gallery.people import Template
+from face_depth_ros.nodes import enroll_topics
 from face_depth_ros.nodes.face_recognizer import FaceRecognizerNode
 from face_depth_ros.nodes.handoff import Exchange
 from face_depth_ros.nodes.headers import header_of, stamp_of
@@ -77,7 +78,9 @@ class Robot(JudgeRobot):
 
 
 @pytest.fixture
-def robot(graph, tmp_path):
+def robot(graph, tmp_path, monkeypatch):
+    # Frames may come seconds apart on a busy machine; an enrolment is not to end between them.
+    monkeypatch.setattr(enroll_topics, 'PATIENCE_S', 60.0)
     return Robot(graph, tmp_path)
 
 
@@ -114,6 +117,14 @@ def test_people_are_introduced_by_topic_and_forgotten_at_once(robot):
     assert robot.names(Scene(1)) == ['unknown']
 
 
+def test_guests_are_introduced_for_some_days(robot):
+    robot.start(enroll_seconds=0.4, enroll_keep_days=2.0)
+    assert robot.enroll('Ada', *[Scene(1)] * 6) == 'ok Ada'
+    with robot.access.open(create=False, read_only=True) as gallery:
+        person = gallery.person('Ada')
+    assert person.expires_ns - person.changed_ns == pytest.approx(2 * 86400e9, rel=1e-6)
+
+
 @pytest.mark.parametrize(('scenes', 'reason'), [
     ([Scene(1), Scene(1, 2)], '2 faces are in view'),
     ([Scene(1, blur=True)] * 6, 'too blurred'),
@@ -125,10 +136,32 @@ def test_why_nobody_was_introduced(robot, scenes, reason):
 
 
 def test_an_enrolment_without_frames_ends(robot, monkeypatch):
-    monkeypatch.setattr('face_depth_ros.nodes.enroll_topics.PATIENCE_S', 0.1)
+    monkeypatch.setattr(enroll_topics, 'PATIENCE_S', 0.1)
     robot.start(enroll_seconds=0.2)
     assert 'nobody is in view' in robot.enroll('Ada')
     assert 'cannot be a name' in robot.enroll('unknown')
+
+
+def test_an_enrolment_ends_with_the_model_that_it_was_for(robot, monkeypatch):
+    """Frames go on: it is not for want of them that nothing would come of it."""
+    monkeypatch.setattr(enroll_topics, 'PATIENCE_S', 0.5)
+    robot.start(enroll_seconds=0.5)
+    robot.graph.probe.publish(robot.graph.topic('enroll'), String(data='Ada'))
+    wait_until(lambda: robot.node._slot.present.enrolling, 'beginning')
+    first = robot.node._slot.present
+    other = write_recognizer(robot.folder, 'other')
+    assert robot.set('model', str(other)).successful
+    wait_until(lambda: robot.node._slot.present is not first, 'another model')
+    told = robot.graph.probe.received[robot.graph.topic('enroll/status')]
+
+    def look():
+        robot.show(Scene(1))
+        return told
+
+    wait_until(look, 'an answer')
+    assert 'was changed meanwhile; try again' in told[-1].data
+    assert robot.node._enrollment.demand == 0
+    assert robot.enroll('Ada', *[Scene(1)] * 8) == 'ok Ada'
 
 
 def test_while_somebody_is_introduced_frames_are_wanted(robot):

@@ -8,11 +8,13 @@ from dataclasses import replace
 
 import cv2
 from face_depth_ros.core.errors import AlignmentError, InvalidImageError, ModelSpecError
+from face_depth_ros.core.model_spec import find_model
 from face_depth_ros.predictors.face_embedder import (
     crop_by_five_points,
     FaceEmbedder,
     FIVE_POINTS,
     five_points_of,
+    model_hash_of,
 )
 from face_depth_ros.predictors.recognition_views import seen_face
 import numpy as np
@@ -90,6 +92,18 @@ def test_brought_networks_get_their_normalisation_order_and_background(tmp_path)
     masked = FaceEmbedder(brought(tmp_path, background='zero')).embed([seen])[0].vector
     zeroed = np.where(seen.inputs.mask > 0, color, 0.0)
     np.testing.assert_allclose(masked, expected((zeroed - 127.5) / 127.5), atol=1e-4)
+
+
+@pytest.mark.parametrize('changed', [{'order': 'BGR'}, {'background': 'zero'},
+                                     {'crop': 'five_points'}, {'std': [128.0] * 3}])
+def test_templates_of_other_crops_are_of_another_model(tmp_path, changed):
+    for name in ('first', 'same', 'other'):
+        (tmp_path / name).mkdir()
+    first, same, other = (find_model(str(write_brought(
+        tmp_path / name, normalisation=changes))) for name, changes in (
+            ('first', {}), ('same', {}), ('other', changed)))
+    assert first.sha256 == same.sha256 == other.sha256
+    assert model_hash_of(first) == model_hash_of(same) != model_hash_of(other)
 
 
 def test_brought_networks_may_want_five_points(tmp_path):

@@ -10,6 +10,8 @@ from face_depth_ros.core.camera import CameraIntrinsics
 from face_depth_ros.core.errors import FaceDepthError, InvalidImageError, SettingsError
 from face_depth_ros.core.face_box import FaceBox
 from face_depth_ros.core.frames import Detection, EnhancedDepth, EstimatedDepth, SkippedFace
+from face_depth_ros.predictors.enroller import EnrollmentView, MOST_VIEWS
+from face_depth_ros.predictors.face_embedder import Embedding
 from face_depth_ros.predictors.face_recognizer import FaceRecognizer
 from face_depth_ros.predictors.recognition_views import measured_relief, seen_face
 import numpy as np
@@ -229,6 +231,58 @@ def test_names_and_faces_belong_together(camera):
     assert camera.enroll('Ada', Scene(1, yaw=20)) == 'ok Ada', 'more views of the same person'
     assert camera.recognizer.people.snapshot.names == {'Ada'}
     assert camera.enroll('Bo', Scene(2)) == 'ok Bo'
+
+
+def test_two_faces_of_one_track_stand_for_themselves(camera):
+    """Nobody gets the name of a face that is called as it is."""
+    camera.enroll('Ada', Scene(1))
+    camera.pause()
+    both = Scene(1, 2)
+    second = replace(both.detections[1], track_id=both.detections[0].track_id)
+    both.detections[1] = second
+    faces = list(both.estimated.faces)
+    faces[1] = replace(faces[1], detection=second)
+    both.estimated = replace(both.estimated, faces=tuple(faces))
+    assert names(camera.show(both, 3)) == ['Ada', 'unknown']
+    both.color[:, 120:] = 90
+    found = camera.show(both, 3)
+    assert names(found) == ['Ada', 'unknown'] and found[1].quality < 0.1, 'too poor to compare'
+
+
+@pytest.mark.parametrize('depth', [True, False])
+def test_weights_of_a_model_hinder_no_enrolment(tmp_path, open_recognizer, depth):
+    """Colour alone, of a small weight: its templates are short."""
+    model = write_recognizer(tmp_path, normalisation={'weights': {'color': 1.0, 'depth': 24.0}})
+    camera = Camera(open_recognizer(model=str(model), use_depth=depth))
+    assert camera.enroll('Ada', Scene(1)) == 'ok Ada'
+    camera.pause()
+    assert names(camera.show(Scene(1, 3), 3)) == ['Ada', 'unknown']
+
+
+def test_views_that_are_no_numbers_are_poor_ones(camera):
+    recognizer = camera.recognizer
+    recognizer.begin_enrollment('Ada', seconds=10.0)
+    nan = Embedding(np.full(recognizer.embedder.layout.dimensions, np.nan, np.float32),
+                    frozenset(('color',)), 'a' * 64)
+    enroller = recognizer.take_enrollment(at_once=True)
+    for i in range(5):
+        enroller.look(i, [EnrollmentView(nan, 0.9)])
+    assert 'the views of the face are too poor' in enroller.finish()
+
+
+def test_an_enrolment_over_a_bag_that_starts_over_ends(camera):
+    recognizer = camera.recognizer
+    recognizer.begin_enrollment('Ada', seconds=2.5)
+    enroller = recognizer.take_enrollment(at_once=True)
+    for _ in range(3):
+        for i in range(11):
+            enroller.look(i * STEP, [])
+    assert enroller.over, 'one second three times'
+    recognizer.begin_enrollment('Bo', seconds=2.5)
+    enroller = recognizer.take_enrollment(at_once=True)
+    for _ in range(MOST_VIEWS + 1):
+        enroller.look(7, [EnrollmentView(None, 0.0, 'blurred')])
+    assert enroller.over and 'too blurred' in enroller.finish(), 'stamps that stand still'
 
 
 @pytest.mark.parametrize('name', ['', 'unknown', ' Unknown ', 'a\nb', 'x' * 101])

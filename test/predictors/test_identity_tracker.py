@@ -163,6 +163,44 @@ def test_a_name_does_not_flicker(tracker):
     assert views(tracker, low, track='f2').person == 'unknown', 'but nobody gets the name by it'
 
 
+def test_a_name_that_is_kept_alone_is_given_back(tracker):
+    """Somebody a little like Ada, who took over her track, has her name for seconds at most."""
+    views(tracker, both(0))
+    low = both(0, np.arccos(0.6))
+    names = [tracker.update((3 + i) * SECOND // 10, 'f00001', low, 0.8).person for i in range(90)]
+    assert names[:30] == ['Ada'] * 30 and names[-20:] == ['unknown'] * 20
+    assert names == sorted(names), 'once given back it does not return'
+    assert views(tracker, both(0), count=20, start=12 * SECOND).person == 'Ada'
+
+
+def test_what_is_seen_no_more_soon_says_nothing(tracker):
+    """A stranger with Ada's track, of whom one modality is seen, does not live on the other."""
+    views(tracker, both(0), count=20)
+    stranger = joined(color=unit(0, np.arccos(0.55)))
+    assert views(tracker, stranger, track='f2', start=2 * SECOND).person == 'unknown'
+    names = [tracker.update((23 + i) * SECOND // 10, 'f00001', stranger, 0.8).person
+             for i in range(100)]
+    assert tracker.changes == 0, 'alike enough to be no other person at once'
+    assert tracker.evidence_of('f00001').modalities == {'color'}
+    assert names[0] == 'Ada' and set(names[80:]) == {'unknown'}
+
+
+def test_a_modality_that_is_rarely_seen_is_dropped():
+    evidence = Evidence(LAYOUT)
+    evidence.add(both(0), 0.8)
+    for i in range(3):
+        evidence.add(joined(color=unit(0)), 0.8)
+        assert evidence.modalities == {'color', 'depth'}, i
+    evidence.add(joined(color=unit(0)), 0.9)
+    assert evidence.modalities == {'color'}
+    evidence = Evidence(LAYOUT)
+    evidence.add(both(0), 0.8, 0)
+    evidence.add(joined(color=unit(0)), 0.8, SECOND)
+    assert evidence.modalities == {'color', 'depth'}
+    evidence.add(joined(color=unit(0)), 0.1, SECOND + 1)
+    assert evidence.modalities == {'color'}, 'for a second at most'
+
+
 def test_a_name_ends_when_too_little_speaks_for_it(tracker):
     assert views(tracker, both(0, np.arccos(0.75))).person == 'Ada'
     verdict = views(tracker, both(0, np.arccos(0.42)), count=60, start=SECOND)

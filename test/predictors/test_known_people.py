@@ -26,6 +26,9 @@ HASH, OTHER = 'a' * 64, 'b' * 64
 
 def template(seed=0, model=HASH, size=8):
     vector = np.random.default_rng(seed).normal(size=size)
+    if size == LAYOUT.dimensions:
+        return Template(LAYOUT.join({m: vector[part] for m, part in LAYOUT.parts.items()}), 0.9,
+                        model)
     return Template(vector / np.linalg.norm(vector), 0.9, model)
 
 
@@ -176,6 +179,56 @@ def test_a_gallery_that_breaks_under_way_and_is_mended(tmp_path, name, monkeypat
     people.refresh()
     assert people.problem is None and people.snapshot.names == {'Ada'}
     people.close()
+
+
+@pytest.mark.parametrize('length', [1.0, 0.3])
+def test_templates_whose_parts_no_recogniser_made_are_refused(access, length):
+    """One of colour alone and of length 1 would make every cosine of colour 1.4 times as large."""
+    vector = np.zeros(LAYOUT.dimensions, np.float32)
+    vector[0] = length
+    with access.open(create=False, read_only=False) as gallery:
+        gallery.enroll('Eve', [Template(vector, 0.9, HASH)])
+    people = follow(access)
+    assert people.problem[0] == 'gallery_template' and "of 'Eve' whose color" in people.problem[1]
+    assert people.snapshot.templates == 0
+    with access.open(create=False, read_only=False) as gallery:
+        gallery.forget('Eve')
+    people = follow(access)
+    assert people.problem is None and people.snapshot.names == {'Ada'}
+    people.close()
+
+
+def test_an_old_copy_in_the_place_of_the_gallery_lets_nobody_in(access, monkeypatch):
+    monkeypatch.setattr(known_people, 'RETRY_S', 0.0)
+    path = Path(access.path)
+    with access.open(create=False, read_only=False) as gallery:
+        gallery.enroll('Bo', [template(3)])
+    old = path.read_bytes()
+    people = follow(access)
+    with access.open(create=False, read_only=False) as gallery:
+        gallery.forget('Bo')
+    people.refresh()
+    new = path.read_bytes()
+    assert people.snapshot.names == {'Ada'}
+    for _ in range(3):  # also once it was opened anew
+        put_in_place(path, old)
+        people.refresh()
+        people.refresh()
+        assert people.problem[0] == 'gallery_tampered' and 'an old copy' in people.problem[1]
+        assert people.snapshot.templates == 0
+    put_in_place(path, new)
+    people.refresh()
+    assert people.problem is None and people.snapshot.names == {'Ada'}
+    people.close()
+
+
+def put_in_place(path, content):
+    other = path.with_name('other.db')
+    other.write_bytes(content)
+    other.chmod(0o600)
+    other.replace(path)
+    for end in ('-wal', '-shm'):  # of the other one
+        path.with_name(path.name + end).unlink(missing_ok=True)
 
 
 def test_a_key_and_plain_storage_exclude_each_other():
