@@ -47,16 +47,22 @@ def write_recognizer(folder: Path, name: str = 'face_recognizer', outputs: str =
     return _write(folder, name, nodes, inputs, values, tensors, changes)
 
 
-def write_brought(folder: Path, name: str = 'brought', **changes: Any) -> Path:
-    """Write a network of one RGB input, which says what a 4 x 4 picture of the crop looks like."""
-    nodes = [helper.make_node('AveragePool', ['data'], ['small'], kernel_shape=[28, 28],
+def write_brought(folder: Path, name: str = 'brought', names: tuple[str, str] = ('data', 'fc1'),
+                  **changes: Any) -> Path:
+    """
+    Write a network of one RGB input, which says what a 4 x 4 picture of the crop looks like.
+
+    :param names: of input and output
+    """
+    data, told = names
+    nodes = [helper.make_node('AveragePool', [data], ['small'], kernel_shape=[28, 28],
                               strides=[28, 28]),
-             helper.make_node('Flatten', ['small'], ['fc1'])]
+             helper.make_node('Flatten', ['small'], [told])]
     normalisation = {'mean': [127.5] * 3, 'std': [127.5] * 3, 'order': 'RGB',
                      'background': 'keep', 'crop': 'box'}
     changes['normalisation'] = {**normalisation, **changes.get('normalisation', {})}
-    return _write(folder, name, nodes, [_VALUE('data', TensorProto.FLOAT, ['n', 3, 112, 112])],
-                  [_VALUE('fc1', TensorProto.FLOAT, ['n', 48])], [], changes)
+    return _write(folder, name, nodes, [_VALUE(data, TensorProto.FLOAT, ['n', 3, 112, 112])],
+                  [_VALUE(told, TensorProto.FLOAT, ['n', 48])], [], changes)
 
 
 def _embedding(modality: str, source: str) -> list[Any]:

@@ -24,6 +24,7 @@ REQUIRED_KEYS = ('name', 'task', 'source', 'license', 'onnx', 'sha256', 'opset',
                  'outputs', 'normalisation', 'precisions', 'trained', 'parity', 'metrics',
                  'limits')
 PRECISIONS = ('fp32', 'fp16', 'bf16', 'int8')
+_MAPPINGS = ('normalisation', 'trained', 'parity', 'metrics', 'limits')
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,9 @@ class ModelSpec:
             raise ModelSpecError(
                 f'no model spec at {path}; known models: {", ".join(known_models()) or "none"}'
             ) from error
+        except OSError as error:
+            raise ModelSpecError(f'{path} cannot be read ({error.strerror}); expected the YAML '
+                                 'of a model') from error
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise ModelSpecError(f'{path} is not readable YAML: {error}') from error
         if not isinstance(data, dict):
@@ -160,6 +164,15 @@ def _from_mapping(path: Path, data: dict[str, Any]) -> ModelSpec:
     missing = [k for k in REQUIRED_KEYS if k not in data]
     if missing:
         raise ModelSpecError(f'{path} lacks {", ".join(missing)}; see models/README.md')
+    # What is left empty in YAML is None.
+    data = {k: {} if k in _MAPPINGS and v is None else v for k, v in data.items()}
+    for key in _MAPPINGS:
+        if not isinstance(data[key], dict):
+            raise ModelSpecError(f'{path}: {key} is {data[key]!r}, expected a mapping; see '
+                                 'models/README.md')
+    if not isinstance(data['precisions'], list):
+        raise ModelSpecError(f'{path}: precisions is {data["precisions"]!r}, expected a list of '
+                             f'some of {PRECISIONS}')
     unknown = [p for p in data['precisions'] if p not in PRECISIONS]
     if unknown or not data['precisions']:
         raise ModelSpecError(

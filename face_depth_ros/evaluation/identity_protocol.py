@@ -50,6 +50,8 @@ YAW_BINS = ((0, 15), (15, 30), (30, 45), (45, 60))
 COVERED = 'occlusion'
 """Probes of this kind, or of one that begins so, do not count by yaw."""
 _SILENT = -1.0
+_HELD = 0.5
+"""Lengths of embeddings are 1, or 0 where a face lacks a modality."""
 _CURVE_POINTS = 60
 
 
@@ -138,6 +140,8 @@ class IdentityScores:
     :param rows: depth -> row -> scores
     :param network_of: row -> the network it is of
     :param columns: how many probes each has; people: in the gallery
+    :param mateless: probes whose person has no face in the gallery; they do not count there, and
+        are strangers in verification
     :param absent: network -> why it has no rows
     :param ms: of one face in one inference, median, by depth and network
     """
@@ -148,6 +152,7 @@ class IdentityScores:
     by_yaw: dict[str, int] = field(default_factory=dict)
     people: int = 0
     probes: int = 0
+    mateless: int = 0
     genuine: int = 0
     impostor: int = 0
     faceless: int = 0
@@ -189,18 +194,20 @@ def judge(faces: Collected, settings: Mapping[str, Setting], rows: IdentityRows,
     :param settings: by column; verification takes the gallery of the first, and the probes of all
     :raises DatasetError: no column has probes
     """
-    filled = {name: s for name, s in settings.items() if len(s.gallery) and len(s.probe)}
+    persons = np.asarray(faces.persons)
+    filled = {name: s for name, s in settings.items() if _mated(persons, s).any()}
     if not filled:
         raise DatasetError(f'none of {", ".join(settings) or "the columns"} has a gallery and '
                            'probes; people need one face for the gallery and others to find')
     probes = np.unique(np.concatenate([s.probe for s in filled.values()]))
     first = next(iter(filled.values()))
-    persons = np.asarray(faces.persons)
+    mated = np.unique(np.concatenate([s.probe[_mated(persons, s)] for s in filled.values()]))
     scores = IdentityScores(
-        columns={name: len(s.probe) for name, s in filled.items()}, people=len(first.gallery),
-        probes=len(probes), faceless=faces.faceless, absent=dict(rows.absent),
-        costs=dict(rows.costs), models=dict(rows.models),
-        by_yaw={name: int(inside.sum()) for name, inside in _yaw_bins(faces, probes).items()})
+        columns={name: int(_mated(persons, s).sum()) for name, s in filled.items()},
+        people=len(first.gallery), probes=len(probes), mateless=len(probes) - len(mated),
+        faceless=faces.faceless, absent=dict(rows.absent), costs=dict(rows.costs),
+        models=dict(rows.models),
+        by_yaw={name: int(inside.sum()) for name, inside in _yaw_bins(faces, mated).items()})
     same = persons[first.gallery][:, None] == persons[probes][None, :]
     scores.genuine, scores.impostor = int(same.sum()), int((~same).sum())
     for name, network in rows.methods.items():
@@ -244,7 +251,7 @@ def similarity(vectors: Sequence[np.ndarray], gallery: np.ndarray, probe: np.nda
     total = np.zeros((len(gallery), len(probe)))
     count = np.zeros((len(gallery), len(probe)))
     for part, weight in zip(vectors, weights or [1.0] * len(vectors), strict=True):
-        known = np.linalg.norm(part, axis=1) > 0.5
+        known = np.linalg.norm(part, axis=1) > _HELD
         total += weight * (part[gallery].astype(np.float64) @ part[probe].astype(np.float64).T)
         count += weight * (known[gallery][:, None] & known[probe][None, :])
     with np.errstate(invalid='ignore'):
@@ -254,7 +261,7 @@ def similarity(vectors: Sequence[np.ndarray], gallery: np.ndarray, probe: np.nda
 def time_networks(rows: IdentityRows, views: Mapping[str, Any],
                   runs: int) -> dict[str, dict[str, float]]:
     """
-    Return the median times of each network for one face, pre-processing included; ms.
+    Return the median times of each network for one face, ms, without the cutting of its crops.
 
     :param views: a face by depth; a shape model has work on measured depth alone
     """
@@ -294,11 +301,12 @@ def _judge_row(faces: Collected, weighed: _Weighed, settings: Mapping[str, Setti
     for name, setting in settings.items():
         found = mate_ranks(weighed.compare(setting.gallery, setting.probe),
                            persons[setting.gallery], persons[setting.probe])
-        row.rank_one[name] = float(np.mean(found == 1))
+        row.rank_one[name] = float(np.mean(found[found > 0] == 1))
         places[setting.probe] = found
-    row.average = float(np.mean(places[probes] == 1))
-    for name, inside in _yaw_bins(faces, probes).items():
-        row.by_yaw[name] = float(np.mean(places[probes][inside] == 1)) if inside.any() else None
+    mated = probes[places[probes] > 0]
+    row.average = float(np.mean(places[mated] == 1))
+    for name, inside in _yaw_bins(faces, mated).items():
+        row.by_yaw[name] = float(np.mean(places[mated][inside] == 1)) if inside.any() else None
     gallery = next(iter(settings.values())).gallery
     genuine, impostor = split_scores(weighed.compare(gallery, probes), persons[gallery],
                                      persons[probes])
@@ -307,8 +315,14 @@ def _judge_row(faces: Collected, weighed: _Weighed, settings: Mapping[str, Setti
     row.equal_error = equal_error_rate(genuine, impostor)
     row.area = area_under_curve(genuine, impostor)
     row.curve = curve_points(genuine, impostor)
-    row.calibration = _calibration(genuine, impostor)
+    row.calibration = _calibration(weighed, persons, gallery, probes)
     return row
+
+
+def _mated(persons: np.ndarray, setting: Setting) -> np.ndarray:
+    """Return which probes of a column have a face of their person in its gallery, (P,) bool."""
+    found: np.ndarray = np.isin(persons[setting.probe], persons[setting.gallery])
+    return found
 
 
 def curve_points(genuine: np.ndarray, impostor: np.ndarray,
@@ -321,9 +335,14 @@ def curve_points(genuine: np.ndarray, impostor: np.ndarray,
     return [(float(rate), float(curve.true_accept[i])) for rate, i in zip(wanted, at, strict=True)]
 
 
-def _calibration(genuine: np.ndarray, impostor: np.ndarray) -> dict[str, Any] | None:
+def _calibration(weighed: _Weighed, persons: np.ndarray, gallery: np.ndarray,
+                 probes: np.ndarray) -> dict[str, Any] | None:
+    """Calibrate by faces that have all modalities: cosines over others mean something else."""
+    whole = np.all([np.linalg.norm(part, axis=1) > _HELD for part in weighed.vectors], axis=0)
+    gallery, probes = gallery[whole[gallery]], probes[whole[probes]]
     try:
-        return calibrate(genuine, impostor)
+        return calibrate(*split_scores(weighed.compare(gallery, probes), persons[gallery],
+                                       persons[probes]))
     except ScoreError:
         return None
 

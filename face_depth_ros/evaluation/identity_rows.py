@@ -141,12 +141,14 @@ class IdentityRows(ComparedRows[IdentityEmbedder]):
 
     def _calibrated(self, spec: ModelSpec) -> str:
         """
-        Return the path of a spec with a calibration.
+        Return the path of a spec with a calibration of all that it may tell.
 
-        A network that has none yet is measured here to get one: for as long as it is open, its
-        spec has a neutral one.
+        Who is measured here may have none, or one from before a shape model stood beside: for as
+        long as it is open, its spec has neutral ones.
         """
-        if spec.limits.get('calibration'):
+        known = spec.limits.get('calibration')
+        if known and ('shape_model' not in spec.normalisation
+                      or any(SHAPE in key for key in known)):
             return str(spec.path)
         folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
         content = yaml.safe_load(spec.path.read_text('utf-8'))

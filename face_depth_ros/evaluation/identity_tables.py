@@ -51,7 +51,7 @@ def identity_tables(scores: IdentityScores, dataset: str) -> dict[str, Table]:
             _lines(scores, depth, lambda name, row: {
                 key: _percent(value) for key, value in row.by_yaw.items()}))
     tables['identity_costs'] = Table(
-        'What the recognisers cost', 'one face in one inference, its pre-processing included',
+        'What the recognisers cost', 'one face in one inference, without the cutting of its crops',
         'ms: median on this machine, with measured depth a shape model included; MACs and '
         'parameters of the ONNX file',
         {name: _cost_line(scores, name) for name in network_rows(scores)})
@@ -118,7 +118,10 @@ def _heading(depth: str) -> str:
 
 
 def _probes(scores: IdentityScores) -> str:
-    return ', '.join(f'{name} {count}' for name, count in scores.columns.items())
+    told = ', '.join(f'{name} {count}' for name, count in scores.columns.items())
+    if scores.mateless:
+        told += f'; {scores.mateless} more, of people without a face in the gallery, do not count'
+    return told
 
 
 def _percent(value: float | None) -> float | None:

@@ -284,7 +284,9 @@ def crop_by_five_points(image: np.ndarray, points: np.ndarray,
 
 
 def _is_foreign(spec: ModelSpec) -> bool:
-    """Whether a network has not the outputs of ours."""
+    """Whether a network has not the outputs of ours, or its spec says how to normalise crops."""
+    if {'mean', 'std', 'order'} <= spec.normalisation.keys():
+        return True
     names = {t.name for t in spec.outputs}
     return not names <= {EVIDENCE, JOINT_ESTIMATED, *(f'embedding_{m}' for m in (COLOR, DEPTH))}
 

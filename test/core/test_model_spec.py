@@ -71,10 +71,22 @@ def test_missing_key(tmp_path: Path, key: str) -> None:
     (data(inputs=[{'name': 'depth'}]), 'inputs must be a list of name, dtype, shape'),
     (data(outputs=[data()['inputs'][0] | {'shape': ['n']}]), 'outputs must be a list'),
     (data(inputs=[data()['inputs'][0] | {'range': 3}]), 'inputs must be a list'),
-    (data(inputs=None), 'inputs must be a list')])
+    (data(inputs=None), 'inputs must be a list'),
+    (data(limits=[1]), r'limits is \[1\], expected a mapping'),
+    (data(precisions='fp32'), "precisions is 'fp32', expected a list")])
 def test_unusable_specs(tmp_path: Path, content: Any, message: str) -> None:
     with pytest.raises(ModelSpecError, match=message):
         ModelSpec.load(write(tmp_path, content))
+
+
+def test_what_is_left_empty_is_an_empty_mapping(tmp_path: Path) -> None:
+    spec = ModelSpec.load(write(tmp_path, data(limits=None, trained=None)))
+    assert spec.limits == spec.trained == {}
+
+
+def test_a_folder_is_no_spec(tmp_path: Path) -> None:
+    with pytest.raises(ModelSpecError, match='cannot be read .*expected the YAML of a model'):
+        ModelSpec.load(tmp_path)
 
 
 def test_bytes_that_are_no_text(tmp_path: Path) -> None:

@@ -6,12 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+import shutil
 from typing import Any
 
 from drawn_identities import draw_people, write_recognizer
 from estimator_models import write_grey_model, write_our_model
 from face_depth_ros.core.errors import DatasetError
 from face_depth_ros.core.identity_metrics import true_accept_rate
+from face_depth_ros.core.model_spec import find_model
 from face_depth_ros.datasets.photo_faces import FacePair
 from face_depth_ros.datasets.rgbd_faces import Recording, RgbdFace
 from face_depth_ros.evaluation.identity_datasets import Cropper, first_people
@@ -41,6 +43,7 @@ from face_depth_ros.evaluation.identity_rows import (
     row_name,
     STUDENT,
 )
+from face_depth_ros.evaluation.identity_tables import identity_tables
 from face_depth_ros.evaluation.identity_verdict import (
     fusion_sentence,
     goal_sentences,
@@ -58,6 +61,8 @@ from face_depth_ros.predictors.estimator_methods import open_estimator
 from face_depth_ros.predictors.face_embedder import FaceView
 import numpy as np
 import pytest
+from recognizer_graph import CALIBRATION, write_brought
+import yaml
 
 
 class Known(IdentityEmbedder):
@@ -117,6 +122,51 @@ def test_columns_bins_and_rates_by_hand() -> None:
         judge(faces, condition_settings(faces.kinds, ('time',)), rows)
     with pytest.raises(DatasetError, match='there are no faces to tell apart'):
         collect([], rows)
+
+
+def test_probes_of_people_without_a_gallery_face_do_not_count() -> None:
+    network = Known(color=[[1, 0], [1, 0.1], [0, 1], [0.1, 1], [1, 0]])
+    rows: Any = Rows(Student=network)
+    faces = known_faces(rows, [0, 0, 1, 1, 2], ['gallery', 'pose', 'pose', 'time', 'pose'],
+                        [0.0, 20.0, 20.0, 0.0, 20.0])
+    scores = judge(faces, condition_settings(faces.kinds, ('pose', 'time')), rows)
+    assert scores.columns == {'pose': 1} and scores.mateless == 2
+    assert scores.by_yaw == {'0 to 15': 0, '15 to 30': 1, '30 to 45': 0, '45 to 60': 0}
+    found = scores.rows[ESTIMATED][STUDENT]
+    assert found.rank_one == {'pose': 1.0} and found.average == found.by_yaw['15 to 30'] == 1.0
+    assert (scores.genuine, scores.impostor) == (1, 2), 'as strangers they count'
+    table = identity_tables(scores, 'drawn')['identity']
+    assert '2 more, of people without a face in the gallery, do not count' in table.unit
+    alone = known_faces(rows, [0, 1], ['gallery', 'pose'], [0.0, 0.0])
+    with pytest.raises(DatasetError, match='none of pose has a gallery and probes'):
+        judge(alone, condition_settings(alone.kinds, ('pose',)), rows)
+
+
+def test_calibrations_are_of_faces_that_have_all_modalities() -> None:
+    """Half of the faces lack depth; cosines of colour alone mean something else."""
+    rng = np.random.default_rng(0)
+    count = 120
+    who = rng.standard_normal((count, 8))
+    said = [who + noise * rng.standard_normal((2, count, 8)) for noise in (0.3, 1.0)]
+    vectors = [(part / np.linalg.norm(part, axis=2, keepdims=True)).reshape(2 * count, 8)
+               for part in said]
+    partial = vectors[1].copy()
+    partial[np.arange(2 * count) % 2 == 1] = 0.0
+
+    def calibrations_of(depth: np.ndarray, chosen: np.ndarray) -> dict[str, Any]:
+        rows: Any = Rows(Student=Known(color=vectors[0][chosen].tolist(),
+                                       depth=depth[chosen].tolist()))
+        persons = np.tile(np.arange(count), 2)[chosen].tolist()
+        kinds = np.repeat(['gallery', 'pose'], count)[chosen].tolist()
+        faces = known_faces(rows, persons, kinds, [0.0] * len(persons))
+        judged = judge(faces, condition_settings(kinds, ('pose',)), rows).rows[ESTIMATED]
+        return {name: row.calibration for name, row in judged.items()}
+
+    everybody = np.arange(2 * count)
+    mixed, pure = calibrations_of(partial, everybody), calibrations_of(partial, everybody[::2])
+    for name in (STUDENT, row_name(STUDENT, 'depth')):
+        assert mixed[name] is not None and mixed[name] == pure[name]
+    assert mixed[row_name(STUDENT, 'color')] != pure[row_name(STUDENT, 'color')]
 
 
 def row(average: float, **columns: float) -> RowScores:
@@ -221,6 +271,20 @@ def test_networks_are_opened_described_or_absent(tmp_path: Path,
         said = network.embed([blank_view(), blank_view()])
         assert said['color'].shape == said['depth'].shape == (2, 64)
         assert rows.models[STUDENT].name == 'face_recognizer'
+
+
+def test_a_network_calibrated_before_a_shape_model_came_beside_it(tmp_path: Path) -> None:
+    """It is opened to be calibrated for both."""
+    shape = find_model('face_recognizer')
+    named = {key: shape.normalisation[key] for key in ('shape_model', 'shape_sha256')}
+    shutil.copy(shape.path.parent / named['shape_model'], tmp_path)
+    path = write_brought(tmp_path, normalisation=named)
+    content = yaml.safe_load(path.read_text())
+    content['limits'] = {'calibration': {'color': CALIBRATION}}
+    path.write_text(yaml.safe_dump(content))
+    with IdentityRows(rows=(str(path),)) as rows:
+        assert rows.absent == {}
+        assert rows.methods[str(path)].modalities == ('color', 'shape')
 
 
 def test_faces_are_looked_at_as_a_robot_does(tmp_path: Path,

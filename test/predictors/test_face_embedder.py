@@ -106,6 +106,19 @@ def test_templates_of_other_crops_are_of_another_model(tmp_path, changed):
     assert model_hash_of(first) == model_hash_of(same) != model_hash_of(other)
 
 
+def test_a_brought_network_may_use_our_names(tmp_path):
+    """Its spec says how crops are normalised, so they are."""
+    named = write_brought(tmp_path, 'named', normalisation={'order': 'BGR'},
+                          names=('color', 'embedding_color'))
+    other = write_brought(tmp_path, 'other', normalisation={'order': 'BGR'})
+    vectors = []
+    for model in (named, other):
+        embedder = FaceEmbedder(str(model))
+        vectors.append(embedder.embed([view(1)])[0].vector)
+        embedder.close()
+    np.testing.assert_allclose(vectors[0], vectors[1], atol=1e-5)
+
+
 def test_brought_networks_may_want_five_points(tmp_path):
     embedder = FaceEmbedder(brought(tmp_path, crop='five_points'))
     assert embedder.wants_five_points
