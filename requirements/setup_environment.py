@@ -357,10 +357,12 @@ def install_package(environment: Environment) -> None:
     if environment.is_current('package', key):
         return
     say('face_depth_ros itself, editable')
+    suffix = environment.evaluate("sysconfig.get_config_var('EXT_SUFFIX')")
+    compiled = ROOT / NATIVE.parent / f'_shape_fitting{suffix}'
+    compiled.unlink(missing_ok=True)  # an older one would pass for the one that is made now
     run([environment.python, '-m', 'pip', 'install', '--quiet', '--disable-pip-version-check',
          '--no-build-isolation', '--no-deps', '--editable', '.'], system_compilers())
-    suffix = environment.evaluate("sysconfig.get_config_var('EXT_SUFFIX')")
-    if not (ROOT / NATIVE.parent / f'_shape_fitting{suffix}').is_file():
+    if not compiled.is_file():
         say(f'{NATIVE} could not be compiled; the shape model will be fitted more slowly')
     share = environment.venv / 'share'
     marker = Path('resource', 'face_depth_ros')

@@ -190,6 +190,20 @@ def test_foreign_include_folders_are_replaced(
         setup.prepare_ros_prefix(environment)
 
 
+def test_a_library_built_earlier_does_not_pass_for_a_new_one(
+        setup: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str]) -> None:
+    old = tmp_path / setup.NATIVE.parent / '_shape_fitting.so'
+    old.parent.mkdir(parents=True)
+    old.touch()
+    monkeypatch.setattr(setup, 'run', lambda *_: '')  # a build that only warns
+    monkeypatch.setattr(setup.Environment, 'evaluate',
+                        lambda self, code: '.so' if 'EXT_SUFFIX' in code else '')
+    setup.install_package(setup.Environment(tmp_path / 'venv', ''))
+    assert not old.exists()
+    assert 'could not be compiled' in capsys.readouterr().out
+
+
 def test_a_finished_environment_is_left_alone() -> None:
     """What ran these tests is finished: another run must say nothing and change nothing."""
     stamps = Path(sys.prefix, '.setup')

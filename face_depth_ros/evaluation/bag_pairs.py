@@ -48,8 +48,8 @@ def bag_frames(path: Path, reference_path: Path | None, damage: Damage, *,
     reference_path = reference_path or ReferenceDepth.beside(path)
     if reference_path is None:
         raise BagError(
-            f'{path} has no reference depth beside it (../reference/fused_depth.npz); name one '
-            'with --reference', cause='reference')
+            f'{path} has no reference depth beside it (fused_depth.npz or true_depth.npz in '
+            '../reference); name one with --reference', cause='reference')
     reference = ReferenceDepth(reference_path)
     pipeline = Pipeline.open(backend=backend, precision=precision)
     found = 0

@@ -336,7 +336,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('--depth-topic', metavar='TOPIC', help='instead of the one found by name')
     parser.add_argument('--reference', type=Path, metavar='FILE.npz',
                         help='true depth (keys depth_mm, valid, stamp_ns); default: '
-                             'BAG/../reference/fused_depth.npz where it exists')
+                             'fused_depth.npz or true_depth.npz in BAG/../reference')
     parser.add_argument('--deadline-s', type=float, default=5.0, metavar='S',
                         help='a frame without a result after so long is dropped')
     return parser

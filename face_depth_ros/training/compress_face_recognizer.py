@@ -6,9 +6,9 @@ Make a branch of a shipped face recogniser cheaper, and teach it to tell what it
     python -m face_depth_ros.training.render_identity_bank --learns last_layers \
         --people 20000 --images 2 --size 128 --out runs/last_layers_bank
     python -m face_depth_ros.training.compress_face_recognizer --branch color \
-        --inner 16,24,24,40,24,24,64 --run runs/compressed_color --max-minutes 40
+        --inner 16,16,16,24,16,16,40 --run runs/compressed_color --max-minutes 40
     python -m face_depth_ros.training.compress_face_recognizer --branch depth \
-        --inner 16,24,24,40,24,24,64 --run runs/compressed_depth --max-minutes 40
+        --inner 8,8,8,16,8,8,40 --run runs/compressed_depth --max-minutes 40
     python -m face_depth_ros.training.export_compressed_recognizer \
         models/face_recognizer.yaml OUT runs/compressed_color/last.pt runs/compressed_depth/last.pt
 
@@ -83,7 +83,8 @@ class Settings(RunSettings):
     :param branch: color or depth
     :param initial: name or path of the ModelSpec whose branch is compressed
     :param bank: folder of render_identity_bank
-    :param inner: channels that the residual blocks keep, in order, with commas between
+    :param inner: channels that the residual blocks keep, in order, with commas between, at most as
+        many as they have
     :param ranks: channels between the halves of the steps down; empty = they stay as they are
     :param teacher: name or path of the ModelSpec whose branch teaches; empty = that of `initial`
     :param shared: share of the mean over a person's photos in what is taught
@@ -97,7 +98,7 @@ class Settings(RunSettings):
     branch: str = 'color'
     initial: str = 'face_recognizer'
     bank: str = 'runs/last_layers_bank'
-    inner: str = '16,24,24,40,24,24,64'
+    inner: str = '16,16,16,24,16,16,40'
     ranks: str = ''
     teacher: str = ''
     shared: float = 0.0
@@ -199,6 +200,9 @@ def main() -> None:
     """Prune, teach, keep the newest checkpoint after each epoch."""
     settings, resume = parse_settings(Settings, __doc__)
     fabric = open_fabric(settings)
+    if fabric.device.type != 'cpu':
+        raise SettingsError(f'this script trains on a CPU, got {fabric.device}; run '
+                            'it with CUDA_VISIBLE_DEVICES= (empty)')
     bank = read_bank(Path(settings.bank))
     compress(settings, fabric, bank, resume=resume)
 

@@ -52,12 +52,16 @@ from face_depth_ros.training.folding import folded
 from face_depth_ros.training.identity_bank import batch_of, IdentityBank, surface_of_row
 from face_depth_ros.training.identity_validation import VALIDATION, validation_bank
 from face_depth_ros.training.run import training_command
-from face_depth_ros.training.train_face_recognizer import load_recognizer, NETWORKS, Settings
+from face_depth_ros.training.train_face_recognizer import (
+    load_recognizer,
+    NAMES,
+    NETWORKS,
+    Settings,
+)
 from face_depth_ros.training.train_recognizer_branch import Settings as BranchSettings
 import numpy as np
 import torch
 
-NAMES = {'student': 'face_recognizer', 'mask_guided': 'mask_guided_recognizer'}
 OUTPUTS = ('embedding_color', 'embedding_depth')
 _KEYS = ('color+depth+shape+joint', 'color+depth+joint', 'color+depth+shape', 'color+depth',
          'color+shape',

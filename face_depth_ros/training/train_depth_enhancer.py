@@ -3,12 +3,16 @@
 """
 Train the depth enhancer.
 
-The shipped model was made by
-
     python -m face_depth_ros.training.train_depth_enhancer --assets DIR --max-minutes 60
 
-on a CPU and exported by training/export_depth_enhancer.py; on a GPU add `--batch-size 128
---bank-size 200000`. With `--resume` it goes on where it was stopped.
+on a CPU; on a GPU add `--batch-size 128 --bank-size 200000`. With `--resume` it goes on where it
+was stopped. The shipped model was made on a CPU by
+
+    python -m face_depth_ros.training.train_depth_enhancer --max-minutes 85 --threads 1 \
+        --learning-rate 1e-3 --initial runs/depth_enhancer/final.pt
+
+which began with the averaged weights of 66 minutes before (models/TRAINING.md), and exported by
+training/export_depth_enhancer.py.
 """
 
 from __future__ import annotations

@@ -4,13 +4,16 @@
 Train the mask-guided recogniser, or a compact student of it, on rendered people.
 
     python -m face_depth_ros.training.train_face_recognizer --network mask_guided --assets DIR
-    python -m face_depth_ros.training.train_face_recognizer --network student --schedule cosine
-        --learning-rate 2e-3 --weight-decay 0.02 --teacher runs/mask_guided_recognizer/last.pt
+    python -m face_depth_ros.training.train_face_recognizer --network student \
+        --schedule cosine --learning-rate 2e-3 --weight-decay 0.02 \
+        --teacher runs/mask_guided_recognizer/last.pt
 
-The photos are rendered first (`--people` times `--images`, within `--render-minutes`), onto the
-device that trains: a GPU renders thousands a second, a CPU twenty. A face comes with the relief
-that the estimator tells from its colour, or (in `--measured` of the steps' faces) with what a
-sensor measures. Losses of the mask-guided network are the paper's (training/recognition_losses.py)
+write runs/mask_guided_recognizer and runs/face_recognizer. The photos are rendered first
+(`--people` times `--images`, within `--render-minutes`), onto the device that trains: a GPU
+renders thousands a second, a CPU twenty. A face comes with the relief that the estimator tells
+from its colour, or (in `--measured` of the steps' faces) with what a sensor measures.
+
+Losses of the mask-guided network are the paper's (training/recognition_losses.py)
 and, ours, the squared error in the shape of the rendered head told by a linear layer that is
 dropped at export; `--shape-weight 0` leaves the paper's alone. SGD, momentum 0.9, weight decay
 0.0005, the learning rate divided by 10 at 6, 10 and 17 of 20 epochs, as shares of the budget.
@@ -72,6 +75,8 @@ from torch.nn import functional
 LOG = logging.getLogger('train_face_recognizer')
 NETWORKS: dict[str, Callable[[], Any]] = {
     'mask_guided': build_mask_guided_recognizer, 'student': build_face_recognizer}
+NAMES = {'mask_guided': 'mask_guided_recognizer', 'student': 'face_recognizer'}
+"""What the models are called, and the folders of their runs."""
 STEPS = (6 / 20, 10 / 20, 17 / 20)
 """When the learning rate falls to a tenth, as shares of the budget."""
 _SHIFT_PX = 3
@@ -89,6 +94,7 @@ class Settings(RunSettings):
     """
     All that decides a training run.
 
+    :param run: folder of checkpoints; '' = runs/mask_guided_recognizer or runs/face_recognizer
     :param network: mask_guided or student
     :param teacher: checkpoint of a mask-guided recogniser, for a student; '' = none
     :param initial: checkpoint whose recogniser to start from, its classes begun at the mean
@@ -106,7 +112,7 @@ class Settings(RunSettings):
     :param teacher_weight: of one minus the cosine to the teacher's embeddings
     """
 
-    run: str = 'runs/mask_guided_recognizer'
+    run: str = ''
     network: str = 'mask_guided'
     teacher: str = ''
     initial: str = ''
@@ -150,6 +156,11 @@ class Settings(RunSettings):
         if self.measured > 1.0:
             found.append(f'measured is {self.measured}, expected 0 to 1')
         return found
+
+    @property
+    def folder(self) -> Path:
+        """Where checkpoints go: a student never lies where its teacher does."""
+        return Path(self.run or f'runs/{NAMES[self.network]}')
 
 
 class Lesson(nn.Module):
@@ -221,7 +232,7 @@ def train(settings: Settings, fabric: Fabric, bank: IdentityBank, validation: Id
     run = build(settings, fabric, bank)
     wanted = teach(load_teacher(settings, fabric), bank) if settings.teacher else None
     if resume:
-        load_checkpoint(Path(settings.run) / 'last.pt', run)
+        load_checkpoint(settings.folder / 'last.pt', run)
     metrics: dict[str, float] = {}
     while not is_over(settings, run.state):
         loss = train_one_epoch(fabric, settings, bank, run, wanted)
@@ -229,8 +240,8 @@ def train(settings: Settings, fabric: Fabric, bank: IdentityBank, validation: Id
         LOG.info('step %d, %.2f min, loss %.4f, %s', run.state.step, run.state.minutes, loss,
                  json.dumps(metrics))
         if fabric.is_global_zero:
-            save_checkpoint(Path(settings.run) / 'last.pt', settings, run, metrics)
-            save_small(Path(settings.run) / 'small.pt', settings, run, metrics)
+            save_checkpoint(settings.folder / 'last.pt', settings, run, metrics)
+            save_small(settings.folder / 'small.pt', settings, run, metrics)
     return metrics
 
 

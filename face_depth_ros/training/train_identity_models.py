@@ -6,7 +6,7 @@ Train all models that tell people apart on one set of rendered photos, within on
     python -m face_depth_ros.training.train_identity_models --assets DIR --max-minutes 9.3
 
 renders people once onto the device, then trains the mask-guided recogniser, its student and the
-3D face shape (with its ablation), each into its folder below `--run`. For a GPU that is lent for
+3D face shape (with its ablation), each into its folder below `--run`. For a GPU and a few
 minutes; on a CPU the scripts of the single models do the same one by one.
 """
 

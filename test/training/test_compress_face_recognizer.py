@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+import re
 from typing import Any
 
 from drawn_identity_bank import drawn_bank, drawn_bank_with_surfaces
@@ -61,6 +62,15 @@ def test_all_problems_of_settings_are_said_at_once() -> None:
                     "ranks is '8,-1', expected nothing, or numbers above zero",
                     'shared is -0.1, expected 0 to 1', 'vectors is 2.0, expected 0 to 1'):
         assert problem in str(error.value)
+
+
+def test_the_default_and_the_commands_suit_the_shipped_file() -> None:
+    shown = re.findall(r'--branch (\w+)\s+--inner ([\d,]+)', str(script.__doc__))
+    assert [branch for branch, _ in shown] == list(script.BRANCHES)
+    for branch, inner in (*shown, (script.Settings().branch, script.Settings().inner)):
+        kept, known = [int(number) for number in inner.split(',')], widths(branch)
+        assert len(kept) == len(known)
+        assert all(k <= w for k, w in zip(kept, known, strict=True)) and kept != known
 
 
 def test_blocks_that_the_branch_has_not_are_refused(tmp_path: Path) -> None:

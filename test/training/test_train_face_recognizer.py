@@ -83,6 +83,13 @@ def test_all_problems_of_settings_are_said_at_once() -> None:
         script.Settings(measured=-0.5)
 
 
+def test_a_student_does_not_lie_where_its_teacher_does() -> None:
+    assert script.Settings().folder == Path('runs/mask_guided_recognizer')
+    student = script.Settings(network='student', teacher='runs/mask_guided_recognizer/last.pt')
+    assert student.folder == Path('runs/face_recognizer')
+    assert replace(student, run='runs/x').folder == Path('runs/x')
+
+
 def test_the_learning_rate_falls_by_tenths_or_along_a_cosine(tmp_path: Path) -> None:
     steps = settings(tmp_path, max_steps=1000, learning_rate=0.1)
     for step, wanted in ((0, 0.1), (299, 0.1), (301, 0.01), (501, 1e-3), (851, 1e-4)):
