@@ -214,7 +214,7 @@ def _as_bytes(data: Bytes) -> np.ndarray:
 
 def _decode_file(raw: np.ndarray, format: str) -> np.ndarray:  # noqa: A002
     """Decode a JPEG or PNG file as it is stored: channels in OpenCV's order, any depth."""
-    width, height = promised_size(raw)
+    width, height = _jpeg_or_png_size(raw)
     if width * height > MAX_PIXELS:
         raise InvalidImageError(
             f'compressed image says that it has {width} x {height} pixels, expected at most '
@@ -232,10 +232,18 @@ def _decode_file(raw: np.ndarray, format: str) -> np.ndarray:  # noqa: A002
 
 def promised_size(raw: np.ndarray) -> tuple[int, int]:
     """
-    Width and height in the header of a JPEG or PNG file; 0, 0 for anything else.
+    Width and height in the header of a JPEG, PNG or WebP file; 0, 0 for anything else.
 
     Asked before decoding, because a damaged header may cost gigabytes and seconds.
     """
+    head = raw[:30].tobytes()
+    if head[:4] == b'RIFF' and head[8:12] == b'WEBP':
+        return _webp_size(head[12:16], head[20:])
+    return _jpeg_or_png_size(raw)
+
+
+def _jpeg_or_png_size(raw: np.ndarray) -> tuple[int, int]:
+    """Width and height as `promised_size`; 0, 0 for WebP too, which no message may hold."""
     head = raw[:_PNG_HEADER.size].tobytes()
     if head.startswith(b'\x89PNG\r\n\x1a\n') and len(head) == _PNG_HEADER.size:
         return _PNG_HEADER.unpack(head)[1:]
@@ -250,6 +258,24 @@ def promised_size(raw: np.ndarray) -> tuple[int, int]:
             return width, height
         # Fill bytes and markers without a segment take one and two bytes.
         position += 1 if marker == 0xFF else 2 if 0xD0 <= marker <= 0xD8 else 2 + length
+    return 0, 0
+
+
+def _webp_size(kind: bytes, payload: bytes) -> tuple[int, int]:
+    """
+    Width and height in the first chunk of a WebP file: lossy, lossless, or extended.
+
+    :param payload: its first 10 bytes, as far as the file has them
+    """
+    if kind == b'VP8 ' and payload[3:6] == b'\x9d\x01\x2a' and len(payload) == 10:
+        width, height = struct.unpack_from('<HH', payload, 6)
+        return width & 0x3FFF, height & 0x3FFF
+    if kind == b'VP8L' and payload[:1] == b'\x2f' and len(payload) >= 5:
+        bits = int.from_bytes(payload[1:5], 'little')
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    if kind == b'VP8X' and len(payload) == 10:
+        return (int.from_bytes(payload[4:7], 'little') + 1,
+                int.from_bytes(payload[7:10], 'little') + 1)
     return 0, 0
 
 

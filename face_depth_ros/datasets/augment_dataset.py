@@ -34,17 +34,16 @@ import time
 from typing import Any
 
 from face_depth_ros.core.errors import DatasetError, FaceDepthError, SettingsError
+from face_depth_ros.core.model_spec import PRECISIONS
 from face_depth_ros.datasets.face_image_list import as_lines, FaceImages, list_face_images
 from face_depth_ros.datasets.face_shards import (
     clear_partials,
     FORM,
-    is_done,
     json_lines,
     LIST,
     MANIFEST,
     PLAN,
-    read_lines,
-    shard_path,
+    read_done,
     SHARDS,
     write_file,
 )
@@ -55,6 +54,7 @@ from face_depth_ros.datasets.shard_work import (
     ShardJob,
     ShardTask,
 )
+from face_depth_ros.engines.engine import BACKENDS
 
 LOCAL = 'local'
 _RAY_MODULE = 'face_depth_ros.datasets.ray_work'
@@ -123,13 +123,17 @@ def augment_dataset(images: str | os.PathLike[str], out: str | os.PathLike[str],
     :param images: folder of one sub-folder per person
     :param out: folder of the data set; is made; a finished one is left as it is
     :param source: of what describes faces; None = our models
-    :raises DatasetError: no such images; `out` is something else, of other images, of another
-        model or settings, or another run works on it; workers die on a shard
+    :raises DatasetError: no such images; `out` is something else, lies among the images, cannot be
+        written, holds shards of other images, of another model or settings, or another run works
+        on it; workers die on a shard
     :raises FaceDepthError: a model or a backend is missing
     """
     settings = settings or AugmentSettings()
     source = source or DescriberModels()
     out = Path(out).absolute()
+    if Path(os.path.realpath(out)).is_relative_to(os.path.realpath(images)):
+        raise DatasetError(f'{out} is or lies in the folder of images, {images}: its files would '
+                           'be taken for images of a person; choose a folder beside it')
     listed = list_face_images(Path(images).absolute(), settings.limit)
     identity = source.identity()
     shards = -(-len(listed.images) // settings.shard_size)
@@ -138,9 +142,10 @@ def augment_dataset(images: str | os.PathLike[str], out: str | os.PathLike[str],
             'persons': list(listed.persons)}
     with _locked(out):
         _begin(out, plan, listed)
-        missing = [n for n in range(shards) if not is_done(out, n)]
+        missing = [n for n in range(shards) if read_done(out, n) is None]
         if missing:
-            (out / MANIFEST).unlink(missing_ok=True)
+            with _writing(out):
+                (out / MANIFEST).unlink(missing_ok=True)
         _LOG.info('%d images of %d people, %d shards, %d of them to make', len(listed.images),
                   len(listed.persons), shards, len(missing))
         job = ShardJob(listed.root, out, source, tuple(sorted(identity.items())))
@@ -205,11 +210,9 @@ def _in_time(tasks: Iterable[ShardTask], max_minutes: float) -> Iterator[ShardTa
 @contextmanager
 def _locked(out: Path) -> Iterator[None]:
     """Keep other runs off a folder, which is made; the lock ends with this process."""
-    try:
+    with _writing(out):
         out.mkdir(parents=True, exist_ok=True)
         handle = os.open(out / '.lock', os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    except OSError as error:
-        raise DatasetError(f'{out} cannot be written: {error}') from error
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -221,10 +224,25 @@ def _locked(out: Path) -> Iterator[None]:
         os.close(handle)
 
 
+@contextmanager
+def _writing(out: Path) -> Iterator[None]:
+    """Say of a folder that it cannot be written: the disk is full, or it is another's."""
+    try:
+        yield
+    except OSError as error:
+        raise DatasetError(f'{out} cannot be written: {error}; see to the disk and run it again'
+                           ) from error
+
+
 def _begin(out: Path, plan: dict[str, Any], listed: FaceImages) -> None:
-    """Write what the data set is made of, or see that it is the same."""
+    """Write what the data set is made of, or see that it is the same or nothing is made yet."""
     path = out / PLAN
-    if not path.is_file():
+    if path.is_file():
+        unlike = _unlike(out, plan, listed)
+        if unlike is not None and any((out / SHARDS).glob('*.jsonl')):
+            raise unlike
+    else:
+        unlike = None
         others = [p.name for p in out.iterdir() if p.name != LIST and not p.name.startswith('.')]
         if others and others != [SHARDS]:
             raise DatasetError(f'{out} holds {others[0]!r} but no {PLAN}: it is no data set of '
@@ -232,28 +250,45 @@ def _begin(out: Path, plan: dict[str, Any], listed: FaceImages) -> None:
         if others and any((out / SHARDS).iterdir()):
             raise DatasetError(f'{out} holds shards but no {PLAN}: what they are made of is not '
                                'known; choose another folder, or delete this one')
-    try:
+    with _writing(out):
         (out / SHARDS).mkdir(exist_ok=True)
         clear_partials(out)
+        if unlike is not None:
+            _LOG.info('%s is of another run that made no shard: it is replaced', path)
+            # The plan last: what a run that is killed here leaves can be taken up.
+            (out / MANIFEST).unlink(missing_ok=True)
+            for tar in (out / SHARDS).glob('*.tar'):
+                tar.unlink()
+            path.unlink()
         if not path.is_file():
             write_file(out / LIST, as_lines(listed.images))
             write_file(path, json.dumps(plan, indent=1).encode('ascii'))
-            return
-    except OSError as error:
-        raise DatasetError(f'{out} cannot be written: {error}') from error
+
+
+def _unlike(out: Path, plan: dict[str, Any], listed: FaceImages) -> DatasetError | None:
+    """
+    Say in what a data set is unlike what is to be made; None = in nothing.
+
+    :raises DatasetError: its plan is damaged or another program's
+    """
+    path = out / PLAN
     try:
         known = json.loads(path.read_text('ascii'))
         unlike = [name for name in plan if known.get(name) != plan[name]]
     except (OSError, ValueError, AttributeError) as error:
         raise DatasetError(f'{path} is damaged: {error}; choose another folder') from error
+    if not unlike:
+        return None
+    if not {'form', 'shard_size', 'images_sha256'} <= known.keys():
+        raise DatasetError(f'{path} is not of this command: it says nothing of form, shard_size '
+                           'and images_sha256; choose another folder')
     if 'images_sha256' in unlike and known.get('limit') == plan['limit']:
-        raise DatasetError(f'{out} is made of other images: {_change(out, listed)}; choose '
-                           'another folder', cause='other_images')
-    if unlike:
-        name = min(unlike, key=lambda n: n in ('shards', 'images', 'images_sha256', 'persons'))
-        raise DatasetError(
-            f'{out} is made with {name} {known.get(name)!r}, this run has {plan[name]!r}: they '
-            'would mix; choose another folder, or delete this one', cause='other_settings')
+        return DatasetError(f'{out} is made of other images: {_change(out, listed)}; choose '
+                            'another folder', cause='other_images')
+    name = min(unlike, key=lambda n: n in ('shards', 'images', 'images_sha256', 'persons'))
+    return DatasetError(
+        f'{out} is made with {name} {known.get(name)!r}, this run has {plan[name]!r}: they '
+        'would mix; choose another folder, or delete this one', cause='other_settings')
 
 
 def _change(out: Path, listed: FaceImages) -> str:
@@ -272,8 +307,8 @@ def _finish(out: Path, shards: int, made: int) -> AugmentReport:
     """Sum up all shards; with the last one, write the manifest of the whole."""
     heads, left_out = [], Counter[str]()
     for number in range(shards):
-        if is_done(out, number):
-            head, *lines = read_lines(shard_path(out, number, 'jsonl'))
+        if (known := read_done(out, number)) is not None:
+            head, *lines = known
             heads.append(head)
             left_out.update(line['cause'] for line in lines if 'cause' in line)
     report = AugmentReport(shards, len(heads), made, sum(h['images'] for h in heads),
@@ -287,8 +322,9 @@ def _finish(out: Path, shards: int, made: int) -> AugmentReport:
         whole = {'images': report.images, 'faces': report.faces, 'left_out': report.left_out,
                  'shards': shards, 'engines': engines}
         content = json_lines([whole, *heads])
-        if not (out / MANIFEST).is_file() or (out / MANIFEST).read_bytes() != content:
-            write_file(out / MANIFEST, content)
+        with _writing(out):
+            if not (out / MANIFEST).is_file() or (out / MANIFEST).read_bytes() != content:
+                write_file(out / MANIFEST, content)
     return report
 
 
@@ -305,8 +341,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument('--shard-size', type=int, default=1000, help='images of a shard')
     parser.add_argument('--model', default='face_estimator', help='estimator')
     parser.add_argument('--detector', default='face_detector')
-    parser.add_argument('--backend', default='auto')
-    parser.add_argument('--precision', default='auto')
+    parser.add_argument('--backend', choices=('auto', *BACKENDS), default='auto')
+    parser.add_argument('--precision', choices=('auto', *PRECISIONS), default='auto')
     parser.add_argument('--limit', type=int, default=0, help='take the first so many images')
     parser.add_argument('--max-minutes', type=float, default=0.0,
                         help='begin no shard after that; run again to go on')

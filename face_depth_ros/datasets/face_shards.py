@@ -23,6 +23,7 @@ from dataclasses import dataclass
 import hashlib
 import io
 import json
+import logging
 import os
 from pathlib import Path
 import tarfile
@@ -42,6 +43,7 @@ _PARTIAL = '.partial'
 _STEP_M, _MIDDLE = 1e-4, 32768
 _QUALITY = 95
 _ENDINGS = ('color.jpg', 'relief.png', 'mask.png', 'json')
+_LOG = logging.getLogger('augment_dataset')
 
 
 @dataclass(frozen=True)
@@ -88,9 +90,31 @@ def shard_path(out: Path, number: int, ending: str) -> Path:
     return out / SHARDS / f'{number:05d}.{ending}'
 
 
-def is_done(out: Path, number: int) -> bool:
-    """Whether a shard is there, whole."""
-    return shard_path(out, number, 'jsonl').is_file() and shard_path(out, number, 'tar').is_file()
+def read_done(out: Path, number: int) -> list[dict[str, Any]] | None:
+    """
+    Return the line on a shard and those on its images; None if it is not there, whole.
+
+    A damaged .jsonl is logged and counts as none: its shard is made again.
+
+    :raises DatasetError: the disk does not give it
+    """
+    path = shard_path(out, number, 'jsonl')
+    try:
+        if not path.is_file() or not shard_path(out, number, 'tar').is_file():
+            return None
+        head, *lines = _parsed(path.read_bytes())
+        promised = {'shard': number, 'images': len(lines),
+                    'faces': sum('key' in line for line in lines)}
+        if {**head, **promised} != head or not {'sha256', 'engines'} <= head.keys() or not all(
+                'key' in line or 'cause' in line for line in lines):
+            raise ValueError('its lines are not those that its first one promises')
+    except OSError as error:
+        raise DatasetError(f'{path} cannot be read: {error}; see to the disk and run it again'
+                           ) from error
+    except ValueError as error:
+        _LOG.warning('%s is damaged (%s): the shard counts as not made', path, error)
+        return None
+    return [head, *lines]
 
 
 def write_shard(out: Path, number: int, entries: Iterable[Entry],
@@ -169,12 +193,9 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     :raises DatasetError: there is no such file, or it is damaged
     """
     try:
-        lines = [json.loads(line) for line in path.read_text('ascii').splitlines()]
-        if not lines or not all(isinstance(line, dict) for line in lines):
-            raise ValueError('not one JSON object a line')
+        return _parsed(path.read_bytes())
     except (OSError, ValueError) as error:
         raise DatasetError(f'{path} cannot be read: {error}; run augment_dataset again') from error
-    return lines
 
 
 def file_hash(path: Path) -> str:
@@ -210,8 +231,10 @@ class complete_file:  # noqa: N801 (used as a function)
                 self._temporary.replace(self._path)
                 _sync_folder(self._path.parent)
         finally:
-            self._file.close()
-            self._temporary.unlink(missing_ok=True)
+            try:
+                self._file.close()  # writes what is left, or fails at it again
+            finally:
+                self._temporary.unlink(missing_ok=True)
 
 
 def write_file(path: Path, content: bytes) -> None:
@@ -225,6 +248,14 @@ def clear_partials(out: Path) -> None:
     for folder in (out, out / SHARDS):
         for path in folder.glob(f'.*{_PARTIAL}'):
             path.unlink(missing_ok=True)
+
+
+def _parsed(content: bytes) -> list[dict[str, Any]]:
+    """Return the objects of JSON lines, at least one; raise ValueError for anything else."""
+    lines = [json.loads(line) for line in content.decode('ascii').splitlines()]
+    if not lines or not all(isinstance(line, dict) for line in lines):
+        raise ValueError('not one JSON object a line')
+    return lines
 
 
 def _add_face(tar: tarfile.TarFile, entry: Entry, face: DescribedFace) -> None:

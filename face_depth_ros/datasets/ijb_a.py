@@ -99,7 +99,7 @@ class IjbA(FaceDataset):
     def splits(self, kind: str = VERIFY) -> tuple[int, ...]:
         """Return the numbers of the splits that are there."""
         return tuple(sorted(int(p.name.removeprefix('split')) for p in (self.root / kind).glob(
-            'split*') if p.name.removeprefix('split').isdigit()))
+            'split*') if p.name.removeprefix('split').isdecimal()))
 
     def templates(self, split: int) -> tuple[TemplateFace, ...]:
         """

@@ -31,7 +31,7 @@ EQUAL_FACES = 0.8
 UNREADABLE, NO_FACE, TWO_FACES, NOT_A_FACE = 'unreadable', 'no_face', 'two_faces', 'not_a_face'
 """Causes why a photo is left out."""
 _TAIL = 4096
-"""A whole JPEG or PNG file has its end mark within its last bytes."""
+"""A whole PNG file has its end mark within its last bytes."""
 
 
 @dataclass(frozen=True)
@@ -241,8 +241,25 @@ def decode_photo(raw: bytes) -> np.ndarray | LeftOut:
 def _is_whole(raw: bytes) -> bool:
     """Whether a file is of a known kind and has its end: decoders fill what is missing."""
     if raw.startswith(b'\xff\xd8'):
-        return b'\xff\xd9' in raw[-_TAIL:]
+        return _jpeg_is_whole(raw)
     if raw.startswith(b'\x89PNG\r\n\x1a\n'):
         return b'IEND' in raw[-_TAIL:]
     return (raw[:4] == b'RIFF' and raw[8:12] == b'WEBP'
             and len(raw) >= int.from_bytes(raw[4:8], 'little') + 8)
+
+
+def _jpeg_is_whole(raw: bytes) -> bool:
+    """
+    Whether the end mark follows the first scan, however much lies behind it: phones put videos.
+
+    Segments are skipped, since a small picture in one of them has an end mark too.
+    """
+    position = 2
+    while 0 <= (position := raw.find(b'\xff', position)) <= len(raw) - 4:
+        marker = raw[position + 1]
+        if marker == 0xDA:
+            return raw.find(b'\xff\xd9', position) >= 0
+        # Fill bytes and markers without a segment take one and two bytes.
+        position += 1 if marker in (0x00, 0xFF) else 2 if 0xD0 <= marker <= 0xD8 else (
+            2 + int.from_bytes(raw[position + 2:position + 4], 'big'))
+    return False

@@ -92,7 +92,7 @@ def read_pairs(path: Path) -> tuple[FacePair, ...]:
     """
     lines = [line.split() for line in read_text(path).splitlines() if line.strip()]
     head = lines[0] if lines else []
-    if len(head) not in (1, 2) or not all(w.isdigit() and int(w) for w in head):
+    if len(head) not in (1, 2) or not all(w.isdecimal() and int(w) for w in head):
         raise DatasetError(f"{path} begins with {' '.join(head)!r}, expected the number of folds "
                            "and of pairs of each kind, such as '10 300'")
     folds, each = (1, int(head[0])) if len(head) == 1 else (int(head[0]), int(head[1]))
@@ -104,8 +104,9 @@ def read_pairs(path: Path) -> tuple[FacePair, ...]:
 
 
 def _pair(path: Path, words: list[str], fold: int, same: bool) -> FacePair:
-    if len(words) != (3 if same else 4) or not words[-1].isdigit() or not words[-3 + same].isdigit(
-            ) or (not same and words[0] == words[2]):
+    if len(words) != (3 if same else 4) or not (
+            words[-1].isdecimal() and words[-3 + same].isdecimal()) or (
+            not same and words[0] == words[2]):
         form = "'name 1 4' of one person" if same else "'name 1 other_name 2' of two people"
         raise DatasetError(f"{path}: {' '.join(words)!r} in fold {fold} is no pair, expected "
                            f'{form}')

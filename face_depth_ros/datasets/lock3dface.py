@@ -171,7 +171,7 @@ def _recordings(folder: Path, every: int) -> Iterator[Recording]:
             continue
         condition = CONDITIONS[match[3]]
         session = SECOND_SESSION if condition == TIME else FIRST_SESSION
-        frames = sorted((p for p in video.glob('*.png') if p.stem.isdigit()),
+        frames = sorted((p for p in video.glob('*.png') if p.stem.isdecimal()),
                         key=lambda p: int(p.stem))
         for path in frames[::every]:
             yield Recording(DATASET, match[2], session, f'{match[1]}_{path.stem}', condition,

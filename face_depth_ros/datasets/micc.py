@@ -19,7 +19,7 @@ the neutral scan, the others are further ones.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 import os
 from pathlib import Path
 
@@ -54,7 +54,7 @@ class Micc(FaceDataset):
 
     :param root: the folder that holds subject_01 and so on, or the one that holds that folder
     :param metres_per_pixel: of the orthographic images of scans
-    :raises DatasetError: no such folder, or nothing of the dataset in it
+    :raises DatasetError: no such folder, nothing of the dataset in it, or two files of one name
     """
 
     def __init__(self, root: str | os.PathLike[str], *,
@@ -64,6 +64,7 @@ class Micc(FaceDataset):
         self.metres_per_pixel = metres_per_pixel
         self.recordings = tuple(r for folder in sorted(self.root.glob('subject_*'))
                                 for r in _recordings(folder))
+        _check_names(self.recordings)
 
     def read(self, recording: Recording) -> RgbdFace:
         """
@@ -181,3 +182,14 @@ def _recordings(folder: Path) -> Iterator[Recording]:
         if path.suffix.lower() in VIDEO_ENDINGS:
             yield Recording(DATASET, folder.name, '', f'{folder.name}_{path.stem}', path.stem,
                             path)
+
+
+def _check_names(recordings: Iterable[Recording]) -> None:
+    """See that no two files are the same recording: one of them would be counted twice."""
+    known: dict[str, Path] = {}
+    for recording in recordings:
+        other = known.setdefault(recording.name, recording.path)
+        if other != recording.path:
+            raise DatasetError(f'{other} and {recording.path} are both {recording.name}, expected '
+                               'one .obj file of a scan and one file of a video; move one of them '
+                               'away')

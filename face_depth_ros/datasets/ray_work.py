@@ -114,7 +114,7 @@ def _check_answers(address: str) -> None:
     if address in (LOCAL, 'auto'):
         return
     host, _, port = address.rpartition(':')
-    if not host or not port.isdigit() or '/' in host:
+    if not host or not port.isdecimal() or '/' in host:
         raise SettingsError(f'the address of the Ray cluster is {address!r}, expected HOST:PORT, '
                             f'auto (the one of this machine) or {LOCAL}')
     try:

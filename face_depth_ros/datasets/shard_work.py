@@ -17,6 +17,7 @@ from multiprocessing import connection
 import os
 from pathlib import Path
 import signal
+import stat
 import threading
 from typing import Any
 
@@ -255,9 +256,16 @@ def _entries(job: ShardJob, task: ShardTask, describer: FaceDescriber) -> Iterat
 
 def _find(path: Path, describer: FaceDescriber) -> FoundFace | LeftOut:
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for, without end
+            return LeftOut(UNREADABLE, 'the file cannot be read: it is no regular file')
         raw = path.read_bytes()
-    except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
+    except PermissionError as error:
         return LeftOut(UNREADABLE, f'the file cannot be read: {error.strerror}')
+    except FileNotFoundError as error:
+        if path.is_symlink():
+            return LeftOut(UNREADABLE, f'the link leads nowhere: {error.strerror}')
+        raise DatasetError(f'{path} was listed and is gone; see to the disk or the network and '
+                           'run it again') from error
     except OSError as error:
         raise DatasetError(f'{path} cannot be read: {error}; see to the disk or the network and '
                            'run it again') from error

@@ -107,9 +107,9 @@ def read_splits(path: Path) -> tuple[FacePair, ...]:
     pairs: list[FacePair] = []
     for line in read_text(path).splitlines():
         words = [w.strip() for w in line.split(',')]
-        if not any(words) or (not pairs and not words[0].isdigit()):
+        if not any(words) or (not pairs and not words[0].isdecimal()):
             continue  # the heading
-        if len(words) < 4 or not words[0].isdigit() or words[3] not in ('0', '1') or not (
+        if len(words) < 4 or not words[0].isdecimal() or words[3] not in ('0', '1') or not (
                 words[1] and words[2]):
             raise DatasetError(f"{path}: {line!r} is no pair, expected 'split, first video, "
                                "second video, 1 or 0'")

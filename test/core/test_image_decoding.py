@@ -16,6 +16,7 @@ from face_depth_ros.core.image_decoding import (
     decode_image,
     encode_image,
     ENCODINGS,
+    promised_size,
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -222,10 +223,27 @@ def test_size_that_would_cost_gigabytes_is_refused_unread(extension: str) -> Non
         decode_compressed(bytes(whole), 'jpeg')
 
 
-def test_only_jpeg_and_png() -> None:
-    data = cv2.imencode('.bmp', _color_test_image())[1].tobytes()
+@pytest.mark.parametrize('extension', ['.bmp', '.webp'])
+def test_only_jpeg_and_png(extension: str) -> None:
+    data = cv2.imencode(extension, _color_test_image())[1].tobytes()
     with pytest.raises(InvalidImageError, match='expected a whole JPEG or PNG file'):
-        decode_compressed(data, 'bmp')
+        decode_compressed(data, extension[1:])
+
+
+@pytest.mark.parametrize(('extension', 'parameters', 'channels', 'kind'), [
+    ('.png', [], 3, b'IHDR'), ('.jpg', [], 3, b'JF'),
+    ('.webp', [cv2.IMWRITE_WEBP_QUALITY, 80], 3, b'VP8 '),
+    ('.webp', [cv2.IMWRITE_WEBP_QUALITY, 101], 3, b'VP8L'),
+    ('.webp', [cv2.IMWRITE_WEBP_QUALITY, 80], 4, b'VP8X')])
+def test_the_size_that_a_header_promises(extension: str, parameters: list[int], channels: int,
+                                         kind: bytes) -> None:
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (301, 517, channels), np.uint8)
+    data = cv2.imencode(extension, image, parameters)[1]
+    assert kind in data[:20].tobytes()
+    assert promised_size(data) == (517, 301)
+    for length in range(31):  # a header that is cut off promises nothing, or the same
+        assert promised_size(data[:length]) in ((0, 0), (517, 301))
 
 
 def test_jpeg_with_other_segments_before_its_size() -> None:

@@ -183,8 +183,9 @@ def test_a_folder_that_is_something_else_is_refused(photos: Path, tmp_path: Path
     (out / 'shards' / '00000.tar').touch()
     with pytest.raises(DatasetError, match='holds shards but no dataset.json'):
         augment_dataset(photos, out, SMALL, DrawnSource())
+    draw_photos(tmp_path / 'others', 1, 1)
     with pytest.raises(DatasetError, match="holds '.*' but no dataset.json"):
-        augment_dataset(photos, photos, SMALL, DrawnSource())
+        augment_dataset(photos, tmp_path / 'others', SMALL, DrawnSource())
     (tmp_path / 'file').touch()
     with pytest.raises(DatasetError, match='file cannot be written'):
         augment_dataset(photos, tmp_path / 'file', SMALL, DrawnSource())

@@ -108,6 +108,7 @@ def test_what_the_cluster_cannot_do_is_named(importable: None, tmp_path: Path,
     ('127.0.0.1:1', "no Ray cluster at '127.0.0.1:1': .*refused; start one with `ray start"),
     ('ray://host:1', "is 'ray://host:1', expected HOST:PORT, auto"),
     ('here', "is 'here', expected HOST:PORT"),
+    ('host:²', "is 'host:²', expected HOST:PORT"),
 ])
 def test_a_cluster_that_does_not_answer_is_named(tmp_path: Path, address: str,
                                                  message: str) -> None:

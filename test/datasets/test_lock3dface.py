@@ -62,7 +62,8 @@ def test_frames_are_taken_in_their_order(tmp_path: Path) -> None:
     write_video(tmp_path, frames=11)
     folder = tmp_path / 'depth' / '001_Kinect_NU_1DEPTH'
     (folder / '02.png').rename(folder / '2.png')  # as numbers, not as text
-    (folder / 'thumbs.png').write_bytes(b'')
+    for other in ('thumbs.png', '².png'):  # the second is a digit, of which int() is none
+        (folder / other).write_bytes(b'')
     (tmp_path / 'depth' / 'readme').mkdir()
     names = [r.path.stem for r in Lock3DFace(tmp_path, cameras=CAMERAS, every=3).recordings]
     assert names == ['01', '04', '07', '10']

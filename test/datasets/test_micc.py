@@ -83,6 +83,22 @@ def test_scans_and_videos(tmp_path: Path) -> None:
     assert levels == pytest.approx([60, 180], abs=3)
 
 
+def test_files_of_one_name_are_refused(tmp_path: Path) -> None:
+    """One of them was dropped, and the other one counted twice as a probe."""
+    scan = write_scan(tmp_path)
+    second = scan.with_name('second.obj')
+    second.write_bytes(scan.read_bytes())
+    with pytest.raises(DatasetError, match='110920150452.obj and .*/second.obj are both '
+                                           'subject_01_frontal1, expected one .obj file of a'):
+        Micc(tmp_path)
+    second.unlink()
+    for folder in ('Video', 'Videos'):
+        write_video(tmp_path / 'subject_01' / folder / 'PTZ-Indoor.avi')
+    with pytest.raises(DatasetError, match='/Video/PTZ-Indoor.avi and .*/Videos/PTZ-Indoor.avi '
+                                           'are both subject_01_PTZ-Indoor.*; move one of them'):
+        Micc(tmp_path)
+
+
 def test_what_is_no_video(tmp_path: Path) -> None:
     write_scan(tmp_path)
     path = tmp_path / 'subject_01' / 'Videos' / 'PTZ-Outdoor.mjpg'

@@ -135,7 +135,10 @@ def test_lfw_of_the_whole_size(tmp_path: Path) -> None:
     ('1 1\nAnn 1 2', 'has 1 pairs, expected 2: 1 folds of 1 of one person'),
     ('1 1\nAnn 1 Bob 2\nAnn 1 Bob 2', "'Ann 1 Bob 2' in fold 1 is no pair, expected 'name 1 4'"),
     ('1 1\nAnn 1 2\nAnn 1 Ann 2', "'Ann 1 Ann 2' in fold 1 is no pair, expected 'name 1 other"),
-    ('1 1\nAnn 1 x\nAnn 1 Bob 2', "'Ann 1 x' in fold 1 is no pair")])
+    ('1 1\nAnn 1 x\nAnn 1 Bob 2', "'Ann 1 x' in fold 1 is no pair"),
+    ('²\nAnn 1 2\nAnn 1 Bob 2', "begins with '²', expected"),  # a digit, of which int() is none
+    ('1 1\nAnn 1 ²\nAnn 1 Bob 2', "'Ann 1 ²' in fold 1 is no pair"),
+    ('1 1\nAnn 1 2\nAnn ² Bob 2', "'Ann ² Bob 2' in fold 1 is no pair")])
 def test_pairs_that_are_none(tmp_path: Path, text: str, reason: str) -> None:
     path = tmp_path / 'pairs.txt'
     path.write_text(text)
@@ -183,6 +186,7 @@ def test_ytf_that_is_not_whole(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(('text', 'reason'), [
     ('heading\n', 'holds no pairs'), ('1, a/0, b/0, yes\n', "'1, a/0, b/0, yes' is no pair"),
+    ('1, a/0, b/0, 1\n², a/0, b/0, 1\n', "'², a/0, b/0, 1' is no pair, expected"),
     ('1, a/0, b/0\n', 'is no pair, expected'), ('1, a/0, , 1\n', 'is no pair, expected')])
 def test_splits_that_are_none(tmp_path: Path, text: str, reason: str) -> None:
     path = tmp_path / 'splits.txt'
@@ -253,6 +257,7 @@ def write_ijb_a(root: Path, comparisons: str = '1,2\n1,3\n') -> None:
 def test_ijb_a(tmp_path: Path) -> None:
     write_ijb_a(tmp_path / 'IJB-A')
     dataset = IjbA(tmp_path)
+    (tmp_path / 'IJB-A' / VERIFY / 'split²').mkdir()  # a digit, of which int() is none
     assert dataset.splits() == dataset.splits(SEARCH) == (1,)
     assert [(r.subject, r.name) for r in dataset.recordings] == [
         ('100', 'frame/3.png@50,35'), ('200', 'img/1.jpg@10,10'), ('100', 'img/1.jpg@50,35'),
