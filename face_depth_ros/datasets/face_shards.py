@@ -152,15 +152,6 @@ def write_shard(out: Path, number: int, entries: Iterable[Entry],
     return head
 
 
-def read_head(out: Path, number: int) -> dict[str, Any]:
-    """
-    Return the line on a shard.
-
-    :raises DatasetError: it is not there or damaged
-    """
-    return read_lines(shard_path(out, number, 'jsonl'))[0]
-
-
 def read_faces(path: Path) -> Iterator[StoredFace]:
     """
     Read the faces of a shard's tar one by one.

@@ -45,6 +45,7 @@ from face_depth_ros.evaluation.latency_protocol import (
 )
 from face_depth_ros.evaluation.liveness_commands import add_liveness_options, liveness
 from face_depth_ros.evaluation.origin import command_line
+from face_depth_ros.evaluation.output_folder import check_writable
 from face_depth_ros.evaluation.overlay import resized
 from face_depth_ros.evaluation.replay_settings import BACKENDS
 from face_depth_ros.evaluation.transport_protocol import evaluate_transport
@@ -60,6 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format='%(levelname)s %(message)s')
     options = _parser().parse_args(arguments)
     try:
+        check_writable(options.out)
         # Each is written as it comes: a later one that fails does not take hours along.
         for result in options.run(options):
             path = result.write(options.out, command_line('evaluate', arguments))
@@ -68,12 +70,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     # The last one of several holds the tables of all.
     for item in result.tables.values():
-        sys.stdout.write(f'\n{item.title} ({item.dataset}; {item.unit})\n'
-                         f'{text_table(item.rows)}\n')
+        _show(f'\n{item.title} ({item.dataset}; {item.unit})\n{text_table(item.rows)}\n')
     for row, reason in result.details.get('absent', {}).items():
-        sys.stdout.write(f'\n{row} is empty: {reason}')
-    sys.stdout.write(f'\n{path} and {options.out / "report.html"}\n')
+        _show(f'\n{row} is empty: {reason}')
+    for remark in result.remarks:
+        _show(f'\n{remark}')
+    _show(f'\n{path} and {options.out / "report.html"}\n')
     return 0
+
+
+def _show(text: str) -> None:
+    """Print text; what the terminal's encoding lacks, as an escape."""
+    encoding = sys.stdout.encoding or 'utf-8'
+    sys.stdout.write(text.encode(encoding, 'backslashreplace').decode(encoding))
 
 
 def latency(options: argparse.Namespace) -> Iterator[Evaluation]:

@@ -10,6 +10,7 @@ import datetime
 from pathlib import Path
 from typing import Any
 
+from face_depth_ros.core.errors import SettingsError
 from face_depth_ros.evaluation.origin import commit, machine
 from face_depth_ros.evaluation.output_folder import write_complete
 from face_depth_ros.evaluation.replay_summary import to_json
@@ -49,6 +50,7 @@ class Evaluation:
     :param details: further entries of the JSON
     :param title: of the section; '' = that of the main table
     :param lead: what a reader takes away, in two or three sentences
+    :param remarks: what the terminal shows below the tables
     """
 
     protocol: str
@@ -58,6 +60,7 @@ class Evaluation:
     details: dict[str, Any] = field(default_factory=dict)
     title: str = ''
     lead: str = ''
+    remarks: list[str] = field(default_factory=list)
 
     def json(self, command: str) -> dict[str, Any]:
         """Return the content of `<protocol>.json`."""
@@ -74,11 +77,14 @@ class Evaluation:
         Write the JSON, and this protocol's section of the folder's report; others stay.
 
         :returns: the path of the JSON
+        :raises SettingsError: they cannot be written
         """
         content = self.json(command)
         path = folder / f'{self.protocol}.json'
+        # First what cannot be made again from the other.
+        write_complete(path, to_json(content))
         report_path = folder / REPORT_FILE
-        sections = sections_of(report_path.read_text('utf-8')) if report_path.is_file() else []
+        sections = sections_of(_old_page(report_path))
         footer = paragraph('  |  '.join(
             [command, *(str(content[key]) for key in ('commit', 'machine', 'date'))]), 'note')
         lead = [paragraph(self.lead, 'lead'), paragraph(self.about, 'note')] if self.lead else [
@@ -89,8 +95,16 @@ class Evaluation:
         page = Report('Evaluation', 'face_depth_ros, with the command that repeats each part',
                       sorted([*kept, own], key=_place))
         write_complete(report_path, page.html())
-        write_complete(path, to_json(content))
         return path
+
+
+def _old_page(path: Path) -> str:
+    """Return the report as it is, '' where there is none."""
+    try:
+        return path.read_text('utf-8') if path.is_file() else ''
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f'cannot read {path}: {error}; expected a report of this command; '
+                            'remove it or choose another --out') from error
 
 
 def _place(section: Section) -> tuple[int, str]:

@@ -76,7 +76,8 @@ def _parts(dataset: FaceDataset, recordings: Sequence[Recording],
     numbers = {s: i for i, s in enumerate(dict.fromkeys(r.subject for r in recordings))}
     part: list[np.ndarray] = []
     for recording in tqdm(recordings, unit='face'):
-        crop = cropper.crop(dataset.read(recording))
+        face = cropper.read(dataset, recording)
+        crop = None if face is None else cropper.crop(face)
         label = shown(recording)
         if crop is None or label is None:
             continue

@@ -10,10 +10,11 @@ import importlib
 from pathlib import Path
 from typing import Any
 
+from face_depth_ros.core.errors import SettingsError
 from face_depth_ros.evaluation.checkout_data import checkout_data
 from face_depth_ros.evaluation.command_types import add_people_options, count, SYNTHETIC
 from face_depth_ros.evaluation.evaluation_result import Evaluation
-from face_depth_ros.evaluation.identity_datasets import DATASETS, evaluate_dataset
+from face_depth_ros.evaluation.identity_datasets import DATASETS, evaluate_dataset, PAIRED
 from face_depth_ros.evaluation.identity_faces import CONDITIONS, load_faces, read_parts
 from face_depth_ros.evaluation.identity_protocol import (
     collect,
@@ -22,7 +23,7 @@ from face_depth_ros.evaluation.identity_protocol import (
     judge,
     time_networks,
 )
-from face_depth_ros.evaluation.identity_result import identity_result
+from face_depth_ros.evaluation.identity_result import check_networks, identity_result
 from face_depth_ros.evaluation.identity_rows import IdentityRows, ROWS
 from face_depth_ros.evaluation.identity_views import ESTIMATED, FaceLooker, MEASURED
 from face_depth_ros.evaluation.photo_store import first_people, holds_people
@@ -48,7 +49,9 @@ _ABOUT = (
 
 def identity(options: argparse.Namespace) -> Iterator[Evaluation]:
     """Measure how well people are told apart: identification and verification."""
+    _check_options(options)
     with IdentityRows(options.backend, options.precision, options.rows) as rows:
+        check_networks(rows)
         estimator = open_estimator(OURS, options.backend, options.precision)
         try:
             looker = FaceLooker(estimator, any(n.five_points for n in rows.methods.values()))
@@ -72,6 +75,23 @@ def add_identity_options(command: argparse.ArgumentParser) -> None:
     command.set_defaults(run=identity)
 
 
+def _check_options(options: argparse.Namespace) -> None:
+    """
+    Check what the options say together.
+
+    :raises SettingsError: they contradict each other
+    """
+    if options.data == SYNTHETIC:
+        return
+    name, root = options.data
+    if options.quick:
+        raise SettingsError(f'--quick measures on the fixture of the checkout, got --data '
+                            f'{name}:{root} too; leave one of them out')
+    if options.people is not None and name in PAIRED:
+        raise SettingsError(f'--people {options.people} chooses among galleries and probes, but '
+                            f'{name} compares the pairs of its list, all of them; leave it out')
+
+
 def _on_rendered(options: argparse.Namespace, rows: IdentityRows,
                  looker: FaceLooker) -> Evaluation:
     people = options.people or PEOPLE
@@ -86,6 +106,7 @@ def _on_photos(parts: Iterable[np.ndarray], dataset: str, options: argparse.Name
                rows: IdentityRows, looker: FaceLooker) -> Evaluation:
     typical: dict[str, FaceView] = {}
     faces = collect(_batches(parts, looker, typical), rows)
+    check_networks(rows, faces)
     scores = judge(faces, condition_settings(faces.kinds, CONDITIONS[1:]), rows)
     scores.ms = time_networks(rows, typical, _QUICK_RUNS if options.quick else _RUNS)
     return identity_result(scores, dataset, f'{dataset}: {_ABOUT}', options)

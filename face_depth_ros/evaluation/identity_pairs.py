@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from face_depth_ros.core.errors import DatasetError
+from face_depth_ros.core.identity_calibration import JOINT, SHAPE
 from face_depth_ros.core.identity_metrics import (
     area_under_curve,
     equal_error_rate,
@@ -26,7 +27,7 @@ from face_depth_ros.core.identity_metrics import (
 )
 from face_depth_ros.datasets.photo_faces import FacePair
 from face_depth_ros.evaluation.identity_protocol import Collected, variants
-from face_depth_ros.evaluation.identity_rows import IdentityRows, row_name
+from face_depth_ros.evaluation.identity_rows import IdentityRows, NETWORK, row_name
 from face_depth_ros.evaluation.identity_views import ESTIMATED
 import numpy as np
 
@@ -101,15 +102,36 @@ class Pooled:
 
 def each_row(faces: Collected, rows: IdentityRows, members: Iterable[Member],
              line: Callable[[Pooled], Line]) -> dict[str, Line]:
-    """Make the line of every row."""
+    """Make the line of every row in which a network says anything."""
     members, result = tuple(members), {}
     for name, network in rows.methods.items():
         for variant, used in variants(network.modalities).items():
-            found = [(v, network.weights.get(m, 1.0)) for m in used
+            found = [(v, network.weights.get(m, 1.0)) for m in told(faces, name, variant, used)
                      if (v := faces.of(name, ESTIMATED, m)) is not None]
-            result[row_name(name, variant)] = line(Pooled(
-                [vectors for vectors, _ in found], members, [weight for _, weight in found]))
+            if found:
+                result[row_name(name, variant)] = line(Pooled(
+                    [vectors for vectors, _ in found], members, [weight for _, weight in found]))
     return result
+
+
+def told(faces: Collected, network: str, variant: str, used: Sequence[str]) -> tuple[str, ...]:
+    """
+    Return the modalities in which a network says anything of the faces.
+
+    :param variant: a key of `identity_rows.VARIANTS`
+    :param used: modalities that it compares
+    :returns: empty where they make no row, as in `identity_protocol.judge`
+    """
+    known = tuple(m for m in used if faces.of(network, ESTIMATED, m) is not None)
+    without_shape = variant == NETWORK and faces.of(network, ESTIMATED, SHAPE) is None
+    return () if set(used) - set(known) - {SHAPE, JOINT} or without_shape else known
+
+
+def row_modalities(faces: Collected, rows: IdentityRows) -> dict[str, tuple[str, ...]]:
+    """Return by row the modalities whose cosines are compared."""
+    return {row_name(name, variant): known for name, network in rows.methods.items()
+            for variant, used in variants(network.modalities).items()
+            if (known := told(faces, name, variant, used))}
 
 
 def folds_line(pooled: Pooled, pairs: Sequence[FacePair]) -> Line:
@@ -162,11 +184,21 @@ def scored(pooled: Pooled, pairs: Sequence[FacePair]) -> tuple[np.ndarray, np.nd
     :returns: scores and whether they are of one person, (N,) each
     :raises DatasetError: no pairs of a kind
     """
-    same = np.array([p.same for p in pairs], bool)
-    if not same.any() or same.all():
-        raise DatasetError(f'{same.sum()} of {same.size} pairs are of one person, expected pairs '
-                           'of both kinds')
-    return np.array([pooled.score(p.first, p.second) for p in pairs]), same
+    check_kinds(pairs)
+    return (np.array([pooled.score(p.first, p.second) for p in pairs]),
+            np.array([p.same for p in pairs], bool))
+
+
+def check_kinds(pairs: Sequence[FacePair]) -> None:
+    """
+    Check that there are pairs of one person and pairs of two.
+
+    :raises DatasetError: pairs of a kind are missing
+    """
+    same = sum(p.same for p in pairs)
+    if not 0 < same < len(pairs):
+        raise DatasetError(f'{same} of {len(pairs)} pairs are of one person, expected pairs '
+                           'of both kinds, which needs two people or more')
 
 
 def _percent(value: float | None) -> float | None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from html import escape
+from itertools import islice
 
 from face_depth_ros.evaluation.enhancement_report import absent_note
 from face_depth_ros.evaluation.evaluation_result import Table
@@ -21,9 +22,18 @@ from face_depth_ros.evaluation.identity_verdict import (
 )
 from face_depth_ros.evaluation.identity_views import ESTIMATED
 from face_depth_ros.evaluation.plots import new_plot
-from face_depth_ros.evaluation.report import cards, figure, folded, number, paragraph, table
+from face_depth_ros.evaluation.report import (
+    cards,
+    figure,
+    folded,
+    key_values,
+    number,
+    paragraph,
+    table,
+)
 
 MISSED = ' probes'
+_SHOWN_LEFT_OUT = 200
 _NOTES = {
     MAIN: 'Average: over all probes. Where scores tie, the stranger counts as the better one. '
           'A network by itself: the mean of the cosines of all that it tells, weighed as its spec '
@@ -44,7 +54,8 @@ def identity_blocks(scores: IdentityScores, tables: Mapping[str, Table]) -> list
     """
     first, ours = next(iter(tables)), highlighted(scores)
     blocks = [cards(_cards(scores)), table(tables[first].rows, 'recogniser', ours),
-              paragraph(tables[first].unit, 'note'), _note(first), absent_note(scores.absent)]
+              paragraph(f'{tables[first].dataset}; {tables[first].unit}', 'note'), _note(first),
+              absent_note(scores.absent)]
     missed = {name: {f'all{MISSED}': 100.0 - columns[AVERAGE],
                      **({f'pose{MISSED}': 100.0 - columns['pose']} if 'pose' in columns else {})}
               for name, row in scores.rows.get(ESTIMATED, {}).items()
@@ -98,6 +109,20 @@ def _cards(scores: IdentityScores) -> list[tuple[str, str, str]]:
             shown.append((f'{number(times[STUDENT])} ms', f'the student, one face, depth {depth}',
                           'on this machine'))
     return shown
+
+
+def left_out_block(left_out: Mapping[str, str]) -> str:
+    """
+    Return the HTML of which faces are left out, '' for none.
+
+    :param left_out: name of a recording -> why
+    """
+    if not left_out:
+        return ''
+    shown = dict(islice(left_out.items(), _SHOWN_LEFT_OUT))
+    rest = [paragraph(f'{len(left_out) - len(shown)} more stand in identity.json.', 'note')
+            ] if len(shown) < len(left_out) else []
+    return folded(f'Faces left out: {len(left_out)}. Which, and why?', key_values(shown), *rest)
 
 
 def _note(key: str) -> str:

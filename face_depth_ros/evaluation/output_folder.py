@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 import os
 from pathlib import Path
 import shutil
@@ -54,18 +54,49 @@ def check_replaceable(path: Path, marker: str) -> None:
             'is not replaced; choose another --out or remove it')
 
 
-def write_complete(path: Path, content: str | bytes) -> None:
-    """Write one file so that a reader sees the old content or the new, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f'.{path.name}.', dir=path.parent)
-    temporary = Path(name)
+def check_writable(folder: Path) -> None:
+    """
+    Try whether files can be written into a folder, which need not be there; leave nothing behind.
+
+    :raises SettingsError: they cannot
+    """
+    made = [place for place in (folder, *folder.parents) if not place.exists()]
     try:
-        with os.fdopen(handle, 'wb') as file:
-            file.write(content.encode('utf-8') if isinstance(content, str) else content)
-        temporary.chmod(0o644)
-        temporary.replace(path)
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(prefix='.probe.', dir=folder) as probe:
+            probe.write(b'probe')
+    except OSError as error:
+        raise SettingsError(f'cannot write into {folder}: {error.strerror or error}; expected a '
+                            'folder that can be written; choose another --out') from error
     finally:
-        temporary.unlink(missing_ok=True)
+        for place in made:
+            with suppress(OSError):
+                place.rmdir()
+
+
+def write_complete(path: Path, content: str | bytes) -> None:
+    """
+    Write one file so that a reader sees the old content or the new, never a part.
+
+    :param content: text is written as UTF-8; what has no form there, such as the bytes of a file
+        name in another encoding, as an escape
+    :raises SettingsError: it cannot be written
+    """
+    data = content.encode('utf-8', 'backslashreplace') if isinstance(content, str) else content
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f'.{path.name}.', dir=path.parent)
+        temporary = Path(name)
+        try:
+            with os.fdopen(handle, 'wb') as file:
+                file.write(data)
+            temporary.chmod(0o644)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise SettingsError(f'cannot write {path}: {error.strerror or error}; expected a place '
+                            'that can be written; make room, or choose another --out') from error
 
 
 def _swap(temporary: Path, path: Path) -> None:

@@ -192,6 +192,14 @@ def test_reference_of_another_bag(tmp_path: Path) -> None:
         list(bag_frames(bag, None, lambda crop, seed: crop))
 
 
+def test_a_report_that_cannot_be_read_loses_no_result(
+        tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / 'report.html').write_bytes(b'\xff')
+    assert evaluate.main(['transport', '--quick', '--out', str(tmp_path)]) == 1
+    assert re.search('cannot read .*report.html.*remove it', capsys.readouterr().err)
+    assert result(tmp_path, 'transport')
+
+
 def test_published_rows() -> None:
     scores = [ReferenceScore(2.0, 1.0, 1.5, 1.0, 10, 0.0, True),
               ReferenceScore(4.0, 4.5, 1.5, 1.0, 10, 0.0, True),

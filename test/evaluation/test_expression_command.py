@@ -115,6 +115,11 @@ def test_a_dataset_of_scans(tmp_path: Path, models: Path) -> None:
     only = run(tmp_path / 'one', '--data', f'bu_3dfe:{tmp_path / "data"}', '--people', '1',
                '--rows', 'Student')
     assert only['people'] == 1
+    scan, = (tmp_path / 'data').rglob('F0001_AN01WH*.wrl')
+    scan.write_bytes(b'')
+    rest = run(tmp_path / 'rest', '--data', f'bu_3dfe:{tmp_path / "data"}', '--rows', 'Student')
+    assert [name for name in rest['faces_left_out'] if 'AN01WH' in name]
+    assert len(rest['faces_left_out']) == 1 and rest['faces_of']['levels 1-4'] == 2
 
 
 @pytest.mark.parametrize(('arguments', 'complaint'), [

@@ -19,6 +19,7 @@ from face_depth_ros.evaluation.identity_faces import save_faces, write_part
 import numpy as np
 import pytest
 from scan_files import write_bosphorus
+import yaml
 
 COLUMNS = ['expression', 'pose', 'occlusion', 'time', 'average', 'TAR at 0.001', 'ms']
 
@@ -91,8 +92,8 @@ def test_quick_takes_the_fixture(tmp_path: Path, models: Path,
 
 
 @pytest.mark.parametrize('crop', ['box', 'five_points'])
-def test_a_network_that_somebody_brings_needs_no_calibration(tmp_path: Path, models: Path,
-                                                            crop: str) -> None:
+def test_a_network_that_somebody_brings_needs_no_calibration(
+        tmp_path: Path, models: Path, crop: str, capsys: pytest.CaptureFixture[str]) -> None:
     brought = write_brought(models, crop=crop)
     write_part(tmp_path / 'bank', 0, draw_people(6, 2))
     content = run(tmp_path / 'out', '--bank', str(tmp_path / 'bank'), '--people', '6',
@@ -101,6 +102,18 @@ def test_a_network_that_somebody_brings_needs_no_calibration(tmp_path: Path, mod
     assert content['rows'][str(brought)]['average'] > 90.0
     assert content['models'][str(brought)]['sha256']
     assert set(content['calibrations'][str(brought)]) == {'color'}
+    assert content['modalities']['estimated'] == {
+        'Student': ['color', 'depth'], 'Student, RGB only': ['color'],
+        'Student, depth only': ['depth'], str(brought): ['color']}
+    # Once, README promised that the calibration is printed, and it stood in the JSON alone.
+    printed = capsys.readouterr().out
+    _, _, lines = printed.partition(f'The calibration of {brought}, for its spec:\n')
+    pasted = yaml.safe_load(lines.partition('\n\n')[0])
+    assert pasted == {'limits': {'calibration': content['calibrations'][str(brought)]}}
+    assert 'The calibration of Student' not in printed
+    brought.write_text(yaml.safe_dump({**yaml.safe_load(brought.read_text()), **pasted}))
+    assert 'color' in read_calibrations('here', model_spec.find_model(
+        str(brought)).limits['calibration'])
 
 
 def test_a_brought_network_with_a_shape_model_is_calibrated_for_both(tmp_path: Path) -> None:
@@ -121,6 +134,68 @@ def test_a_brought_network_with_a_shape_model_is_calibrated_for_both(tmp_path: P
     assert estimated[str(brought)]['average'] == estimated[f'{brought}, RGB only']['average']
     found = read_calibrations('here', content['calibrations'][str(brought)])
     assert set(found) == {'color', 'shape', 'color+shape'}
+
+
+def test_too_few_pairs_for_a_calibration_are_said(tmp_path: Path, models: Path,
+                                                  capsys: pytest.CaptureFixture[str]) -> None:
+    brought = write_brought(models)
+    write_part(tmp_path / 'bank', 0, draw_people(2))
+    run(tmp_path / 'out', '--bank', str(tmp_path / 'bank'), '--people', '2', '--rows',
+        str(brought))
+    assert f'{brought} has no calibration: it takes 10 pairs of one' in capsys.readouterr().out
+
+
+def test_no_network_is_an_error_that_keeps_what_is_there(
+        tmp_path: Path, models: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Once, a typing error in --rows put empty tables in place of a result."""
+    (tmp_path / 'identity.json').write_text('earlier')
+    assert evaluate.main(['identity', '--quick', '--out', str(tmp_path), '--rows',
+                          f'{models / "typo.yaml"},Full network']) == 1
+    said = capsys.readouterr().err
+    assert 'no network is left to compare' in said and 'typo.yaml' in said
+    assert 'training.train_face_recognizer' in said
+    assert (tmp_path / 'identity.json').read_text() == 'earlier'
+
+
+def test_a_silent_network_is_absent_with_the_reason(
+        tmp_path: Path, models: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Once, a network whose embeddings are all 0 was in no table and in no list."""
+    silent = write_brought(models, std=[1e30] * 3)
+    write_part(tmp_path / 'bank', 0, draw_people(2))
+    people = ('--bank', str(tmp_path / 'bank'), '--people', '2', '--rows')
+    content = run(tmp_path / 'out', *people, f'Student,{silent}')
+    assert list(content['absent']) == [str(silent)]
+    assert 'says nothing of any of 10 faces' in content['absent'][str(silent)]
+    assert content['rows'][str(silent)]['average'] is None
+    assert content['rows']['Student']['average'] is not None
+    assert f'{silent} is empty: the network says nothing' in capsys.readouterr().out
+    assert evaluate.main(['identity', '--out', str(tmp_path), *people, str(silent)]) == 1
+    assert 'no network is left to compare' in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_written_is_said_first(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str]) -> None:
+    """Once, it was a traceback after the whole evaluation."""
+    def never(*_: Any) -> None:
+        raise AssertionError('it was measured')
+
+    monkeypatch.setattr(identity_commands, 'IdentityRows', never)
+    (tmp_path / 'file').touch()
+    assert evaluate.main(['identity', '--quick', '--out', str(tmp_path / 'file' / 'out')]) == 1
+    assert 'Not a directory' in (said := capsys.readouterr().err) and 'another --out' in said
+
+
+@pytest.mark.parametrize(('arguments', 'complaint'), [
+    (('--quick', '--data', 'lfw:/nonexistent'), 'the fixture of the checkout, got --data lfw:'),
+    (('--people', '2', '--data', 'lfw:/nonexistent'), 'lfw compares the pairs of its list, all'),
+])
+def test_options_that_contradict_each_other(tmp_path: Path, arguments: tuple[str, ...],
+                                            complaint: str,
+                                            capsys: pytest.CaptureFixture[str]) -> None:
+    """Once, one of the two was passed over in silence."""
+    assert evaluate.main(['identity', '--out', str(tmp_path), *arguments]) == 1
+    assert complaint in capsys.readouterr().err
 
 
 def test_what_is_rendered_is_used_and_the_rest_rendered(tmp_path: Path, models: Path,
@@ -150,7 +225,10 @@ def test_a_dataset_of_scans(tmp_path: Path, models: Path, monkeypatch: pytest.Mo
     assert content['faces_left_out'] == {}
     # Both people are the same head, so that nobody can be told apart.
     assert content['rows']['Student']['average'] == 0.0
-    assert content['tables']['identity_measured']['rows']['Student']['average'] == 0.0
+    measured = content['tables']['identity_measured']
+    assert measured['rows']['Student']['average'] == 0.0
+    assert 'no camera is known, so shape models say nothing' in measured['dataset']
+    assert content['modalities']['measured']['Student'] == ['color', 'depth']
 
 
 def test_pairs_in_folds(tmp_path: Path, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,7 +253,19 @@ def test_pairs_in_folds(tmp_path: Path, models: Path, monkeypatch: pytest.Monkey
             pass
 
     monkeypatch.setattr(identity_datasets.Cropper, '_finder', lambda self: WholePhoto())
-    content = run(tmp_path / 'out', '--data', f'lfw:{data}', '--rows', 'Student,c_Id')
+    shape = Path(__file__).parents[2] / 'models' / 'face_recognizer.yaml'
+    named = {key: yaml.safe_load(shape.read_text())['normalisation'][key]
+             for key in ('shape_model', 'shape_sha256')}
+    shutil.copy(shape.parent / named['shape_model'], models)
+    brought = write_brought(models, **named)
+    content = run(tmp_path / 'out', '--data', f'lfw:{data}', '--rows', f'Student,c_Id,{brought}')
+    # Once, rows in which nothing is known of any face (shape, without a camera) had numbers.
+    assert list(content['rows']) == [
+        'Student', 'Student, RGB only', 'Student, depth only', str(brought),
+        f'{brought}, RGB only', 'c_Id']
+    assert content['modalities']['estimated'][str(brought)] == ['color']
+    report = (tmp_path / 'out' / 'report.html').read_text()
+    assert '<th>Student, depth only</th>' in report and 'training.train_face_shape' in report
     assert content['rows']['Student, RGB only']['accuracy'] > 80.0  # of eight pairs
     assert content['rows']['Student, RGB only']['AUC'] == 100.0
     assert content['rows']['c_Id'] == {}

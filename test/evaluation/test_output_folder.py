@@ -4,10 +4,17 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 
 from face_depth_ros.core.errors import SettingsError
-from face_depth_ros.evaluation.output_folder import complete_folder, write_complete
+from face_depth_ros.evaluation.output_folder import (
+    check_writable,
+    complete_folder,
+    write_complete,
+)
+from face_depth_ros.evaluation.replay_summary import to_json
 import pytest
 
 
@@ -96,3 +103,28 @@ def test_write_complete_replaces_and_leaves_nothing_behind(tmp_path: Path) -> No
     write_complete(tmp_path / 'a' / 'file', b'new')
     assert (tmp_path / 'a' / 'file').read_bytes() == b'new'
     assert len(list((tmp_path / 'a').iterdir())) == 1
+
+
+def test_what_has_no_form_in_utf_8_is_escaped(tmp_path: Path) -> None:
+    """Once, the name of one photo in another encoding lost a whole evaluation at its end."""
+    name = os.fsdecode(b'Andr\xe9.jpg')
+    write_complete(tmp_path / 'file', to_json({name: 'left out'}))
+    assert json.loads((tmp_path / 'file').read_text('utf-8')) == {name: 'left out'}
+
+
+def test_what_cannot_be_written_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / 'folder').mkdir()
+    with pytest.raises(SettingsError, match='cannot write .*folder: Is a directory.*--out'):
+        write_complete(tmp_path / 'folder', 'x')
+    assert [p.name for p in tmp_path.iterdir()] == ['folder']
+
+
+def test_a_folder_is_tried_without_a_trace(tmp_path: Path) -> None:
+    check_writable(tmp_path / 'deep' / 'out')
+    check_writable(tmp_path)
+    assert not list(tmp_path.iterdir())
+    (tmp_path / 'file').touch()
+    for place in (tmp_path / 'file', tmp_path / 'file' / 'out'):
+        with pytest.raises(SettingsError, match='cannot write into .*choose another --out'):
+            check_writable(place)
+    assert [p.name for p in tmp_path.iterdir()] == ['file']

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,15 @@ def modes(assets_folder) -> ShapeModes:
     return shape_modes(MorphableHead(FaceAssets(assets_folder)), VERTICES)
 
 
+@pytest.fixture
+def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A smaller encoder; the last layer is solved for in the cube of the features before it."""
+    monkeypatch.setattr(script, 'FaceShapeConfig', partial(
+        FaceShapeConfig, widths=(16, 32, 64, 128), last=8))
+
+
 @pytest.mark.assets
+@pytest.mark.usefixtures('narrow')
 def test_the_ablation_is_trained_and_saved(tmp_path: Path, assets_folder) -> None:
     own = settings(tmp_path, compare=1, assets=str(assets_folder))
     results = script.train(drawn_bank(), drawn_bank(seed=1), own, FABRIC)
@@ -67,6 +76,7 @@ def test_the_ablation_is_trained_and_saved(tmp_path: Path, assets_folder) -> Non
 
 
 @pytest.mark.assets
+@pytest.mark.usefixtures('narrow')
 def test_one_variant_is_trained_by_the_switches(tmp_path: Path, assets_folder) -> None:
     own = settings(tmp_path, disentangle=0, assets=str(assets_folder), max_steps=1)
     assert list(script.train(drawn_bank(), drawn_bank(seed=1), own, FABRIC)) == [
@@ -89,6 +99,7 @@ def test_decoders_learn_the_shapes_of_the_codes(tmp_path: Path, modes: ShapeMode
 
 
 @pytest.mark.assets
+@pytest.mark.usefixtures('narrow')
 def test_a_phase_ends_with_its_minutes(tmp_path: Path, modes: ShapeModes) -> None:
     own = settings(tmp_path, phase_minutes='0.02,1e-6,0.02', max_steps=100_000)
     bank = drawn_bank()
@@ -99,6 +110,7 @@ def test_a_phase_ends_with_its_minutes(tmp_path: Path, modes: ShapeModes) -> Non
 
 
 @pytest.mark.assets
+@pytest.mark.usefixtures('narrow')
 def test_the_joint_training_lowers_the_error(tmp_path: Path, modes: ShapeModes) -> None:
     """Photos whose colours are the first coefficients: better than the mean face."""
     own = settings(tmp_path, max_steps=40, warmup_steps=5)
