@@ -199,13 +199,15 @@ def collect_recordings(dataset: FaceDataset, recordings: Sequence[Recording], ro
 
     def batches() -> Iterator[FaceBatch]:
         crops = _crops(dataset, recordings, cropper)
+        measured = False  # by then: a later batch without depth has none, of known faces
         while some := list(islice(crops, BATCH)):
             for recording, *_ in some:
                 numbers[recording.name] = len(numbers)
             relief = np.stack([r for _, _, _, r in some])
+            measured = measured or bool(np.isfinite(relief).any())
             known = [camera_of(face) for _, face, _, _ in some]
             seen = looker.look(np.stack([c for _, _, c, _ in some]),
-                               relief if np.isfinite(relief).any() else None,
+                               relief if measured else None,
                                [c or _ANY_CAMERA for c in known] if any(known) else None)
             yield FaceBatch(seen, [r.subject for r, *_ in some], [r.condition for r, *_ in some],
                             [float('nan') if f.yaw is None else f.yaw for _, f, _, _ in some])

@@ -31,6 +31,8 @@ from face_depth_ros.datasets.rgbd_faces import (
 from face_depth_ros.evaluation import evaluate, identity_datasets
 from face_depth_ros.evaluation.identity_datasets import camera_of, collect_recordings, Cropper
 from face_depth_ros.evaluation.identity_faces import load_faces, PHOTO_PX
+from face_depth_ros.evaluation.identity_rows import blank_view
+from face_depth_ros.evaluation.identity_views import MEASURED, SeenFaces
 import numpy as np
 import pytest
 from scan_files import write_frgc
@@ -102,6 +104,51 @@ def face_of(photo: np.ndarray) -> RgbdFace:
     return RgbdFace('rendered', str(photo['person']), '', 'face', NEUTRAL, color, depth,
                     CameraIntrinsics(PHOTO_PX, PHOTO_PX, focal, focal, float(cx), float(cy)),
                     head_center=(middle, middle), roll=math.degrees(roll))
+
+
+def test_faces_without_depth_after_others_with_it_keep_the_measured_rows(
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    """The gallery has depth and comes first; a batch of videos without any follows."""
+    monkeypatch.setattr(identity_datasets, 'BATCH', 2)
+    monkeypatch.setattr(identity_datasets, 'camera_of', lambda face: None)
+    monkeypatch.setattr(identity_datasets, 'check_networks', lambda rows, faces: None)
+    monkeypatch.setattr(identity_datasets, '_check_files', lambda recordings: None)
+    flat, none = np.zeros((4, 4), np.float32), np.full((4, 4), np.nan, np.float32)
+    given: list[bool] = []
+
+    class Looker:
+        def look(self, color: np.ndarray, relief: np.ndarray | None, cameras: Any) -> SeenFaces:
+            given.append(relief is not None)
+            views = [blank_view()] * len(color)
+            return SeenFaces(views, views if relief is not None else None, 0)
+
+    class Crops:
+        left_out: dict[str, str] = {}
+
+        def read(self, dataset: Any, recording: Recording) -> RgbdFace:
+            return RgbdFace('d', recording.subject, '', recording.name, NEUTRAL, None, flat)
+
+        def crop(self, face: RgbdFace) -> tuple[np.ndarray, np.ndarray]:
+            return np.zeros((4, 4, 3), np.uint8), flat if face.name == '2' else none
+
+    class Rows:
+        def __init__(self) -> None:
+            self.methods: Any = {'Student': Vectors()}
+
+    class Vectors:
+        modalities = ('color', 'depth')
+
+        def embed(self, faces: Any) -> dict[str, np.ndarray]:
+            return {m: np.ones((len(faces), 3), np.float32) for m in self.modalities}
+
+    recordings = [Recording('d', str(i), '', str(i), NEUTRAL, Path(str(i))) for i in range(2, 8)]
+    rows: Any = Rows()
+    looker: Any = Looker()
+    crops: Any = Crops()
+    dataset: Any = None
+    faces, _ = collect_recordings(dataset, recordings, rows, looker, crops)
+    assert given == [True, True, True]
+    assert faces.of('Student', MEASURED, 'depth') is not None
 
 
 def test_the_camera_of_a_crop_gives_back_its_depth() -> None:
