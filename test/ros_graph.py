@@ -21,6 +21,7 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 
 DEADLINE_S = 30.0
+REMATCH_S = 8.0
 
 
 class Spinner:
@@ -112,6 +113,26 @@ class Probe:
                 lambda: self.node.create_publisher(message_type, topic, 50))
         return self.publishers[topic]
 
+    def wait_subscriber(self, topic: str) -> None:
+        """
+        Wait until a publisher has matched.
+
+        Under load Fast DDS now and then never tells one participant of a process of the other's
+        subscription; a publisher that is made anew finds it.
+        """
+        deadline = time.monotonic() + DEADLINE_S
+        while True:
+            try:
+                wait_until(lambda: self.publishers[topic].get_subscription_count(),
+                           f'subscriber of {topic}', REMATCH_S)
+                return
+            except AssertionError:
+                if time.monotonic() > deadline:
+                    raise
+            old = self.publishers.pop(topic)
+            self.spinner.call(lambda gone=old: self.node.destroy_publisher(gone))
+            self.publisher(old.msg_type, topic)
+
     def publish(self, topic: str, message: Any) -> None:
         self.publisher(type(message), topic).publish(message)
 
@@ -191,8 +212,8 @@ class Graph:
         """Wait until nodes are ready, and the probe's publishers have matched too."""
         for name in names:
             self.probe.wait_ready(self.topic(name))
-        for topic, publisher in self.probe.publishers.items():
-            wait_until(publisher.get_subscription_count, f'subscriber of {topic}')
+        for topic in list(self.probe.publishers):
+            self.probe.wait_subscriber(topic)
 
     def wait_status(self, name: str, matches: Callable[[Any, dict[str, str]], bool]) -> dict[
             str, str]:
