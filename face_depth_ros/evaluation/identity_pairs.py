@@ -26,7 +26,7 @@ from face_depth_ros.core.identity_metrics import (
     true_accept_rate,
 )
 from face_depth_ros.datasets.photo_faces import FacePair
-from face_depth_ros.evaluation.identity_protocol import Collected, variants
+from face_depth_ros.evaluation.identity_protocol import Collected, HELD, variants
 from face_depth_ros.evaluation.identity_rows import IdentityRows, NETWORK, row_name
 from face_depth_ros.evaluation.identity_views import ESTIMATED
 import numpy as np
@@ -73,7 +73,7 @@ class Pooled:
         self._parts: list[dict[str, np.ndarray]] = []
         members = tuple(members)
         for part in vectors:
-            known = np.linalg.norm(part, axis=1) > 0.5
+            known = np.linalg.norm(part, axis=1) > HELD
             own = [m for m in members if m.face is not None and known[m.face]]
             if not own:
                 self._parts.append({})

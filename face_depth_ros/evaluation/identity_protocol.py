@@ -50,7 +50,7 @@ YAW_BINS = ((0, 15), (15, 30), (30, 45), (45, 60))
 COVERED = 'occlusion'
 """Probes of this kind, or of one that begins so, do not count by yaw."""
 _SILENT = -1.0
-_HELD = 0.5
+HELD = 0.5
 """Lengths of embeddings are 1, or 0 where a face lacks a modality."""
 _CURVE_POINTS = 60
 
@@ -251,7 +251,7 @@ def similarity(vectors: Sequence[np.ndarray], gallery: np.ndarray, probe: np.nda
     total = np.zeros((len(gallery), len(probe)))
     count = np.zeros((len(gallery), len(probe)))
     for part, weight in zip(vectors, weights or [1.0] * len(vectors), strict=True):
-        known = np.linalg.norm(part, axis=1) > _HELD
+        known = np.linalg.norm(part, axis=1) > HELD
         total += weight * (part[gallery].astype(np.float64) @ part[probe].astype(np.float64).T)
         count += weight * (known[gallery][:, None] & known[probe][None, :])
     with np.errstate(invalid='ignore'):
@@ -338,7 +338,7 @@ def curve_points(genuine: np.ndarray, impostor: np.ndarray,
 def _calibration(weighed: _Weighed, persons: np.ndarray, gallery: np.ndarray,
                  probes: np.ndarray) -> dict[str, Any] | None:
     """Calibrate by faces that have all modalities: cosines over others mean something else."""
-    whole = np.all([np.linalg.norm(part, axis=1) > _HELD for part in weighed.vectors], axis=0)
+    whole = np.all([np.linalg.norm(part, axis=1) > HELD for part in weighed.vectors], axis=0)
     gallery, probes = gallery[whole[gallery]], probes[whole[probes]]
     try:
         return calibrate(*split_scores(weighed.compare(gallery, probes), persons[gallery],

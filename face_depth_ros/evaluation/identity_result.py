@@ -13,7 +13,12 @@ from typing import Any
 from face_depth_ros.core.errors import SettingsError
 from face_depth_ros.core.identity_metrics import LEAST_GENUINE, LEAST_IMPOSTOR
 from face_depth_ros.evaluation.evaluation_result import Evaluation
-from face_depth_ros.evaluation.identity_protocol import calibrations, Collected, IdentityScores
+from face_depth_ros.evaluation.identity_protocol import (
+    calibrations,
+    Collected,
+    HELD,
+    IdentityScores,
+)
 from face_depth_ros.evaluation.identity_report import identity_blocks
 from face_depth_ros.evaluation.identity_rows import C_ID, IdentityRows, is_path
 from face_depth_ros.evaluation.identity_tables import identity_tables
@@ -85,7 +90,7 @@ def check_networks(rows: IdentityRows, faces: Collected | None = None) -> None:
     """
     if faces is not None:
         for name, found in faces.vectors.items():
-            if not any((np.linalg.norm(part, axis=1) > 0.5).any()
+            if not any((np.linalg.norm(part, axis=1) > HELD).any()
                        for parts in found.values() for part in parts):
                 rows.absent[name] = (
                     f'the network says nothing of any of {len(faces.persons)} faces, all its '
