@@ -58,9 +58,9 @@ def test_it_learns_who_lives_resumes_and_is_exported(
         folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = train(folders, monkeypatch, '--max-steps', '30')
     write(folders / 'bank', drawn_looks(80, 1), 1)
-    content = train(folders, monkeypatch, '--max-steps', '150', '--resume')
-    assert first['state']['step'] == 30 and content['state']['step'] == 150
-    assert content['state']['samples'] == 150 * 24
+    content = train(folders, monkeypatch, '--max-steps', '240', '--resume')
+    assert first['state']['step'] == 30 and content['state']['step'] == 240
+    assert content['state']['samples'] == 240 * 24
     metrics = content['metrics']
     assert metrics['worst'] == 0.0 and metrics['unmeasured_live'] == 0.0
     assert set(SPECIES[1:]) <= set(metrics)
