@@ -84,7 +84,7 @@ def afnet_planes(color: np.ndarray, depth: np.ndarray, labels: np.ndarray,
     :param depth: (2, 128, 128) float32 of `core.expression_input.ExpressionInput`
     :param labels: (128, 128) uint8 of MASK_LABELS
     :param landmarks: (68, 2) pixels of `color`, None = there are none
-    :raises InvalidImageError: a side that is no multiple of 32, or other shapes
+    :raises InvalidImageError: a side that is no multiple of 16, or other shapes
     """
     if size < STEP or size % STEP:
         raise InvalidImageError(f"the side of AFNet-M's images is {size}, expected a multiple of "

@@ -176,6 +176,8 @@ def align(present: BlockSurface, past: BlockSurface,
     """
     points = present.camera.points(present.depth, BLOCK)[:, np.isfinite(present.slope[0])
                                                          & np.isfinite(present.slope[1])]
+    if points.shape[1] < _MIN_BLOCKS:
+        return None
     maps = cv2.merge([past.depth, past.slope[0], past.slope[1]])
     still = np.eye(3, 4)
     along = still.copy()

@@ -138,8 +138,8 @@ def covered_region(box: FaceBox, width: int, height: int) -> tuple[int, int, int
     :returns: x0, y0, x1, y1 in pixels, the end excluded; empty (x1 <= x0) when outside
     """
     corners = box.corners()
-    low = np.maximum(np.floor(corners.min(0)), 0).astype(int)
-    high = np.minimum(np.ceil(corners.max(0)), (width, height)).astype(int)
+    low = np.clip(np.floor(corners.min(0)), 0, (width, height)).astype(int)
+    high = np.clip(np.ceil(corners.max(0)), 0, (width, height)).astype(int)
     return int(low[0]), int(low[1]), int(high[0]), int(high[1])
 
 

@@ -131,7 +131,8 @@ class EstimatedDepth:
     """
     Depth estimated from colour, and the mask, on the grid of the colour image.
 
-    :param depth: metres, (H, W) float32, NaN outside faces and where nothing places them
+    :param depth: metres > 0, (H, W) float32, NaN outside faces and where nothing places them, or
+        behind the camera
     :param uncertainty: metres, (H, W) float32, one sigma, NaN where `depth` is
     :param mask: (H, W) uint8 of core.face_photo.MASK_LABELS, 0 outside faces
     :param faces: one for each face that was estimated, smaller boxes first

@@ -11,8 +11,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 import hashlib
+import math
 import os
 from pathlib import Path
+import re
 import sys
 from typing import Any
 
@@ -25,6 +27,8 @@ REQUIRED_KEYS = ('name', 'task', 'source', 'license', 'onnx', 'sha256', 'opset',
                  'limits')
 PRECISIONS = ('fp32', 'fp16', 'bf16', 'int8')
 _MAPPINGS = ('normalisation', 'trained', 'parity', 'metrics', 'limits')
+_NOT_YAML = (yaml.YAMLError, AttributeError, LookupError, RecursionError, ValueError)
+"""What PyYAML raises for damaged text: of a value that looks or is tagged wrong not its own."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,7 @@ class ModelSpec:
         except OSError as error:
             raise ModelSpecError(f'{path} cannot be read ({error.strerror}); expected the YAML '
                                  'of a model') from error
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
+        except _NOT_YAML as error:
             raise ModelSpecError(f'{path} is not readable YAML: {error}') from error
         if not isinstance(data, dict):
             raise ModelSpecError(f'{path} holds a {type(data).__name__}, expected a mapping')
@@ -100,10 +104,11 @@ class ModelSpec:
         """
         Return a number of `normalisation` or `limits`.
 
-        :raises ModelSpecError: not there, or no number
+        :raises ModelSpecError: not there, or no finite number
         """
         value = {**self.limits, **self.normalisation}.get(key)
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(
+                value):
             raise ModelSpecError(f'{self.path}: {key} is {value!r}, expected a number under '
                                  'normalisation or limits; export the model again')
         return float(value)
@@ -177,12 +182,14 @@ def _from_mapping(path: Path, data: dict[str, Any]) -> ModelSpec:
     if unknown or not data['precisions']:
         raise ModelSpecError(
             f'{path}: precisions are {data["precisions"]}, expected some of {PRECISIONS}')
-    if not isinstance(data['sha256'], str) or len(data['sha256']) != 64:
+    if not isinstance(data['sha256'], str) or not re.fullmatch('[0-9a-fA-F]{64}', data['sha256']):
         raise ModelSpecError(f'{path}: sha256 is {data["sha256"]!r}, expected 64 hex digits')
+    if isinstance(data['opset'], bool) or not isinstance(data['opset'], int):
+        raise ModelSpecError(f'{path}: opset is {data["opset"]!r}, expected a whole number')
     return ModelSpec(
         name=str(data['name']), task=str(data['task']), source=str(data['source']),
         license=str(data['license']), path=path, onnx=path.parent / str(data['onnx']),
-        sha256=data['sha256'], opset=int(data['opset']),
+        sha256=data['sha256'].lower(), opset=data['opset'],
         inputs=_tensors(path, 'inputs', data['inputs']),
         outputs=_tensors(path, 'outputs', data['outputs']),
         normalisation=dict(data['normalisation']), precisions=tuple(data['precisions']),
@@ -198,7 +205,7 @@ def _tensors(path: Path, key: str, items: Any) -> tuple[TensorSpec, ...]:
                        None if i['range'] is None else (float(i['range'][0]),
                                                         float(i['range'][1])),
                        str(i['meaning'])) for i in items)
-    except (KeyError, TypeError, ValueError) as error:
+    except (LookupError, OverflowError, TypeError, ValueError) as error:
         raise ModelSpecError(
             f'{path}: {key} must be a list of name, dtype, shape, layout, unit, range, meaning '
             f'(got a problem with {error!r})') from error

@@ -275,7 +275,9 @@ def _shrink(image: np.ndarray) -> np.ndarray:
 
 
 def _scale(values: np.ndarray, largest: float) -> float:
-    """Return the noise of values that are mostly noise, metres."""
+    """Return the noise of values that are mostly noise, metres; the largest if there are none."""
+    if not values.size:
+        return largest
     median = float(np.median(np.abs(values[::_EVERY])))
     return min(max(1.48 * median, _FLOOR_M), largest)
 

@@ -116,14 +116,15 @@ class FaceTracker:
         n, m = len(tracks), len(detections)
         if not n or not m:
             return {}
-        # One more column per track means that it stays unseen, at the price of the gate.
-        cost = np.full((n, m + n), self.gate)
-        for i, track in enumerate(tracks):
+        # Detections are the rows: they are few, while tracks that are unseen may be many. One more
+        # column for each means that it is a new face, at the price of the gate.
+        cost = np.full((m, n + m), self.gate)
+        for j, track in enumerate(tracks):
             center = track.center_at(stamp_ns)
-            for j, detection in enumerate(detections):
+            for i, detection in enumerate(detections):
                 cost[i, j] = _distance(track.box, center, detection.box)
-        cost[:, :m][cost[:, :m] >= self.gate] = 1e6 * self.gate
-        return {j: tracks[i] for i, j in enumerate(assign(cost)) if j < m}
+        cost[:, :n][cost[:, :n] >= self.gate] = 1e6 * self.gate
+        return {i: tracks[j] for i, j in enumerate(assign(cost)) if j < n}
 
 
 def assign(cost: np.ndarray) -> list[int]:

@@ -80,7 +80,7 @@ class PlanCache:
     `rebuilt` counts plans that were found but did not load.
 
     :param folder: None = `cache_folder()`
-    :raises EngineError: the folder cannot be made or written
+    :raises EngineError: the folder cannot be made
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -98,19 +98,22 @@ class PlanCache:
         """
         Load the plan, building it first where there is none that loads.
 
-        Another process that wants the same plan meanwhile waits and then finds it here.
+        Another process that wants the same plan meanwhile waits and then finds it here. A plan
+        that is there needs no lock: a folder that cannot be written serves too.
 
         :param load: returns None for a plan that it cannot use
-        :raises EngineError: the folder cannot be written, or a fresh plan does not load either
+        :raises EngineError: a plan is to be built and the folder cannot be written or locked, or
+            a fresh plan does not load either
         """
         path = self.folder / f'{key.stem()}.plan'
+        cached = self._cached(path, key, load)
+        if cached is not None:
+            return cached
         with self._locked(path.with_suffix('.lock')):
+            cached = self._cached(path, key, load)
+            if cached is not None:
+                return cached
             found = path.exists()
-            plan = self._read(path, key) if found else None
-            if plan is not None:
-                loaded = load(plan)
-                if loaded is not None:
-                    return loaded, CachedPlan(path, 'cache', 0.0, len(plan))
             if found:
                 self.rebuilt += 1
                 _LOG.warning('the plan %s does not load; it is built again', path)
@@ -123,6 +126,15 @@ class PlanCache:
                                   'TensorRT says why in the log', cause='engine_plan')
             self._write(path, key, plan, seconds)
             return loaded, CachedPlan(path, 'rebuilt' if found else 'built', seconds, len(plan))
+
+    def _cached(self, path: Path, key: PlanKey, load: Callable[[bytes], Loaded | None],
+                ) -> tuple[Loaded, CachedPlan] | None:
+        """Load the plan that is there, None where there is none that loads."""
+        plan = self._read(path, key)
+        loaded = None if plan is None else load(plan)
+        if plan is None or loaded is None:
+            return None
+        return loaded, CachedPlan(path, 'cache', 0.0, len(plan))
 
     def _read(self, path: Path, key: PlanKey) -> bytes | None:
         """Return a plan whose sidecar agrees with key and content, None for any other."""
@@ -158,10 +170,11 @@ class PlanCache:
                               cause='engine_cache') from error
         try:
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                _LOG.info('another process builds %s; waiting for it', path.with_suffix('.plan'))
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                _lock(descriptor, path)
+            except OSError as error:
+                raise EngineError(f'the folder {self.folder} for built engines takes no locks '
+                                  f'({error.strerror}); set FACE_DEPTH_CACHE to another one',
+                                  cause='engine_cache') from error
             yield
         finally:
             os.close(descriptor)
@@ -174,6 +187,15 @@ def cache_folder() -> Path:
         return Path(own).expanduser()
     base = Path(os.environ.get('XDG_CACHE_HOME', ''))
     return (base if base.is_absolute() else Path.home() / '.cache') / 'face_depth_ros'
+
+
+def _lock(descriptor: int, path: Path) -> None:
+    """Wait until the lock file is this process's."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        _LOG.info('another process builds %s; waiting for it', path.with_suffix('.plan'))
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
 
 
 def _replace(path: Path, content: bytes) -> None:

@@ -10,7 +10,7 @@ Not yet run on a GPU.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 import json
 import logging
 from typing import Any
@@ -37,11 +37,11 @@ _PRODUCTS = ('conv', 'gemm', 'matmul', 'matrix')
 
 
 class Logger(trt.ILogger):
-    """Hands TensorRT's messages to Python's logging; keeps the errors for our own messages."""
+    """Hands TensorRT's messages to Python's logging; keeps the latest errors for our own."""
 
     def __init__(self) -> None:
         trt.ILogger.__init__(self)
-        self.errors: list[str] = []
+        self.errors: deque[str] = deque(maxlen=3)
 
     def log(self, severity: Any, message: str) -> None:
         """Take one message; TensorRT's INFO is our DEBUG: it says much."""
@@ -54,7 +54,7 @@ class Logger(trt.ILogger):
 
     def last_errors(self) -> str:
         """Return the latest errors in one line and forget them."""
-        text = ' | '.join(self.errors[-3:]) or 'TensorRT gave no reason'
+        text = ' | '.join(self.errors) or 'TensorRT gave no reason'
         self.errors.clear()
         return text
 

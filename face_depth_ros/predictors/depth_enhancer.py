@@ -126,7 +126,7 @@ class DepthEnhancer:
         :param stamp_ns: capture time, needed with `temporal` only
         :param intrinsics: of the image, used with `temporal` only; None = those of a usual camera
         :raises InvalidDepthError: not such an image
-        :raises SettingsError: `temporal` without a stamp
+        :raises SettingsError: `temporal` without a stamp, or a method that is not open
         """
         if depth.ndim != 2 or depth.dtype != np.float32 or 0 in depth.shape:
             raise InvalidDepthError(f'depth must be (H, W) float32 metres with pixels, got shape '
@@ -134,6 +134,7 @@ class DepthEnhancer:
         if self.temporal and stamp_ns is None:
             raise SettingsError('temporal mode got no stamp, expected the capture time of the '
                                 'frame; give stamp_ns, or set temporal to False')
+        guarded = self._is_guarded(method or self.method)
         result = EnhancedDepth(depth.copy(), np.zeros(depth.shape, np.uint8),
                                np.zeros(depth.shape, np.uint8))
         skipped = []
@@ -147,8 +148,7 @@ class DepthEnhancer:
                     self.fusion.forget(detection.track_id)
                 skipped.append(SkippedFace(detection.track_id, error.cause, str(error)))
                 continue
-            self._paste(depth, result, detection.box, enhanced,
-                        self._is_guarded(method or self.method))
+            self._paste(depth, result, detection.box, enhanced, guarded)
         return EnhancedDepth(result.depth, result.confidence, result.provenance, tuple(skipped))
 
     def enhance_crop(self, crop: np.ndarray, method: str | None = None,
@@ -161,13 +161,14 @@ class DepthEnhancer:
         :param fused: what the method gets to see in place of `crop`; it is held to `crop`
         :raises InvalidDepthError: too little is valid, of another unit, or beyond the 25 cm; or
             the guard sees no face in it
+        :raises SettingsError: a method that is not open
         """
         slab = _slab_of(crop)
         name = method or self.method
         guarded = self._is_guarded(name)
         if guarded:
             check_relief(crop)
-        enhanced = self._methods[name](crop if fused is None else fused, slab)
+        enhanced = self._opened(name)(crop if fused is None else fused, slab)
         if not guarded:
             return enhanced
         depth = drop_unfounded_fills(crop, enhanced.depth, slab.nearest + slab.span)
@@ -194,7 +195,13 @@ class DepthEnhancer:
         return self.fusion.fuse(detection.track_id, stamp_ns, detection.box, crop, camera).depth
 
     def _is_guarded(self, method: str) -> bool:
-        return self.guard and self._methods[method].learned
+        return self._opened(method).learned and self.guard
+
+    def _opened(self, method: str) -> CropMethod:
+        if method not in self._methods:
+            raise SettingsError(f'method {method!r} is not open, expected one of those that are: '
+                                f'{", ".join(self._methods) or "none"}; open it by prepare')
+        return self._methods[method]
 
     def _open(self, method: str) -> CropMethod:
         if method == NETWORK:

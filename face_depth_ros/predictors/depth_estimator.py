@@ -147,7 +147,7 @@ class DepthEstimator:
         said = self.network.estimate(np.stack(crops))
         estimates = []
         for row, detection in enumerate(faces):
-            if said.confidence[row] < self.confidence_threshold:
+            if not said.confidence[row] >= self.confidence_threshold:  # also where NaN
                 skipped.append(_no_face(detection, float(said.confidence[row])))
                 continue
             estimate = _paste(result, said, row, detection, intrinsics, depth)
@@ -193,6 +193,9 @@ def _paste(result: EstimatedDepth, said: CropEstimates, row: int, detection: Det
         # A smaller face below may have been placed where this one is not: nothing of it may stay.
         metric = (placed.distance_m + placed.scale_m * pasted.relief) / pasted.along
         sigma = np.hypot(placed.sigma_m, placed.scale_m * pasted.sigma)
+        # A box as large as a face at the lens puts some of it behind the camera: no depth.
+        behind = metric <= 0.0
+        metric[behind] = sigma[behind] = np.nan
         result.depth[window][face] = metric[face]
         result.uncertainty[window][face] = sigma[face]
     else:

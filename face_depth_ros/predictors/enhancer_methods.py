@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from face_depth_ros.core.depth import DepthRange, fill_holes
-from face_depth_ros.core.errors import ModelSpecError
+from face_depth_ros.core.errors import ModelSpecError, SettingsError
 from face_depth_ros.core.model_spec import find_model, ModelSpec
 from face_depth_ros.engines import Engine, open_engine
 from face_depth_ros.filters import ENHANCER_FILTERS, make_filter
@@ -65,12 +65,15 @@ class NetworkMethod:
     :param threshold: least support of a pixel to be published, 0 to 1; None = the spec's: `keep`
         for measured pixels, below which the measurement stands as it is, and the smaller `fill`
         for holes, since nothing stands there otherwise and the confidence says how doubtful it is
+    :raises SettingsError: a threshold out of its range
     """
 
     learned = True
 
     def __init__(self, model: str, backend: str, precision: str,
                  threshold: float | None) -> None:
+        if threshold is not None and not 0.0 <= threshold <= 1.0:
+            raise SettingsError(f'confidence_threshold is {threshold}, expected 0 to 1')
         spec = find_model(model)
         self._keep, self._fill = (
             np.float32(spec.number(name) if threshold is None else threshold)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
 
@@ -108,8 +109,12 @@ class ExpressionRecognizer:
         :raises InvalidImageError: not such an image
         """
         self.tracker.forget(stamp_ns)
-        return tuple(self._smoothed(stamp_ns, face) for face in self.look(
-            color, detections, estimated, enhanced, intrinsics=intrinsics))
+        # Which of two faces a track is of cannot be told, so each stands for itself.
+        count = Counter(d.track_id for d in detections)
+        return tuple(
+            face if face.cause or count[face.detection.track_id] > 1
+            else self._smoothed(stamp_ns, face)
+            for face in self.look(color, detections, estimated, enhanced, intrinsics=intrinsics))
 
     def look(self, color: np.ndarray, detections: Sequence[Detection],
              estimated: EstimatedDepth | None = None, enhanced: EnhancedDepth | None = None, *,
@@ -173,8 +178,6 @@ class ExpressionRecognizer:
 
     def _smoothed(self, stamp_ns: int, face: Expression) -> Expression:
         """Return what a face says with its track's past."""
-        if face.cause:
-            return face
         units = () if face.action_units is None else face.action_units
         values = np.concatenate([face.probabilities, (face.valence, face.arousal), units])
         mean, label = self.tracker.update(stamp_ns, face.detection.track_id,
@@ -194,6 +197,9 @@ def _share_inside(image_from_crop: np.ndarray, shape: tuple[int, ...]) -> float:
 
 
 def _expression(detection: Detection, view: ExpressionView, said: Said) -> Expression:
+    told = (said.probabilities, said.affect, () if said.units is None else said.units)
+    if not all(np.isfinite(values).all() for values in told):
+        return _nothing(detection, 'not_finite')
     depth = NO_DEPTH if view.relief is None else ENHANCED
     return Expression(detection, said.probabilities,
                       EXPRESSIONS[int(np.argmax(said.probabilities))], float(said.affect[0]),

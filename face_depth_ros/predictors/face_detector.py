@@ -127,6 +127,6 @@ def _input_size(spec: ModelSpec) -> tuple[int, int]:
 
 def _whole(spec: ModelSpec, key: str) -> int:
     value = spec.number(key)
-    if value != int(value) or value < 0:
-        raise ModelSpecError(f'{spec.path}: {key} is {value!r}, expected a whole number >= 0')
+    if value != int(value) or value < 1:
+        raise ModelSpecError(f'{spec.path}: {key} is {value!r}, expected a whole number >= 1')
     return int(value)

@@ -9,6 +9,7 @@ face is right in colour. Nobody is called live whose face was not measured in th
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ LEAST_FACE = 0.06
 MOST_OUTSIDE = 0.25
 """Of the landmarks, no more may lie outside the image."""
 NO_DEPTH, LANDMARKS, FEW_FRAMES, UNCLEAR = 'no_depth', 'landmarks', 'few_frames', 'unclear'
+NOT_FINITE = 'not_finite'
 _UNDER = 1.0
 _CAUSES = {'face_box_outside': 'outside_image'}
 
@@ -134,8 +136,13 @@ class LivenessDetector:
         :raises InvalidImageError: not such an image
         """
         self.tracker.forget(stamp_ns)
-        return tuple(self._over_time(stamp_ns, detection, look) for detection, look in self._looks(
-            color, detections, estimated, enhanced, intrinsics))
+        looks = self._looks(color, detections, estimated, enhanced, intrinsics)
+        # Which of two faces a track is of cannot be told, so each stands for itself.
+        shared = {t for t, n in Counter(d.track_id for d in detections).items() if n > 1}
+        for track_id in shared:
+            self.tracker.drop(track_id)
+        return tuple(self._over_time(stamp_ns, d, look, '' if d.track_id in shared else d.track_id)
+                     for d, look in looks)
 
     def look(self, color: np.ndarray, detections: Sequence[Detection],
              estimated: EstimatedDepth | None = None, enhanced: EnhancedDepth | None = None, *,
@@ -196,7 +203,9 @@ class LivenessDetector:
         return list(zip(ordered, [*looks, *['max_faces'] * (len(ordered) - len(chosen))],
                         strict=True))
 
-    def _judged(self, seen: _Seen, said: LivenessSaid) -> _Look:
+    def _judged(self, seen: _Seen, said: LivenessSaid) -> _Look | str:
+        if not math.isfinite(said.log_odds):
+            return NOT_FINITE
         return _Look(said, seen.inputs.measured_share >= self.network.least_measured,
                      seen.pad_error,
                      seen.frontal and seen.pad_error > self.network.most_pad_error)
@@ -207,12 +216,13 @@ class LivenessDetector:
             return min(look.said.log_odds, _log_odds(self.spoof_threshold) - _UNDER)
         return look.said.log_odds
 
-    def _over_time(self, stamp_ns: int, detection: Detection, look: _Look | str) -> Liveness:
-        """Judge a face by what its track has shown."""
+    def _over_time(self, stamp_ns: int, detection: Detection, look: _Look | str,
+                   track_id: str) -> Liveness:
+        """Judge a face by what its track, '' for none, has shown."""
         if isinstance(look, str):
-            self.tracker.drop(detection.track_id)
+            self.tracker.drop(track_id)
             return _unseen(detection, look)
-        evidence = self.tracker.update(stamp_ns, detection.track_id, self._evidence(look))
+        evidence = self.tracker.update(stamp_ns, track_id, self._evidence(look))
         verdict = self._verdict(detection, look, evidence.log_odds)
         if evidence.frames < self.least_frames and verdict.reason != NO_DEPTH:
             return Liveness(detection, UNSURE, verdict.probability, FEW_FRAMES,

@@ -221,6 +221,9 @@ def test_covered_region_of_a_box_outside_is_empty() -> None:
     x0, _, x1, _ = covered_region(FaceBox(100, 10, 20), 40, 30)
     assert x1 <= x0 and not FaceBox(100, 10, 20).overlaps(40, 30)
     assert not FaceBox(50, 10, 20).overlaps(40, 30)  # touching is not sharing
+    for x in (-1e20, 1e20):
+        x0, y0, x1, y1 = covered_region(FaceBox(x, 10, 20), 40, 30)
+        assert 0 <= x0 and x1 <= x0 <= 40 and (y0, y1) == (0, 20)
 
 
 @pytest.mark.parametrize('side', [1e5, 1e12, 1e200])

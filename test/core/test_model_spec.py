@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from pathlib import Path
 from typing import Any
 
@@ -72,11 +73,24 @@ def test_missing_key(tmp_path: Path, key: str) -> None:
     (data(outputs=[data()['inputs'][0] | {'shape': ['n']}]), 'outputs must be a list'),
     (data(inputs=[data()['inputs'][0] | {'range': 3}]), 'inputs must be a list'),
     (data(inputs=None), 'inputs must be a list'),
+    (data(inputs=[data()['inputs'][0] | {'range': [1]}]), 'inputs must be a list'),
+    (data(inputs=[data()['inputs'][0] | {'shape': [math.inf]}]), 'inputs must be a list'),
+    (data(sha256='z' * 64), "sha256 is 'zzz.*expected 64 hex digits"),
+    (data(opset='seventeen'), "opset is 'seventeen', expected a whole number"),
+    (data(opset=None), 'opset is None, expected a whole number'),
+    ('trained: 2026-02-30', 'is not readable YAML: day is out of range'),
+    ('opset: !!int x', 'is not readable YAML'), ('opset: !!bool x', 'is not readable YAML'),
+    ('opset: !!timestamp x', 'is not readable YAML'), ('[' * 5000, 'is not readable YAML'),
     (data(limits=[1]), r'limits is \[1\], expected a mapping'),
     (data(precisions='fp32'), "precisions is 'fp32', expected a list")])
 def test_unusable_specs(tmp_path: Path, content: Any, message: str) -> None:
     with pytest.raises(ModelSpecError, match=message):
         ModelSpec.load(write(tmp_path, content))
+
+
+def test_a_hash_in_capitals_is_the_same_hash(tmp_path: Path) -> None:
+    spec = ModelSpec.load(write(tmp_path, data(sha256=data()['sha256'].upper())))
+    assert spec.read_onnx() == CONTENT
 
 
 def test_what_is_left_empty_is_an_empty_mapping(tmp_path: Path) -> None:
@@ -143,9 +157,12 @@ def test_installed_share_is_searched(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_numbers_of_limits_and_normalisation(tmp_path: Path) -> None:
-    spec = ModelSpec.load(write(tmp_path, data(limits={'threshold': 0.3, 'input': 'one face'})))
+    limits = {'threshold': 0.3, 'input': 'one face', 'largest': math.nan}
+    spec = ModelSpec.load(write(tmp_path, data(limits=limits)))
     assert spec.number('threshold') == 0.3 and spec.number('span_m') == 0.25
     with pytest.raises(ModelSpecError, match="input is 'one face', expected a number"):
         spec.number('input')
+    with pytest.raises(ModelSpecError, match='largest is nan, expected a number'):
+        spec.number('largest')
     with pytest.raises(ModelSpecError, match='absent is None, expected a number'):
         spec.number('absent')

@@ -250,6 +250,35 @@ def test_empty_crops_have_no_past() -> None:
     assert not camera.fusion.tracks
 
 
+@pytest.mark.parametrize('columns', [True, False])
+@pytest.mark.filterwarnings('error')
+def test_a_grid_of_holes_loses_no_measurement(columns: bool) -> None:
+    """Every fourth row a hole: no block is compared over more than half of it."""
+    camera = Camera(14)
+    for _ in range(3):
+        truth = Head().depth()
+        box = jittered(Head().box(), camera.chance)
+        crop = crop_depth(sensed(truth, camera.chance), box, SIZE)
+        crop[::4] = np.nan
+        if columns:
+            crop[:, ::4] = np.nan
+        camera.stamp_ns += FRAME_NS
+        fused = camera.fusion.fuse('f00001', camera.stamp_ns, box, crop, CAMERA)
+        assert np.isfinite(fused.depth[np.isfinite(crop)]).all()
+        assert np.isfinite(fused.weight).all()
+    assert fused.cause == ''
+
+
+def test_a_crop_in_stripes_without_slopes_stands_for_itself() -> None:
+    """Blocks without valid neighbours to both sides have no slope to be aligned by."""
+    fusion, chance = TemporalFusion(), np.random.default_rng(15)
+    box = Head().box()
+    crop = crop_depth(sensed(Head().depth(), chance), box, SIZE)
+    crop[:, np.arange(SIZE) % 24 >= 9] = np.nan
+    causes = [fusion.fuse('f00001', i * FRAME_NS, box, crop, CAMERA).cause for i in (1, 2)]
+    assert causes == ['new', 'not_aligned']
+
+
 def test_the_same_frame_again_is_the_same() -> None:
     """Two methods look at one frame: the past is counted once."""
     camera = Camera(11)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import itertools
 import math
 
+from face_depth_ros.core import tracking
 from face_depth_ros.core.errors import SettingsError
 from face_depth_ros.core.face_box import FaceBox
 from face_depth_ros.core.frames import Detection
@@ -166,3 +167,18 @@ def test_numbers_are_unique_and_never_come_back(
 def test_bad_settings(arguments: dict[str, float]) -> None:
     with pytest.raises(SettingsError, match='expected the first >= 0 and the second > 0'):
         FaceTracker(**arguments)
+
+
+def test_unseen_faces_do_not_make_the_assignment_larger(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Detections that flicker leave many tracks behind; rows cost their square, columns do not."""
+    rows: list[int] = []
+
+    def counted(cost: np.ndarray) -> list[int]:
+        rows.append(len(cost))
+        return assign(cost)
+
+    monkeypatch.setattr(tracking, 'assign', counted)
+    tracker = FaceTracker(max_missed_s=10.0)
+    for k in range(20):
+        tracker.update(k * STEP_NS, [face(1000 * (3 * k + i)) for i in range(3)])
+    assert rows == [3] * 19

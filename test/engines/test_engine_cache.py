@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+import fcntl
 import json
 import os
 from pathlib import Path
@@ -121,6 +122,22 @@ def test_folder_that_cannot_be_made(tmp_path: Path) -> None:
 def test_folder_without_room_for_a_lock(tmp_path: Path) -> None:
     (tmp_path / f'{KEY.stem()}.lock').mkdir()
     with pytest.raises(EngineError, match='cannot be written .*FACE_DEPTH_CACHE'):
+        PlanCache(tmp_path).get(KEY, lambda: b'plan', loads)
+
+
+def test_a_folder_that_cannot_be_written_serves_what_it_has(tmp_path: Path) -> None:
+    _, how = PlanCache(tmp_path).get(KEY, lambda: b'plan', loads)
+    lock = how.path.with_suffix('.lock')
+    lock.unlink()
+    lock.mkdir()  # as on a read-only disk, no lock can be opened
+    assert PlanCache(tmp_path).get(KEY, refuse, loads)[1].source == 'cache'
+
+
+def test_folder_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse_lock(descriptor: int, kind: int) -> None:
+        raise OSError(37, 'No locks available')
+    monkeypatch.setattr(fcntl, 'flock', refuse_lock)
+    with pytest.raises(EngineError, match='takes no locks .No locks avail.*FACE_DEPTH_CACHE'):
         PlanCache(tmp_path).get(KEY, lambda: b'plan', loads)
 
 

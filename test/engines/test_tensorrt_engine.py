@@ -221,6 +221,17 @@ def test_dynamic_size_other_than_batch(fake_gpu: SimpleNamespace, make_spec: Mak
         open_engine(make_spec(inputs=inputs), 'tensorrt')
 
 
+def test_a_logger_keeps_the_latest_errors_alone(fake_gpu: SimpleNamespace) -> None:
+    """A GPU that fails on every frame for a day must not fill the memory."""
+    from face_depth_ros.engines.tensorrt_builder import Logger
+    logger = Logger()
+    for number in range(1000):
+        logger.log(Logger.Severity.ERROR, f'error {number}')
+    assert len(logger.errors) == 3
+    assert logger.last_errors() == 'error 997 | error 998 | error 999'
+    assert logger.last_errors() == 'TensorRT gave no reason'
+
+
 @pytest.mark.parametrize('layers, expected', [
     ([{'LayerType': 'CaskConvolution',
        'Inputs': [{'Format/Datatype': 'Channel major FP16 format where channel % 8 == 0'}]}],

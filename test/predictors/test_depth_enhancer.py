@@ -219,3 +219,20 @@ def test_no_face_is_left_alone(enhancer: DepthEnhancer, attack: str) -> None:
     result = enhancer.enhance(shown, [detection()])
     np.testing.assert_array_equal(result.depth, shown)
     assert [s.cause for s in result.skipped] == ['no_face_relief']
+
+
+def test_a_method_that_is_not_open_is_named() -> None:
+    """Neither one that was never prepared nor any after closing ends in a KeyError."""
+    predictor = DepthEnhancer(NO_METHOD)
+    depth, _ = head()
+    with pytest.raises(SettingsError, match="method 'Hf-L' is not open, expected .*: None; open"):
+        predictor.enhance(depth, [detection()], 'Hf-L')
+    predictor.close()
+    with pytest.raises(SettingsError, match="method 'None' is not open, expected .*: none; open"):
+        predictor.enhance(depth, [])
+
+
+@pytest.mark.parametrize('threshold', [-0.1, 50.0, float('nan')])
+def test_a_threshold_out_of_its_range_is_refused(threshold: float) -> None:
+    with pytest.raises(SettingsError, match='confidence_threshold is .*, expected 0 to 1'):
+        DepthEnhancer(confidence_threshold=threshold)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 import math
 from types import SimpleNamespace
 
@@ -206,3 +207,21 @@ def test_bad_arguments_are_refused_by_name(network):
         DepthEstimator(crop='round')
     estimator.close()
     assert network.closed
+
+
+def test_no_depth_lies_behind_the_camera(network):
+    estimated = DepthEstimator().estimate(grey_image(), [face(160, 120, 1200.0)],
+                                          intrinsics=CAMERA)
+    assert estimated.faces[0].placement == Placement.HEAD_SIZE
+    known = np.isfinite(estimated.depth)
+    assert known.any() and (estimated.depth[known] > 0.0).all()
+    assert (~known & (estimated.mask > 0)).any()
+    np.testing.assert_array_equal(known, np.isfinite(estimated.uncertainty))
+
+
+def test_a_confidence_that_is_no_number_is_no_face(network, monkeypatch):
+    told = network.estimate
+    monkeypatch.setattr(network, 'estimate', lambda crops: replace(
+        told(crops), confidence=np.full(len(crops), np.nan, np.float32)))
+    estimated = DepthEstimator().estimate(grey_image(), [face(160, 120, 100.0)])
+    assert estimated.faces == () and [s.cause for s in estimated.skipped] == ['no_face']

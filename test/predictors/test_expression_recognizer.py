@@ -190,3 +190,31 @@ def test_detection_without_track_is_judged_by_itself(open_recognizer):
         said, = recognizer.recognize(stamp, scene.color, [loose],
                                      replace(scene.estimated, faces=(face,)))
         assert said.label == label
+
+
+def test_faces_of_one_track_id_are_not_smoothed_together(open_recognizer):
+    recognizer = open_recognizer(smoothing_s=5.0)
+    scene = painted(RED, GREEN)
+    same = [replace(d, track_id='f00001') for d in scene.detections]
+    estimated = replace(scene.estimated, faces=tuple(
+        replace(f, detection=d) for f, d in zip(scene.estimated.faces, same, strict=True)))
+    for stamp in (1, 2):
+        said = recognizer.recognize(stamp, scene.color, same, estimated)
+        assert {e.detection.box: e.label for e in said} == {
+            same[0].box: 'anger', same[1].box: 'happiness'}
+
+
+@pytest.mark.parametrize('part', ['probabilities', 'affect', 'units'])
+def test_an_answer_that_is_no_number_says_nothing_and_spoils_no_track(open_recognizer,
+                                                                      monkeypatch, part):
+    recognizer, scene = open_recognizer(smoothing_s=5.0), painted(RED)
+    told = recognizer.network.say
+    monkeypatch.setattr(recognizer.network, 'say', lambda views: [
+        replace(said, **{part: getattr(said, part) * np.float32(np.nan)})
+        for said in told(views)])
+    said, = recognizer.recognize(1, scene.color, scene.detections, scene.estimated)
+    assert (said.cause, said.label, said.action_units) == ('not_finite', 'neutral', None)
+    assert said.probabilities == pytest.approx(np.full(7, 1 / 7))
+    monkeypatch.undo()
+    said, = recognizer.recognize(2, scene.color, scene.detections, scene.estimated)
+    assert (said.cause, said.label) == ('', 'anger')

@@ -147,10 +147,11 @@ def test_a_spec_without_a_needed_number_is_named(model: Path) -> None:
     broken.write_text(yaml.safe_dump(content))
     with pytest.raises(ModelSpecError, match='stride is None, expected a number'):
         FaceDetector(str(broken))
-    content['normalisation']['stride'] = 7.5
-    broken.write_text(yaml.safe_dump(content))
-    with pytest.raises(ModelSpecError, match='expected a whole number'):
-        FaceDetector(str(broken))
+    for stride in (7.5, 0):
+        content['normalisation']['stride'] = stride
+        broken.write_text(yaml.safe_dump(content))
+        with pytest.raises(ModelSpecError, match='expected a whole number >= 1'):
+            FaceDetector(str(broken))
     content['normalisation']['stride'] = 8
     content['inputs'][0]['shape'] = [-1, 3, -1, -1]
     broken.write_text(yaml.safe_dump(content))

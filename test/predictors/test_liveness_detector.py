@@ -147,6 +147,34 @@ def test_evidence_outlives_a_frame_but_not_the_window(open_detector):
     assert View('live', track='').detect(detector, 3 * SECOND).reason == 'few_frames'
 
 
+def test_faces_of_one_track_id_say_nothing_of_each_other(open_detector):
+    detector = open_detector(least_frames=3)
+    live, flat = View('live'), View(FLAT)
+    for i in range(4):
+        live.detect(detector, SECOND + i * 100_000_000)
+    both = EstimatedDepth(live.estimated.depth, live.estimated.uncertainty, live.estimated.mask,
+                          live.estimated.faces + flat.estimated.faces)
+    for i in range(4, 8):
+        said = detector.detect(SECOND + i * 100_000_000, live.color,
+                               [live.detection, flat.detection], both, live.enhanced,
+                               intrinsics=live.intrinsics)
+        assert [s.reason for s in said] == ['few_frames', 'few_frames']
+    alone = flat.detect(detector, SECOND + 800_000_000)
+    assert alone.probability < 0.3, 'what lived before may have been the other face'
+
+
+@pytest.mark.parametrize('odds', [math.nan, math.inf, -math.inf])
+def test_odds_that_are_no_number_are_no_life(open_detector, monkeypatch, odds):
+    detector = open_detector(least_frames=1)
+    told = detector.network.say
+    monkeypatch.setattr(detector.network, 'say', lambda looks: [
+        replace(said, log_odds=odds) for said in told(looks)])
+    for said in (View('live').look(detector), View('live').detect(detector, SECOND)):
+        assert (said.label, said.reason, said.probability) == ('unsure', 'not_finite', 0.5)
+    monkeypatch.undo()
+    assert View('live').detect(detector, SECOND + 1).label == 'live', 'the track is not spoilt'
+
+
 def test_landmarks_that_fail_decide_against_the_network(open_detector):
     depth = draw_face().depth.copy()
     points = draw_face().landmarks.copy()
