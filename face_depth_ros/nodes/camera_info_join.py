@@ -17,7 +17,8 @@ from face_depth_ros.nodes.camera_info_messages import CameraInfoFrame
 
 T = TypeVar('T')
 
-KEPT = 10
+KEPT = 100
+"""More than the images that wait for their detections meanwhile."""
 WAIT_S = 0.1
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+import gc
 from importlib.metadata import entry_points
 import sys
 from typing import Any
@@ -90,6 +91,7 @@ class ComponentContainer(Node):
         except ComponentError as error:
             response.success, response.error_message = False, str(error)
             self.get_logger().error(f'cannot load {what}: {error}')
+            self._spinner.create_task(gc.collect)  # a half-made node would stay in the graph
             return response
         self._last_id += 1
         self._loaded[self._last_id] = _Loaded(node.get_fully_qualified_name(), node)
@@ -144,7 +146,11 @@ class ComponentContainer(Node):
 
     def _make(self, factory: Callable[..., Node], request: LoadNode.Request) -> Node:
         """Make a node as the request says, or nothing."""
-        extra = _extra_arguments(request)
+        try:
+            extra, log_level = _extra_arguments(request), LoggingSeverity(request.log_level)
+            overrides = [Parameter.from_parameter_msg(p) for p in request.parameters]
+        except ValueError as error:
+            raise ComponentError(f'The request cannot be read: {error}') from error
         arguments = [a for rule in request.remap_rules for a in ('-r', rule)]
         if request.node_name:
             arguments += ['-r', f'__node:={request.node_name}']
@@ -153,8 +159,7 @@ class ComponentContainer(Node):
         options: dict[str, Any] = {
             'cli_args': ['--ros-args', *arguments] if arguments else [],
             'use_global_arguments': extra[GLOBALS_ARGUMENT],
-            'parameter_overrides': [_NO_TYPE_DESCRIPTION, *(
-                Parameter.from_parameter_msg(p) for p in request.parameters)],
+            'parameter_overrides': [_NO_TYPE_DESCRIPTION, *overrides],
             'context': self.context}
         if getattr(factory, 'takes_handoff', False):
             options['exchange'] = self.exchange if extra[HANDOFF_ARGUMENT] else None
@@ -172,9 +177,8 @@ class ComponentContainer(Node):
             node.destroy_node()
             raise
         if request.log_level:
-            node.get_logger().set_level(LoggingSeverity(request.log_level))
+            node.get_logger().set_level(log_level)
         return node
-
 
     def _check_new(self, name: str) -> None:
         """Refuse a name that is taken: two nodes of one name cannot be told apart."""

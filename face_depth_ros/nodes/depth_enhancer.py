@@ -24,8 +24,8 @@ from face_depth_ros.nodes.camera_info_messages import CameraInfoFrame
 from face_depth_ros.nodes.depth_checks import check_sizes, frame_warnings
 from face_depth_ros.nodes.depth_enhancer_settings import DepthEnhancerSettings
 from face_depth_ros.nodes.detection_messages import DetectionFrame
-from face_depth_ros.nodes.engine_report import engine_values
 from face_depth_ros.nodes.image_messages import ImageFrame
+from face_depth_ros.nodes.join_report import IMAGES_KEPT, JoinReport
 from face_depth_ros.nodes.outcome import Outcome, Substitute, Values
 from face_depth_ros.nodes.process import run_node
 from face_depth_ros.nodes.second_method import compare, MeasuredFrame, SecondMethod
@@ -73,7 +73,8 @@ class DepthEnhancerNode(WorkerNode[DepthEnhancerSettings, DepthEnhancer, Enhance
         super().__init__(self.default_name, self.settings_type, **kwargs)
         self._open_enhancer = open_enhancer
         self._intake = threading.Lock()
-        self._join = StampJoin(('depth', 'detections'))
+        self._join = StampJoin(('depth', 'detections'), capacity=IMAGES_KEPT)
+        self._join_report = JoinReport(self.health.count, ('depth', 'detections'))
         self._infos: CameraInfoJoin[dict[str, Any]] = CameraInfoJoin(self.health.count)
         self._color_info: CameraInfoFrame | None = None
         transport = self.settings.depth_transport
@@ -174,7 +175,7 @@ class DepthEnhancerNode(WorkerNode[DepthEnhancerSettings, DepthEnhancer, Enhance
         drops = {f'join.{cause}': n for cause, n in sorted(self._join.drops.items())}
         method = 'none' if predictor is None else predictor.method
         model = PAPER_ENHANCERS.get(method, self.settings.model)
-        return {'method': method, **drops, **engine_values(model, predictor)}
+        return {'method': method, **drops, **self.engine_report.values(model, predictor)}
 
     def _compare(self, enhancer: DepthEnhancer, measured: MeasuredFrame,
                  enhanced: EnhancedDepth) -> np.ndarray | None:
@@ -216,6 +217,7 @@ class DepthEnhancerNode(WorkerNode[DepthEnhancerSettings, DepthEnhancer, Enhance
             self._submit(self._infos.take_overdue())
 
     def _pass_on(self, joined_sets: list[dict[str, Any]]) -> None:
+        self._join_report.look(self._join.drops, bool(joined_sets))
         for joined in joined_sets:
             self._submit(self._infos.add_frame(joined['depth'].stamp_ns, joined))
 

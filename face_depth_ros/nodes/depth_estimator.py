@@ -17,7 +17,6 @@ from face_depth_ros.nodes.absent_estimator import AbsentEstimator
 from face_depth_ros.nodes.camera_info_messages import CameraInfoFrame
 from face_depth_ros.nodes.depth_estimator_settings import DepthEstimatorSettings, DYNAMIC_CROP
 from face_depth_ros.nodes.diagnostics import Problem
-from face_depth_ros.nodes.engine_report import engine_values
 from face_depth_ros.nodes.estimator_checks import usable_depth, usable_intrinsics
 from face_depth_ros.nodes.face_join import FaceSet
 from face_depth_ros.nodes.face_set_node import FaceSetNode
@@ -164,8 +163,9 @@ class DepthEstimatorNode(FaceSetNode[DepthEstimatorSettings, Estimator]):
     def report_values(self, predictor: Estimator | None) -> dict[str, object]:
         """Return the model and the engine that run, and what could not be joined."""
         model = self._running.model if predictor is not None else ''
+        engine = self.engine_report.values(ESTIMATORS.get(model, model), predictor)
         return {'model': model or 'none', 'sensor_depth': self._sensor_depth(),
-                **self.join_values(), **engine_values(ESTIMATORS.get(model, model), predictor)}
+                **self.join_values(), **engine}
 
     def _values(self, job: FaceSet, estimated: EstimatedDepth) -> list[tuple[Output, Any]]:
         """Return what is published of one frame."""

@@ -13,6 +13,7 @@ import time
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from face_depth_ros.nodes.health import HealthReport
+from face_depth_ros.nodes.qos_events import INCOMPATIBLE_QOS
 from face_depth_ros.nodes.topic_input import TopicInput
 from face_depth_ros.nodes.topic_output import Output
 from rclpy.node import Node
@@ -103,12 +104,21 @@ def input_problems(inputs: Iterable[TopicInput], silence_timeout: float) -> list
             problems.append(('publisher_unheard', (
                 f'{i.topic} comes from inside the container; {i.unheard_publishers} other '
                 'publisher(s) outside are not heard')))
+        if i.publishers > 1:
+            problems.append(('several_publishers', (
+                f'{i.topic} has {i.publishers} publishers, whose messages are taken for one '
+                'stream; stop all but one, or remap the topic')))
         if not i.required or i.silent_for < silence_timeout:
             continue
         reason = 'is silent' if i.publishers else 'has no publisher that fits'
         problems.append(('topic_silent', f'{i.topic} {reason}: no message for '
                          f'{i.silent_for:.1f} s; check its name, its publisher and its QoS'))
     return problems
+
+
+def idle_problems(report: HealthReport) -> list[Problem]:
+    """Return why a node may be idle though somebody subscribes to its outputs."""
+    return [p for p in recent_problems(report) if p[0] == INCOMPATIBLE_QOS]
 
 
 def recent_problems(report: HealthReport) -> list[Problem]:

@@ -10,7 +10,6 @@ from typing import Any
 
 from face_depth_ros.core.tracking import FaceTracker
 from face_depth_ros.nodes.detection_messages import DetectionFrame
-from face_depth_ros.nodes.engine_report import engine_values
 from face_depth_ros.nodes.image_messages import ImageFrame
 from face_depth_ros.nodes.outcome import Outcome
 from face_depth_ros.nodes.parameters import Change, EngineSettings, parameter
@@ -84,7 +83,7 @@ class FaceDetectorNode(WorkerNode[FaceDetectorSettings, FaceDetector, Arrival[Im
 
     def report_values(self, predictor: FaceDetector | None) -> dict[str, object]:
         """Return the engine that runs."""
-        return engine_values(self.settings.model, predictor)
+        return self.engine_report.values(self.settings.model, predictor)
 
     def _tune(self, detector: FaceDetector, settings: FaceDetectorSettings) -> None:
         detector.confidence_threshold = settings.confidence_threshold or self._own_threshold

@@ -21,6 +21,7 @@ from face_depth_ros.nodes.camera_info_messages import CameraInfoFrame
 from face_depth_ros.nodes.detection_messages import DetectionFrame
 from face_depth_ros.nodes.image_messages import ImageFrame
 from face_depth_ros.nodes.inside_topics import EstimateFrame
+from face_depth_ros.nodes.join_report import IMAGES_KEPT, JoinReport
 from face_depth_ros.nodes.liveness_messages import LivenessFrame
 from face_depth_ros.nodes.topic_input import Arrival
 from sensor_msgs.msg import CameraInfo
@@ -74,8 +75,9 @@ class FaceJoin:
         keys = frozenset((*REQUIRED, *optional))
         self._wait_s = wait_s
         longest = wait_s * (LIVENESS_WAITS if 'liveness' in keys else 1.0)
-        capacity = 1 + math.ceil(_CAMERA_HZ * longest)
+        capacity = max(IMAGES_KEPT, 1 + math.ceil(_CAMERA_HZ * longest))
         self._sets = StampJoin(keys, required=REQUIRED, capacity=capacity, clock=clock)
+        self._report = JoinReport(count, REQUIRED)
         self._infos: CameraInfoJoin[dict[str, Any]] = CameraInfoJoin(count, clock, _NO_INFO)
 
     @property
@@ -105,7 +107,9 @@ class FaceJoin:
 
     def add(self, key: str, arrival: Arrival[Any]) -> list[FaceSet]:
         """Take a value of REQUIRED, or of what is joined besides."""
-        return self._complete(self._sets.add(key, arrival.stamp_ns, arrival))
+        joined = self._sets.add(key, arrival.stamp_ns, arrival)
+        self._report.look(self._sets.drops, bool(joined))
+        return self._complete(joined)
 
     def add_info(self, info: CameraInfoFrame) -> list[FaceSet]:
         """Take the calibration of the colour image."""

@@ -14,7 +14,6 @@ from face_depth_ros.core.camera import CameraIntrinsics
 from face_depth_ros.core.errors import FaceDepthError, ModelFileError, ModelSpecError
 from face_depth_ros.core.frames import Detection, EnhancedDepth, EstimatedDepth
 from face_depth_ros.nodes.diagnostics import Problem
-from face_depth_ros.nodes.engine_report import engine_values
 from face_depth_ros.nodes.enhanced_checks import usable_enhanced
 from face_depth_ros.nodes.estimator_checks import usable_intrinsics
 from face_depth_ros.nodes.face_join import FaceSet
@@ -177,7 +176,7 @@ class FaceJudgeNode(FaceSetNode[JudgeSettingsT, JudgeT]):
         return {'model': model or 'none',
                 **{f'depth.{kind}': n for kind, n in sorted(self._depths.items())},
                 'waits_for': ' '.join(sorted(self._join.awaited)), **self.join_values(),
-                **engine_values(model, predictor)}
+                **self.engine_report.values(model, predictor)}
 
     def _missing(self, job: FaceSet) -> list[Problem]:
         """Return what to warn of when a frame has not all that comes otherwise."""

@@ -78,8 +78,7 @@ class HriPublisherNode(WorkerNode[HriPublisherSettings, NoPredictor, None]):
         self._frame_id, self._others = '', 0
         self._faces_input = self.add_input('detections', DETECTIONS,
                                            self._taker(self._on_detections))
-        self.add_input('color/camera_info', CAMERA_INFO, self._taker(self._on_info),
-                       required=False)
+        self.add_input('color/camera_info', CAMERA_INFO, self._on_info, required=False)
         self._expression_input = self.add_input(
             'expressions', EXPRESSION_FRAMES, self._taker(self._on_expressions), required=False)
         self._estimate_input = self.add_input(
@@ -140,6 +139,10 @@ class HriPublisherNode(WorkerNode[HriPublisherSettings, NoPredictor, None]):
                 values += turn(arrival.decode())
             except FaceDepthError as error:
                 problems.append((error.cause, f'a message was left out: {error}'))
+        if self._ids and self._size is None and self._regions.demand:
+            problems.append(('image_size', (
+                'no region of a face can be told: nobody says how large the image is; check that '
+                'color/camera_info is remapped and published')))
         if self._others > 0:
             problems.append(('tracked_by_others', (
                 f'{self._others} other publisher(s) on {self._tracked.topic}: listeners take the '
@@ -210,16 +213,12 @@ class HriPublisherNode(WorkerNode[HriPublisherSettings, NoPredictor, None]):
             regions = {t: FaceRegion(frame.stamp_ns, frame.frame_id, *self._size, faces[t])
                        for t in self._ids}
             values.append((self._regions, FaceValues(frame.stamp_ns, frame.frame_id, regions)))
-        elif self._ids and self._regions.demand:
-            self.health.count('image_size', (
-                'no region of a face can be told: nobody says how large the image is; check that '
-                'color/camera_info is remapped and published'))
         return values
 
-    def _on_info(self, info: CameraInfoFrame) -> Values:
-        if info.message.width and info.message.height:
-            self._size = info.message.width, info.message.height
-        return []
+    def _on_info(self, arrival: Arrival[CameraInfoFrame]) -> None:
+        info = arrival.decode().message
+        if info.width and info.height:
+            self._size = info.width, info.height
 
     def _on_expressions(self, frame: ExpressionFrame) -> Values:
         """Return what each face says of which something could be seen."""

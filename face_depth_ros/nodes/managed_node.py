@@ -64,8 +64,15 @@ class ManagedNode(LifecycleNode):
         """Undo `load`; also after it failed half way, and twice."""
 
     def in_background(self, job: Callable[[], None]) -> None:
-        """Run a slow job between the transitions."""
-        self._transitions.submit(job)
+        """Run a slow job between the transitions; an error that it lets out is counted."""
+        def guarded() -> None:
+            try:
+                job()
+            except Exception as error:  # noqa: BLE001  (transitions must still be possible)
+                self.get_logger().error(traceback.format_exc(), once=True)
+                self.health.count('internal_error', f'a job in the background failed: {error!r}')
+
+        self._transitions.submit(guarded)
 
     def on_executor(self, callback: Callable[[], None]) -> None:
         """Run a callback on the executor's thread soon; nothing before the node is spun."""

@@ -22,6 +22,7 @@ class PredictorSlot(Generic[P]):
     def __init__(self) -> None:
         self._in_use = threading.Lock()
         self._predictor: Any = None
+        self._closed = False
 
     @property
     def filled(self) -> bool:
@@ -36,10 +37,17 @@ class PredictorSlot(Generic[P]):
     def fill(self, open_predictor: Callable[[], P]) -> None:
         """Open a predictor and put it in; the old one is closed. A failure leaves the old one."""
         self._put(open_predictor())
+        if self._closed:
+            self.clear()
 
     def clear(self) -> None:
         """Close the predictor, if any, after the frame that it works on."""
         self._put(None)
+
+    def close(self) -> None:
+        """Close the predictor, and any that is still being opened as soon as it is."""
+        self._closed = True
+        self.clear()
 
     @contextmanager
     def use(self) -> Iterator[P | None]:

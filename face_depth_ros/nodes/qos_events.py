@@ -17,6 +17,8 @@ _NEW = 'rclpy.event_handler'
 _EVENTS: Any = importlib.import_module(
     _NEW if importlib.util.find_spec(_NEW) else 'rclpy.qos_event')
 
+INCOMPATIBLE_QOS = 'incompatible_qos'
+"""The cause by which it is counted that two ends of a topic do not match."""
 MATCHED_EVENTS = 'matched' in inspect.signature(_EVENTS.PublisherEventCallbacks).parameters
 """Whether this release tells a publisher that a subscriber came or went; else it is polled."""
 

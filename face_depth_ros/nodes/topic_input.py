@@ -13,7 +13,11 @@ from face_depth_ros.nodes.handoff import Exchange
 from face_depth_ros.nodes.handoff import Subscription as HandoffSubscription
 from face_depth_ros.nodes.headers import stamp_of
 from face_depth_ros.nodes.health import Health
-from face_depth_ros.nodes.qos_events import MATCHED_EVENTS, subscription_events
+from face_depth_ros.nodes.qos_events import (
+    INCOMPATIBLE_QOS,
+    MATCHED_EVENTS,
+    subscription_events,
+)
 from face_depth_ros.nodes.topic_adapters import Adapter, V
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data, QoSProfile
@@ -132,7 +136,7 @@ class TopicInput(Generic[V]):
 
     def _create(self) -> Subscription:
         def incompatible(policy: str) -> None:
-            self._health.count('incompatible_qos', (
+            self._health.count(INCOMPATIBLE_QOS, (
                 f'a publisher of {self.topic} offers another {policy} than this node asks for; '
                 f'set the parameter qos_overrides.{self.topic}.subscription.{policy}'))
 

@@ -10,7 +10,7 @@ from typing import Any, Generic, Protocol
 
 from face_depth_ros.nodes.handoff import Exchange
 from face_depth_ros.nodes.health import Health
-from face_depth_ros.nodes.qos_events import publisher_events
+from face_depth_ros.nodes.qos_events import INCOMPATIBLE_QOS, publisher_events
 from face_depth_ros.nodes.topic_adapters import Adapter, V
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
@@ -62,7 +62,7 @@ class TopicOutput(Generic[V]):
         self._closing = threading.Lock()
 
         def incompatible(policy: str) -> None:
-            health.count('incompatible_qos', f'a subscriber of {self.topic} asks for another '
+            health.count(INCOMPATIBLE_QOS, f'a subscriber of {self.topic} asks for another '
                          f'{policy} than is offered; change it there')
 
         qos = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=OUTPUT_DEPTH,

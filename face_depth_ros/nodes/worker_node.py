@@ -19,6 +19,7 @@ from face_depth_ros.core.errors import FaceDepthError
 from face_depth_ros.nodes import parameters
 from face_depth_ros.nodes.diagnostics import (
     Diagnostics,
+    idle_problems,
     input_problems,
     PERIOD_S,
     Problem,
@@ -26,6 +27,7 @@ from face_depth_ros.nodes.diagnostics import (
     topic_values,
     work_values,
 )
+from face_depth_ros.nodes.engine_report import EngineReport
 from face_depth_ros.nodes.frame_work import FrameWork
 from face_depth_ros.nodes.handoff import Exchange
 from face_depth_ros.nodes.managed_node import ManagedNode
@@ -80,6 +82,7 @@ class WorkerNode(ManagedNode, Generic[S, P, JobT]):
             f'{self.get_name()} worker', self._slot, self.health, self.process,
             lambda trace: self.get_logger().error(trace, once=True))
         self._diagnostics = Diagnostics(self)
+        self.engine_report = EngineReport()
 
     @abstractmethod
     def open_predictor(self, settings: S) -> P:
@@ -168,8 +171,9 @@ class WorkerNode(ManagedNode, Generic[S, P, JobT]):
             self.autostart()
 
     def submit(self, job: JobT, arrived: float) -> None:
-        """Leave a job for the worker; it replaces the one that waits."""
-        self.work.submit(job, arrived)
+        """Leave a job for the worker, in place of the one that waits; nothing while inactive."""
+        if self._active:
+            self.work.submit(job, arrived)
 
     def in_order(self, stamp_ns: int) -> bool:
         """
@@ -261,6 +265,7 @@ class WorkerNode(ManagedNode, Generic[S, P, JobT]):
             for o in self.outputs:
                 o.close()
             self.release()
+            self._slot.close()
         super().destroy_node()
 
     def _fall_short(self, error: Exception) -> None:
@@ -278,7 +283,7 @@ class WorkerNode(ManagedNode, Generic[S, P, JobT]):
         if self._closed or not self._slot.filled:
             return
         try:
-            if differs(self._running):
+            if self._shortfall or differs(self._running):
                 self._slot.fill(lambda: self.open_predictor(wanted))
             self._running, self._shortfall = wanted, ''
         except Exception as error:  # noqa: BLE001  (the old predictor must go on)
@@ -296,7 +301,8 @@ class WorkerNode(ManagedNode, Generic[S, P, JobT]):
         if result.successful:
             known = {f.name for f in fields(self._settings_type)}
             values = {p.name: p.value for p in changed if p.name in known}
-            reason = self.refusal(replace(self.settings, **values), values)
+            present = parameters.read(self, self._settings_type)  # of one request, those before
+            reason = self.refusal(replace(present, **values), values)
             result = SetParametersResult(successful=not reason, reason=reason)
         if result.successful:
             self.on_executor(self._take_settings)
@@ -348,6 +354,8 @@ class WorkerNode(ManagedNode, Generic[S, P, JobT]):
         if self._wanted:
             problems = input_problems(self.inputs, self.settings.silence_timeout)
             problems += recent_problems(report)
+        elif self._active:
+            problems = idle_problems(report)
         values = {'state': self.state_label, 'wanted': self._wanted, 'ready': self._ready,
                   'problems': ' '.join(dict.fromkeys(name for name, _ in problems)),
                   **self.report_values(self._slot.present),

@@ -23,6 +23,8 @@ from fake_predictors import (
     info_message,
 )
 import pytest
+from rcl_interfaces.msg import Parameter as ParameterMessage
+from rcl_interfaces.msg import ParameterValue
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from ros_graph import wait_until
@@ -251,6 +253,27 @@ def send(graph, stamp):
                   depth=depth_message(stamp, 600 + stamp))
     return [graph.wait_stamp(f'depth_enhanced/{t}', stamp).data
             for t in ('image_raw', 'confidence', 'provenance')]
+
+
+@pytest.mark.parametrize('request_fields', [
+    {'log_level': 15},
+    {'parameters': [ParameterMessage(name='max_faces', value=ParameterValue(type=99))]},
+    {'extra_arguments': [ParameterMessage(name='x', value=ParameterValue(type=99))]}])
+def test_a_request_that_cannot_be_read_is_refused_and_the_container_goes_on(
+        container, request_fields):
+    refused = container.load('fake::Detector', **request_fields)
+    assert not refused.success and 'cannot be read' in refused.error_message
+    assert container.load('fake::Detector', log_level=20).success
+    assert len(container.list()) == 1
+
+
+def test_a_node_that_fails_while_it_is_made_leaves_the_graph(graph, container):
+    wrong = [Parameter('max_faces', value='many').to_parameter_msg()]
+    refused = container.load('fake::Detector', parameters=wrong)
+    assert not refused.success and 'max_faces' in refused.error_message
+    wait_until(lambda: ('face_detector', graph.namespace) not in
+               graph.probe.node.get_node_names_and_namespaces(), 'end of the node', 5.0)
+    assert container.load('fake::Detector').success
 
 
 HANDOFF_OFF = [Parameter('use_intra_process_comms', value=False).to_parameter_msg()]

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import threading
 
@@ -232,6 +233,34 @@ def test_a_result_older_than_a_jump_back_is_dropped(graph):
     wait_set(graph, 10)
     assert [m.header.stamp.nanosec for m in graph.received('depth_enhanced/image_raw')] == [10]
     graph.wait_status('depth_enhancer', lambda _, v: v.get('count.result_outdated') == '1')
+
+
+def test_depth_waits_for_detections_that_come_a_second_late(graph):
+    make(graph, **{f'qos_overrides.{graph.topic(t)}.subscription.reliability': 'reliable'
+                   for t in ('depth/image_raw', 'detections', 'depth/camera_info')},
+         **{f'qos_overrides.{graph.topic("depth/image_raw")}.subscription.depth': 50,
+            f'qos_overrides.{graph.topic("depth/camera_info")}.subscription.depth': 50})
+    for stamp in range(1, 31):
+        send(graph, stamp, detections=None)
+    graph.wait_status('depth_enhancer', lambda _, v: '30 received' in v[
+        f'input.{graph.topic("depth/image_raw")}'])
+    graph.publish(detections=faces_message(1))
+    wait_set(graph, 1)
+
+
+def test_stamps_that_are_never_equal_are_a_warning_by_name(graph):
+    make(graph)
+    stamps = itertools.count(2, 2)
+
+    def told():
+        stamp = next(stamps)
+        send(graph, stamp, detections=faces_message(stamp + 1))
+        status = graph.probe.statuses.get(graph.topic('depth_enhancer'))
+        return status and status.message.startswith('stamps_unequal') and status
+
+    status = wait_until(told, 'warning')
+    assert status.level == DiagnosticStatus.WARN
+    assert 'no depth and detections of one stamp' in status.message
 
 
 def test_the_method_changes_without_losing_a_frame(graph):

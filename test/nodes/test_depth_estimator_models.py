@@ -72,6 +72,18 @@ def test_every_model_takes_over_without_losing_a_frame(graph, folder):
     assert len(values['engine.sha256']) == 64
 
 
+def test_the_hash_is_that_of_the_model_that_runs(graph, folder):
+    write_estimators(folder, ['cgan'])
+    add(graph, model='cgan')
+    values = graph.wait_status(NAME, lambda _, v: len(v.get('engine.sha256', '')) == 64)
+    path = folder / f'{values["engine.model"]}.yaml'
+    path.write_text(path.read_text(encoding='utf-8').replace(
+        values['engine.sha256'], '0' * 64), encoding='utf-8')
+    graph.probe.statuses.clear()
+    again = graph.wait_status(NAME, lambda _, v: 'engine.sha256' in v)
+    assert again['engine.sha256'] == values['engine.sha256']
+
+
 def test_a_model_without_landmarks_gives_none(graph, folder):
     write_estimators(folder, ['cgan'])
     node = add(graph, model='cgan')

@@ -218,3 +218,25 @@ def test_compressed_colour(graph):
     graph.publish(compressed_color=CompressedImage(header=header, format='png',
                                                    data=array('B', coded.tobytes())))
     assert graph.wait_stamp('detections', 10).detections[0].bbox.center.position.x == 5.0
+
+
+def test_a_subscriber_of_other_qos_is_why_nobody_seems_to_subscribe(graph):
+    graph.add(FaceDetectorNode, open_detector=FakeDetector)
+    latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    graph.probe.spinner.call(lambda: graph.probe.node.create_subscription(
+        Detection2DArray, graph.topic('detections'), lambda _: None, latched))
+    values = graph.wait_status('face_detector', lambda s, _: (
+        s.level == DiagnosticStatus.WARN
+        and 'asks for another durability than is offered' in s.message))
+    assert values['wanted'] == 'false' and values['problems'] == 'incompatible_qos'
+
+
+def test_two_cameras_on_one_topic_are_named(graph):
+    graph.add(FaceDetectorNode, open_detector=FakeDetector)
+    graph.advertise(color=Image)
+    graph.probe.spinner.call(lambda: graph.probe.node.create_publisher(
+        Image, graph.topic('color/image_raw'), 5))
+    graph.subscribe(Detection2DArray, 'detections')
+    values = graph.wait_status('face_detector', lambda s, _: (
+        s.level == DiagnosticStatus.WARN and 'color/image_raw has 2 publishers' in s.message))
+    assert values['problems'] == 'several_publishers'

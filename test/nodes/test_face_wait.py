@@ -14,7 +14,9 @@ class Join(FaceJoin):
 
     def __init__(self, *optional: str, wait_s: float) -> None:
         self.now = 0.0
-        super().__init__(optional, lambda *_: None, lambda: self.now, wait_s)
+        self.counted: list[str] = []
+        super().__init__(optional, lambda cause, _: self.counted.append(cause),
+                         lambda: self.now, wait_s)
         self.expect(optional, info=False)
 
     def show(self, stamp: int, *keys: str) -> list[int]:
@@ -49,3 +51,35 @@ def test_who_waits_longer_keeps_more_frames() -> None:
         for stamp in range(1, 1 + int(90 * wait_s)):
             assert join.show(stamp) == []
         assert not join.drops
+
+
+def test_images_wait_for_detections_that_come_a_second_late() -> None:
+    join = Join('enhanced', wait_s=0.1)
+    join.expect((), info=False)
+    found = []
+    for stamp in range(1, 61):
+        found += join.add('color', Arrival(stamp, '', 0.0, lambda: None))
+        if stamp > 30:
+            found += join.add('detections', Arrival(stamp - 30, '', 0.0, lambda: None))
+    assert [s.color.stamp_ns for s in found] == list(range(1, 31))
+    assert join.counted == []
+
+
+def test_stamps_that_are_never_equal_are_told_of() -> None:
+    join = Join('enhanced', wait_s=0.1)
+    join.expect((), info=False)
+    for stamp in range(2, 200, 2):
+        join.add('color', Arrival(stamp, '', 0.0, lambda: None))
+        join.add('detections', Arrival(stamp + 1, '', 0.0, lambda: None))
+    assert set(join.counted) == {'stamps_unequal'}
+
+
+def test_frames_that_a_slow_detector_skips_are_no_reason_to_warn() -> None:
+    join = Join('enhanced', wait_s=0.1)
+    join.expect((), info=False)
+    found = []
+    for stamp in range(1, 301):
+        join.add('color', Arrival(stamp, '', 0.0, lambda: None))
+        if stamp > 30 and stamp % 30 == 0:
+            found += join.add('detections', Arrival(stamp - 29, '', 0.0, lambda: None))
+    assert len(found) == 9 and join.drops['overflow'] and join.counted == []

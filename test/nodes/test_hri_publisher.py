@@ -265,7 +265,9 @@ def test_landmarks_of_another_process_come_by_their_topics(robot):
     publisher = graph.probe.publisher(FacialLandmarks, graph.topic('landmarks/f00001'))
     wait_until(publisher.get_subscription_count, 'subscription')
     robot.show(ADA)
-    values = robot.status(lambda s, v: 'count.image_size' in v)
+    values = robot.status(lambda s, v: 'count.image_size' in v
+                          and s.level == DiagnosticStatus.WARN)
+    assert values['problems'] == 'image_size'
     assert values['landmarks_from'] == 'topics' and not graph.received(regions)
     face = FaceLandmarks(robot.stamp, FRAME, 320, 240, np.full((68, 2), 60.0, np.float32),
                          np.ones(68, np.float32))
@@ -292,6 +294,18 @@ def test_messages_that_cannot_be_used_are_counted_and_the_next_ones_go_on(robot)
     robot.stamp = 0
     assert robot.send(ADA) == STEP, 'a bag that starts over'
     graph.wait_stamp('humans/faces/tracked', STEP)
+
+
+def test_calibration_alone_is_no_frame(robot):
+    robot.start()
+    graph = robot.graph
+    for stamp in range(1, 6):
+        graph.publish(color_info=info_message(stamp, 320, 240))
+    topic = graph.topic('color/camera_info')
+    values = robot.status(lambda _, v: '5 received' in v[f'input.{topic}'])
+    assert values['frames.processed'] == '0'
+    robot.show(ADA)
+    robot.status(lambda _, v: v['frames.processed'] == '1')
 
 
 def test_nobody_is_tracked_once_detections_end(robot):

@@ -7,6 +7,7 @@ from __future__ import annotations
 import threading
 
 from diagnostic_msgs.msg import DiagnosticStatus
+from face_depth_ros.nodes import managed_node
 from face_depth_ros.nodes.face_detector import FaceDetectorNode
 from fake_predictors import BrokenPredictor, color_message, FakeDetector
 from lifecycle_msgs.msg import Transition
@@ -126,6 +127,36 @@ def test_the_executor_is_free_while_an_engine_loads(graph):
     finally:
         gate.set()
     wait_until(lambda: state(graph) == 'active', 'active state')
+
+
+def test_an_error_in_the_background_is_counted_and_transitions_go_on(graph):
+    node = graph.add(FaceDetectorNode, open_detector=FakeDetector)
+    wait_until(lambda: state(graph) == 'active', 'active state')
+
+    def broken(_detector):
+        raise RuntimeError('a bug in the predictor')
+
+    node.between_frames(broken)
+    assert change(graph, Transition.TRANSITION_DEACTIVATE)
+    values = graph.wait_status('face_detector', lambda _, v: 'count.internal_error' in v)
+    assert 'a bug in the predictor' in values['last.internal_error']
+
+
+def test_what_opens_only_after_the_node_has_gone_is_closed(graph, monkeypatch):
+    monkeypatch.setattr(managed_node, 'CLOSE_TIMEOUT_S', 0.1)
+    gate, loading, opened = threading.Event(), threading.Event(), []
+
+    def slow(**settings):
+        loading.set()
+        assert gate.wait(30.0)
+        opened.append(FakeDetector(**settings))
+        return opened[-1]
+
+    node = graph.add(FaceDetectorNode, open_detector=slow)
+    assert loading.wait(30.0)
+    graph.spinner.remove(node)
+    gate.set()
+    wait_until(lambda: opened and opened[0].closed, 'end of the engine')
 
 
 def test_a_result_that_comes_after_deactivation_is_dropped(graph):

@@ -16,6 +16,9 @@ from fake_predictors import info_message
 from judge_graph import FRAME, JudgeRobot, MEASURED, NEEDED, STEP
 import numpy as np
 import pytest
+from rcl_interfaces.srv import SetParameters
+from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.parameter import Parameter
 from recognizer_graph import Scene
 from ros_graph import wait_until
 
@@ -151,8 +154,11 @@ def test_calibration_of_another_size_is_not_used(guard):
 
 
 def test_without_its_model_the_node_is_up_and_unsure_of_everybody(guard):
+    asked = []
+
     def open_detector(**settings):
-        if settings['model'] == 'liveness_detector':
+        asked.append(settings['model'])
+        if settings['model'] in ('liveness_detector', ''):
             raise ModelSpecError('model liveness_detector is not there', cause='model_missing')
         return ReliefDetector(**settings)
 
@@ -166,6 +172,10 @@ def test_without_its_model_the_node_is_up_and_unsure_of_everybody(guard):
                           and 'count.unsure_no_model' in v)
     assert values['model'] == 'none'
     assert not guard.set('model', 'no_such_model').successful
+    assert guard.set('model', '').successful and guard.set('window_s', 2.0).successful
+    wait_until(lambda: len(asked) >= 3, 'further attempts')
+    guard.graph.probe.statuses.clear()
+    guard.status(lambda s, v: s.level == DiagnosticStatus.ERROR)
     assert guard.set('model', 'face_detector').successful, 'a ModelSpec that there is'
     wait_until(lambda: isinstance(guard.predictor, ReliefDetector), 'the model')
     assert guard.names(scene, **guard.enhanced(scene)) == ['live']
@@ -193,6 +203,30 @@ def test_settings_follow_at_run_time_and_minus_one_is_the_models_threshold(guard
     wait_until(lambda: guard.node.settings.live_threshold == 0.8, 'going back')
     values = guard.status(lambda _, v: f'count.{SettingsError.cause}' in v)
     assert 'stay as they were: got live_threshold below' in values[f'last.{SettingsError.cause}']
+
+
+def test_what_one_request_sets_is_judged_together(guard):
+    guard.start(live_threshold=0.9, spoof_threshold=0.5)
+    request = SetParameters.Request(parameters=[
+        Parameter(n, value=v).to_parameter_msg()
+        for n, v in (('spoof_threshold', 0.2), ('live_threshold', 0.3),
+                     ('spoof_threshold', 0.4))])
+    results = guard.graph.probe.call(
+        SetParameters, guard.graph.topic(f'{guard.name}/set_parameters'), request).results
+    assert [r.successful for r in results] == [True, True, False]
+
+
+def test_what_waits_when_the_node_is_deactivated_never_comes(guard):
+    guard.start(wait_s=1.0)
+    scene = Scene(1)
+    guard.show(scene, **guard.enhanced(scene))
+    waiting = guard.send(scene)
+    wait_until(lambda: guard.node._join.waits, 'a frame that waits for depth')
+    assert guard.graph.spinner.call(guard.node.trigger_deactivate) == (
+        TransitionCallbackReturn.SUCCESS)
+    wait_until(lambda: not guard.node._join.waits, 'end of the wait')
+    assert guard.node.work.mailbox.wait_idle(30.0)
+    assert [call[0] for call in guard.predictor.calls] == [waiting - STEP]
 
 
 def test_estimates_come_from_the_depth_estimator_of_the_same_container(guard):
