@@ -52,8 +52,7 @@ def bag_faces(path: Path, reference_path: Path | None = None, *, backend: str = 
     found = 0
     try:
         with Bag(path) as bag:
-            for source in bag.frames(bag.camera_topics(), limit):
-                frame = source.decode()
+            for source, frame in bag.decoded(bag.camera_topics(), limit):
                 if frame.color is None or frame.depth is None:
                     continue
                 face = max(detector.detect(frame.color), key=lambda d: d.box.side, default=None)

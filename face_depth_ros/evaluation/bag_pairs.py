@@ -55,8 +55,7 @@ def bag_frames(path: Path, reference_path: Path | None, damage: Damage, *,
     found = 0
     try:
         with Bag(path) as bag:
-            for source in bag.frames(bag.camera_topics(), limit):
-                frame = source.decode()
+            for source, frame in bag.decoded(bag.camera_topics(), limit):
                 result = pipeline.process(frame)
                 truth = reference.at(source.stamp_ns)
                 if (frame.depth is None or result.enhanced is None or truth is None

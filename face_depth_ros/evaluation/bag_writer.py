@@ -57,7 +57,7 @@ class BagWriter:
             self._aside = tempfile.TemporaryDirectory(prefix=f'.{self.path.name}.',
                                                       dir=self.path.parent)
         except OSError as error:
-            raise BagError(f'cannot write a bag at {self.path}: {error.strerror}') from error
+            raise self._unwritable(error) from error
         # The storage file is named as its folder, so the folder has its name from the start.
         self._writer = Writer(Path(self._aside.name) / self.path.name, version=_METADATA_VERSION,
                               storage_plugin=StoragePlugin.MCAP)
@@ -75,17 +75,24 @@ class BagWriter:
             if kind is not None:
                 writer.abort()
                 return
-            writer.close()
-            (Path(aside.name) / self.path.name).rename(self.path)
+            try:
+                writer.close()
+                (Path(aside.name) / self.path.name).rename(self.path)
+            except OSError as failure:
+                raise self._unwritable(failure) from failure
 
     def write(self, topic: str, msgtype: str, log_ns: int, cdr: bytes) -> None:
         """
         Add a serialised message.
 
         :param log_ns: time of recording, nanoseconds
-        :raises BagError: the writer is closed, or the topic came with another type before
+        :raises BagError: the writer is closed, the topic came with another type before, or the
+            file cannot be written
         """
-        self._open().write(self.announce(topic, msgtype), log_ns, cdr)
+        try:
+            self._open().write(self.announce(topic, msgtype), log_ns, cdr)
+        except OSError as error:
+            raise self._unwritable(error) from error
         self.counts[topic] += 1
 
     def write_message(self, topic: str, msgtype: str, log_ns: int, message: Any) -> None:
@@ -122,3 +129,7 @@ class BagWriter:
             raise BagError(f'the bag {self.path} is not open for writing; use `with BagWriter(...)'
                            ' as bag:`')
         return self._writer
+
+    def _unwritable(self, error: OSError) -> BagError:
+        return BagError(f'cannot write a bag at {self.path}: {error.strerror or error}; make '
+                        'room, or choose another path', cause='bag_unwritable')

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 import hashlib
+import logging
 import os
 from pathlib import Path
 from types import TracebackType
@@ -19,7 +20,7 @@ from typing import Any
 
 from face_depth_ros.core.camera import CameraIntrinsics
 from face_depth_ros.core.depth import depth_to_metres
-from face_depth_ros.core.errors import BagError, InvalidDepthError
+from face_depth_ros.core.errors import BagError, FaceDepthError, InvalidDepthError
 from face_depth_ros.core.frames import Frame
 from face_depth_ros.core.image_decoding import (
     as_rgb,
@@ -34,6 +35,7 @@ import numpy as np
 from rosbags.highlevel import AnyReader
 from rosbags.interfaces import Connection
 
+_LOG = logging.getLogger(__name__)
 STORAGE_SUFFIXES = ('.mcap', '.db3', '.zstd')
 _JOIN_CAPACITY = 120
 """Stamps that wait for their partner: 4 s at 30 Hz, more than recorders delay a stream."""
@@ -199,12 +201,13 @@ class Bag:
         keys = {topic: key for key, topic in topics.by_key().items()}
         infos = _Infos(self, topics)
         self.join_drops = join.drops
-        index = 0
+        index = images = 0
         for message in self.messages(set(keys)):
             key = keys[message.topic]
             if key.endswith('_info'):
                 infos.add(key, message)
                 continue
+            images += 1
             for joined in join.add(key, message.stamp_ns, message):
                 if limit is not None and index >= limit:
                     return
@@ -212,6 +215,32 @@ class Bag:
                 yield FrameMessages(index, stamp, joined['color'], joined['depth'],
                                     infos.at('color_info', stamp), infos.at('depth_info', stamp))
                 index += 1
+        if waiting := images - 2 * index - sum(join.drops.values()):
+            join.drops['incomplete'] += waiting  # for a partner that the bag has not
+
+    def decoded(self, topics: CameraTopics,
+                limit: int | None = None) -> Iterator[tuple[FrameMessages, Frame]]:
+        """
+        Frames as `frames`, with what predictors take; one that cannot be decoded is left out.
+
+        :raises BagError: there are frames, but none can be decoded; says what is wrong
+        """
+        wrong, count, left_out = '', 0, Counter[str]()
+        for source in self.frames(topics, limit):
+            try:
+                frame = source.decode()
+            except FaceDepthError as error:
+                wrong = wrong or f'frame {source.index}: {error}'
+                left_out[error.cause] += 1
+                continue
+            count += 1
+            yield source, frame
+        if wrong and not count:
+            raise BagError(f'no frame of {self.path} can be used; {wrong}',
+                           cause=next(iter(left_out)))
+        if wrong:
+            _LOG.warning('%d frames of %s are left out (%s); %s', sum(left_out.values()),
+                         self.path, ', '.join(left_out), wrong)
 
 
 class _Infos:

@@ -226,8 +226,8 @@ def _head_piece(path: Path, reference: ReferenceDepth, detector: FaceDetector,
 
 def _frames(path: Path, limit: int | None) -> Iterator[tuple[int, int, Frame]]:
     with Bag(path) as bag:
-        for source in bag.frames(bag.camera_topics(), limit):
-            yield source.index, source.stamp_ns, source.decode()
+        for source, frame in bag.decoded(bag.camera_topics(), limit):
+            yield source.index, source.stamp_ns, frame
 
 
 def _largest(frame: Frame, detector: FaceDetector) -> Detection | None:

@@ -24,6 +24,7 @@ from face_depth_ros.core.errors import FaceDepthError, SettingsError
 from face_depth_ros.core.model_spec import PRECISIONS
 from face_depth_ros.evaluation.bags import Bag
 from face_depth_ros.evaluation.checkout_data import checkout_data
+from face_depth_ros.evaluation.command_types import count
 from face_depth_ros.evaluation.depth_pairs import stored_pairs
 from face_depth_ros.evaluation.enhancement_commands import (
     enhancement,
@@ -38,6 +39,7 @@ from face_depth_ros.evaluation.evaluation_result import Evaluation, text_table
 from face_depth_ros.evaluation.expression_commands import add_expression_options, expression
 from face_depth_ros.evaluation.face_tables import FACE_PROTOCOLS
 from face_depth_ros.evaluation.identity_commands import add_identity_options, identity
+from face_depth_ros.evaluation.interruption import INTERRUPTED, signals_interrupt
 from face_depth_ros.evaluation.latency_protocol import (
     DETECTOR_HEIGHT,
     DETECTOR_WIDTH,
@@ -63,11 +65,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         check_writable(options.out)
         # Each is written as it comes: a later one that fails does not take hours along.
-        for result in options.run(options):
-            path = result.write(options.out, command_line('evaluate', arguments))
+        with signals_interrupt():
+            for result in options.run(options):
+                path = result.write(options.out, command_line('evaluate', arguments))
     except FaceDepthError as error:
         sys.stderr.write(f'evaluate: {error}\n')
         return 1
+    except KeyboardInterrupt:
+        sys.stderr.write(f'evaluate: interrupted; {options.out} holds what was done by then\n')
+        return INTERRUPTED
     # The last one of several holds the tables of all.
     for item in result.tables.values():
         _show(f'\n{item.title} ({item.dataset}; {item.unit})\n{text_table(item.rows)}\n')
@@ -118,7 +124,7 @@ def _parser() -> argparse.ArgumentParser:
     enhancers = _enhancer_options()
     command = commands.add_parser('enhancement', parents=[shared, enhancers],
                                   help=enhancement.__doc__)
-    command.add_argument('--pairs', type=int, metavar='N',
+    command.add_argument('--pairs', type=count(1), metavar='N',
                          help=f'pairs to render (default {PAIRS}), or frames of the bag (all)')
     command.set_defaults(run=enhancement)
     for protocol in FACE_PROTOCOLS:
@@ -134,10 +140,10 @@ def _parser() -> argparse.ArgumentParser:
     add_liveness_options(commands.add_parser('liveness', parents=[shared],
                                              help=liveness.__doc__))
     command = commands.add_parser('latency', parents=[shared], help=latency.__doc__)
-    command.add_argument('--runs', type=int, default=_RUNS, metavar='N')
+    command.add_argument('--runs', type=count(1), default=_RUNS, metavar='N')
     command.set_defaults(run=latency)
     command = commands.add_parser('transport', parents=[shared], help=transport.__doc__)
-    command.add_argument('--frames', type=int, default=_FRAMES, metavar='N')
+    command.add_argument('--frames', type=count(1), default=_FRAMES, metavar='N')
     command.set_defaults(run=transport)
     return parser
 
@@ -149,7 +155,7 @@ def _enhancer_options() -> argparse.ArgumentParser:
                          help='faces for roughness, falsification, landmarks and panels: '
                               'rendered, of a bag, or of a folder in the layout of KinectFaceDB; '
                               'may be given several times; default: as --data')
-    options.add_argument('--samples', type=int, metavar='N',
+    options.add_argument('--samples', type=count(1), metavar='N',
                          help='people to render, or faces of each recording (default all)')
     options.add_argument('--rows', type=row_names, default=ROWS, metavar='A,B,C',
                          help='compare these enhancers alone')

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from html import escape
+from itertools import chain, count
 from pathlib import Path
 from typing import Protocol
 
@@ -129,6 +131,8 @@ def _add(result: Evaluation, score: FaceScores, source: FaceSource, *, several: 
               if any(v is not None for row in table.rows.values() for v in row.values())}
     if not tables:
         return
-    result.tables |= {f'{key}_{source.key}' if several else key: table
-                      for key, table in tables.items()}
-    result.blocks += [f'<h3>{source.dataset}</h3>', *score.blocks()]
+    for key, table in tables.items():
+        name = f'{key}_{source.key}' if several else key
+        numbered = chain([name], (f'{name}_{i}' for i in count(2)))  # folders of equal names
+        result.tables[next(n for n in numbered if n not in result.tables)] = table
+    result.blocks += [f'<h3>{escape(source.dataset)}</h3>', *score.blocks()]

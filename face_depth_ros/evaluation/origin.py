@@ -9,6 +9,7 @@ from importlib import metadata
 import os
 from pathlib import Path
 import platform
+import shlex
 import subprocess
 
 import face_depth_ros
@@ -37,8 +38,7 @@ def machine() -> str:
 
 def command_line(program: str, arguments: list[str]) -> str:
     """Return the command that repeats this run."""
-    return ' '.join([program, *(a if a and not set(a) & set(' \'"$&;|()') else repr(a)
-                                for a in arguments)])
+    return shlex.join([program, *arguments])
 
 
 def _processor() -> str:

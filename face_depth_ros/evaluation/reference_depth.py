@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 import os
 from pathlib import Path
+import zipfile
 
 import cv2
 from face_depth_ros.core.errors import BagError
@@ -73,16 +74,18 @@ class ReferenceDepth:
         except KeyError as error:
             raise BagError(f'{self.path} has no {error.args[0]}, expected the keys '
                            f'{", ".join(_KEYS)}', cause='reference') from error
-        except (OSError, ValueError) as error:
-            raise BagError(f'cannot read the reference {self.path}: {error}',
-                           cause='reference') from error
-        if len({len(a) for a in arrays.values()}) != 1 or arrays['depth_mm'].ndim != 3:
+        except (OSError, ValueError, TypeError, zipfile.BadZipFile) as error:
+            raise BagError(f'cannot read the reference {self.path}: {error}; expected an .npz '
+                           f'file with the keys {", ".join(_KEYS)}', cause='reference') from error
+        depth_mm, valid, stamp_ns = arrays.values()
+        if (depth_mm.ndim, stamp_ns.ndim) != (3, 1) or depth_mm.shape != valid.shape or (
+                len(stamp_ns) != len(depth_mm)):
             raise BagError(
                 f'{self.path}: depth_mm, valid and stamp_ns have shapes '
                 f'{[a.shape for a in arrays.values()]}, expected (N, H, W), (N, H, W), (N,)',
                 cause='reference')
-        self._depth_mm, self._valid = arrays['depth_mm'], arrays['valid']
-        self._row = {int(stamp): i for i, stamp in enumerate(arrays['stamp_ns'])}
+        self._depth_mm, self._valid = depth_mm, valid
+        self._row = {int(stamp): i for i, stamp in enumerate(stamp_ns)}
         self._model_from_camera = None if len(poses) < 2 else np.concatenate(
             [poses[0], poses[1][:, :, None]], axis=2)  # (N, 3, 4)
 

@@ -31,6 +31,7 @@ from face_depth_ros.evaluation.bags import Bag
 from face_depth_ros.evaluation.camera_topics import CameraTopics
 from face_depth_ros.evaluation.estimate_analysis import named_faces
 from face_depth_ros.evaluation.identity_analysis import identity_rows
+from face_depth_ros.evaluation.interruption import INTERRUPTED, signals_interrupt
 from face_depth_ros.evaluation.origin import command_line
 from face_depth_ros.evaluation.output_folder import complete_folder, write_complete
 from face_depth_ros.evaluation.output_messages import LABEL_INFO_TOPIC, OutputFrame
@@ -62,7 +63,7 @@ from face_depth_ros.evaluation.replay_settings import (
     TRANSPORTS,
     with_models,
 )
-from face_depth_ros.evaluation.replay_summary import summarise, to_json
+from face_depth_ros.evaluation.replay_summary import counted, summarise, to_json
 from face_depth_ros.evaluation.video import VideoInfo, VideoWriter
 from face_depth_ros.predictors.depth_enhancer import METHODS
 import numpy as np
@@ -81,10 +82,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options.enroll = tuple(EnrollWindow.parse(text) for text in options.enroll)
         settings = ReplaySettings(**vars(options))
-        summary = replay(settings, command=command_line('replay', arguments))
+        with signals_interrupt():
+            summary = replay(settings, command=command_line('replay', arguments))
     except FaceDepthError as error:
         sys.stderr.write(f'replay: {error}\n')
         return 1
+    except KeyboardInterrupt:
+        sys.stderr.write(f'replay: interrupted; {options.out} is as it was\n')
+        return INTERRUPTED
     sys.stdout.write(f'{summary_table(summary)}\n\n{settings.out}: summary.json, report.html, '
                      'overlay.mp4, bag/\n')
     return 0
@@ -106,6 +111,10 @@ def replay(settings: ReplaySettings, *, command: str = 'replay',
     with complete_folder(settings.out, SUMMARY_FILE) as folder, Bag(settings.bag) as bag:
         topics = bag.camera_topics(color=settings.color_topic, depth=settings.depth_topic)
         reference = _reference(settings)
+        if next(bag.decoded(topics, settings.limit), None) is None:
+            raise BagError(
+                f'{bag.path} has no frame: no message of {topics.color} has the stamp of one of '
+                f'{topics.depth}; record both with synchronised stamps', cause='bag_no_frames')
         if settings.recognizes:  # what is wrong with the gallery is said before anything starts
             settings.access.open(create=bool(settings.enroll),
                                  read_only=not settings.enroll).close()
@@ -118,6 +127,10 @@ def replay(settings: ReplaySettings, *, command: str = 'replay',
         finally:
             player.close()
         unmatched = dict(bag.join_drops)
+        if reference is not None and not _shares_frames(reference, played):
+            notes += (f'nothing is compared with {reference.path}: it has no frame of this bag',)
+            _LOG.warning(notes[-1])
+            reference = None
         with Bag(folder / 'bag') as outputs:
             report, scores = _look(bag, topics, outputs, played, reference,
                                    folder / 'overlay.mp4', settings.estimator != OFF)
@@ -139,7 +152,11 @@ def summary_table(summary: dict[str, Any]) -> str:
     latency = summary['latency_ms']
     rows = [
         ('frames', f'{summary["frames_processed"]} of {summary["frames_in"]} processed, '
-                   f'{summary["frames_dropped"]} dropped'),
+                   f'{summary["frames_dropped"]} dropped'
+                   + (f': {counted(summary["dropped_by_cause"])}'
+                      if summary['dropped_by_cause'] else '')),
+        *([('unmatched', f'{counted(summary["unmatched_messages"])} (messages without a partner '
+                         'of equal stamp)')] if summary['unmatched_messages'] else []),
         ('faces', f'in {summary["frames_with_face"]} frames, {len(summary["tracks"])} tracks'),
         ('transport', summary['transport'] + (' (real time)' if summary['realtime'] else '')),
         ('method', summary['method']),
@@ -152,7 +169,7 @@ def summary_table(summary: dict[str, Any]) -> str:
                                 f'{100 * faces["holes_enhanced"]:.2f} %'),
              ('roughness', f'{faces["roughness_raw_mm"]:.3f} -> '
                            f'{faces["roughness_enhanced_mm"]:.3f} mm')]
-    if 'reference' in summary:
+    if 'reference' in summary and summary['reference']['frames_compared']:
         r = summary['reference']
         rows += [('RMSE to reference', f'{r["rmse_raw_mm"]:.3f} -> {r["rmse_enhanced_mm"]:.3f} mm '
                                        f'({r["frames_compared"]} frames)'),
@@ -209,6 +226,10 @@ def _reference(settings: ReplaySettings) -> ReferenceDepth | None:
     return None if path is None else ReferenceDepth(path)
 
 
+def _shares_frames(reference: ReferenceDepth, played: Sequence[PlayedFrame]) -> bool:
+    return not set(reference.stamps()).isdisjoint(p.stamp_ns for p in played)
+
+
 def _play(bag: Bag, topics: CameraTopics, player: Player, settings: ReplaySettings,
           path: Path) -> list[PlayedFrame]:
     """Play all frames and record what comes."""
@@ -227,10 +248,6 @@ def _play(bag: Bag, topics: CameraTopics, player: Player, settings: ReplaySettin
             # The outputs are in the bag now; keeping them would cost the memory of all frames.
             played.append(replace(item, outputs=()))
             progress.update()
-    if not played:
-        raise BagError(
-            f'{bag.path} has no frame: no message of {topics.color} has the stamp of one of '
-            f'{topics.depth}; record both with synchronised stamps', cause='bag_no_frames')
     return played
 
 
@@ -239,7 +256,7 @@ def _look(bag: Bag, topics: CameraTopics, outputs: Bag, played: list[PlayedFrame
           estimator: bool) -> tuple[ReplayReport, list[FrameScore]]:
     """Go through the recording: draw the video, measure, and keep pictures for the report."""
     scale = _depth_scale(bag, topics, outputs, played)
-    report = ReplayReport(len(played), scale, reference)
+    report = ReplayReport(scale, reference)
     scores = []
     with VideoWriter(video_path) as video, tqdm(
             total=len(played), desc='report', unit='frame') as progress:

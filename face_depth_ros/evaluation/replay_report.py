@@ -32,6 +32,7 @@ from face_depth_ros.evaluation.overlay import draw_faces, overlay_image, Overlay
 from face_depth_ros.evaluation.reference_depth import NEAR_MM, ReferenceDepth, ReferenceScore
 from face_depth_ros.evaluation.replay_analysis import CameraImages, FrameScore, ViewedFrame
 from face_depth_ros.evaluation.replay_settings import PlayedFrame
+from face_depth_ros.evaluation.replay_summary import counted
 from face_depth_ros.evaluation.report import (
     cards,
     columns,
@@ -49,7 +50,7 @@ from face_depth_ros.evaluation.surface_viewer import surface_viewer, SurfaceView
 import numpy as np
 
 CANDIDATES = 18
-"""Frames kept while going through a bag, of which `PICTURES` are shown."""
+"""Most frames kept while going through a bag, of which `PICTURES` are shown."""
 PICTURES = 6
 _CROP = 230
 _CONTEXT = 1.12
@@ -98,22 +99,28 @@ class ReplayReport:
     """
     Collects what the report shows while the frames go by.
 
-    :param total: number of frames that will come
+    :param kept: every `stride`th of the `faces` frames with a face so far
     """
 
-    total: int
     scale: DepthScale
     reference: ReferenceDepth | None
     kept: list[FaceView] = field(default_factory=list)
+    faces: int = 0
+    stride: int = 1
     thumbnails: FaceThumbnails = field(default_factory=FaceThumbnails)
 
     def look_at(self, view: ViewedFrame) -> None:
         """Keep a frame for the pictures if it is one of the evenly spread candidates."""
         self.thumbnails.look_at(view)
-        stride = max(1, self.total // CANDIDATES)
-        face = FaceView.of(view) if view.played.index % stride == stride // 2 else None
-        if face is not None:
+        face = FaceView.of(view)
+        if face is None:
+            return
+        if self.faces % self.stride == 0:
             self.kept.append(face)
+        self.faces += 1
+        if len(self.kept) > CANDIDATES:
+            self.kept = self.kept[::2]
+            self.stride *= 2
 
     def html(self, summary: dict[str, Any], played: Sequence[PlayedFrame],
              scores: Sequence[FrameScore]) -> str:
@@ -168,7 +175,7 @@ class ReplayReport:
     def _pictures(self) -> list[str]:
         chosen = self._chosen()
         if not chosen:
-            return [paragraph('No face was found in the frames looked at.')]
+            return [paragraph('No face was found.')]
         headings = ['colour', 'camera depth', 'enhanced depth', 'provenance', 'confidence']
         if self.reference is not None:
             headings += ['camera error', 'enhanced error']
@@ -271,6 +278,8 @@ def _accuracy(played: Sequence[PlayedFrame], scores: Sequence[FrameScore],
 def _reference_plots(times: Sequence[float], scores: Sequence[FrameScore],
                      summary: dict[str, Any]) -> list[str]:
     r = summary['reference']
+    if not r['frames_compared']:
+        return [paragraph('No frame with a face could be compared with the reference.')]
     none = ReferenceScore.unknown()
     found = [s.reference or none for s in scores]
     everywhere = {'camera': [f.rmse_raw_mm for f in found],
@@ -326,8 +335,9 @@ def _people(summary: dict[str, Any]) -> list[str]:
 
 def _run(summary: dict[str, Any]) -> list[str]:
     flat = {k: v for k, v in summary.items() if not isinstance(v, (dict, list))}
-    flat['dropped by cause'] = ', '.join(
-        f'{k}: {v}' for k, v in summary['dropped_by_cause'].items()) or 'none'
+    flat['dropped by cause'] = counted(summary['dropped_by_cause']) or 'none'
+    flat['messages without a frame'] = counted(summary['unmatched_messages']) or 'none'
+    flat['notes'] = '; '.join(summary['notes']) or 'none'
     models = {name: {**entry, 'sha256': summary['models'][name][:16] + '…'}
               for name, entry in summary['engines'].items()}
     return [table(summary['outputs'], 'topic'), table(models, 'model') if models else '',

@@ -125,7 +125,7 @@ class ReplaySettings:
             if value not in allowed]
         if self.limit is not None and self.limit < 1:
             problems.append(f'limit is {self.limit}, expected at least 1')
-        if self.deadline_s <= 0:
+        if not self.deadline_s > 0:
             problems.append(f'deadline is {self.deadline_s} s, expected more than 0')
         if self.realtime and self.transport != 'ros':
             problems.append('realtime needs the transport ros: direct calls wait for each result')

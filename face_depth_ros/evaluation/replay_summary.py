@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 import datetime
 import json
 import math
+from pathlib import Path
 from typing import Any
 
 from face_depth_ros.core.metrics import percentiles
@@ -83,8 +84,7 @@ def summarise(settings: ReplaySettings, played: Sequence[PlayedFrame],
         'faces': _face_measures(scores),
         'engines': {e.name: {'backend': e.backend, 'precision': e.precision, 'device': e.device}
                     for e in engines},
-        'bag': settings.bag.name if settings.bag.name != 'bag' else
-        '/'.join(settings.bag.absolute().parts[-2:]),
+        'bag': _name(settings.bag),
         'command': command,
         'machine': machine(),
         'date': datetime.datetime.now(datetime.timezone.utc).isoformat(timespec='seconds'),
@@ -92,6 +92,18 @@ def summarise(settings: ReplaySettings, played: Sequence[PlayedFrame],
     if reference is not None:
         summary['reference'] = _against_reference(reference, scores)
     return summary | _of_faces(settings, scores, reference, dict(refusals or {}), enrollments)
+
+
+def counted(causes: Mapping[str, int]) -> str:
+    """Return counts by cause in words."""
+    return ', '.join(f'{count} {cause}' for cause, count in causes.items())
+
+
+def _name(bag: Path) -> str:
+    """Return what a reader knows a bag by; the folder's name too where its own says nothing."""
+    if bag.name in ('', '..'):
+        bag = bag.resolve()
+    return bag.name if bag.name != 'bag' else '/'.join(bag.absolute().parts[-2:])
 
 
 def _stages_of(settings: ReplaySettings) -> dict[str, Any]:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
 import logging
@@ -23,6 +24,8 @@ _ENCODERS: dict[str, dict[str, str]] = {
     'libvpx-vp9': {'deadline': 'realtime', 'cpu-used': '6', 'crf': '30', 'b:v': '0'},
 }
 _TICKS_PER_S = 90_000
+_LONGEST_STEP, _USUAL_STEP = 3600 * _TICKS_PER_S, _TICKS_PER_S // 30
+"""Ticks from frame to frame; MP4 holds no pause of some hours."""
 
 
 class VideoWriter:
@@ -36,7 +39,7 @@ class VideoWriter:
         self.path = Path(path)
         self._container: av.container.OutputContainer | None = None
         self._stream: av.VideoStream | None = None
-        self._last_tick = -1
+        self._given = self._tick = -1  # time of the last frame, and where it stands
 
     def __enter__(self) -> VideoWriter:
         # The index goes in front, so that a browser starts before all has come.
@@ -48,16 +51,22 @@ class VideoWriter:
         container, self._container = self._container, None
         if container is None:
             return
-        if kind is None and self._stream is not None:
-            container.mux(self._stream.encode(None))
-        container.close()
+        try:
+            with closing(container):
+                if kind is None and self._stream is not None:
+                    container.mux(self._stream.encode(None))
+        except OSError as failure:
+            if kind is None:
+                raise self._unwritable(failure) from failure
 
     def add(self, image: np.ndarray, time_s: float) -> None:
         """
         Append a frame.
 
         :param image: (H, W, 3) uint8 RGB, even sides, the same size each time
-        :param time_s: since the first frame; a time not after the last one is moved behind it
+        :param time_s: since the first frame; one equal to the last is moved behind it, and where
+            times run back or leap by over an hour the video goes on 1/30 s later
+        :raises SettingsError: another size, or the file cannot be written
         """
         if self._container is None:
             raise SettingsError('the video is not open; use `with VideoWriter(path) as video:`')
@@ -69,10 +78,24 @@ class VideoWriter:
                 f'a video frame is {width} x {height}, expected {self._stream.width} x '
                 f'{self._stream.height} as the first one')
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format='rgb24')
-        self._last_tick = max(round(time_s * _TICKS_PER_S), self._last_tick + 1)
-        frame.pts, frame.time_base = self._last_tick, Fraction(1, _TICKS_PER_S)
-        self._container.mux(self._stream.encode(frame))
+        frame.pts, frame.time_base = self._next_tick(time_s), Fraction(1, _TICKS_PER_S)
+        try:
+            self._container.mux(self._stream.encode(frame))
+        except OSError as error:
+            raise self._unwritable(error) from error
 
+    def _next_tick(self, time_s: float) -> int:
+        """Return where a frame stands in the video: after the one before it."""
+        given = round(time_s * _TICKS_PER_S)
+        step, self._given = given - self._given, given
+        if not 0 <= step <= _LONGEST_STEP:
+            step = _USUAL_STEP
+        self._tick += max(step, 1)
+        return self._tick
+
+    def _unwritable(self, error: OSError) -> SettingsError:
+        return SettingsError(f'cannot write {self.path}: {error.strerror or error}; make room, or '
+                             'choose another --out')
 
 
 @dataclass(frozen=True)

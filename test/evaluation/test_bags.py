@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from pathlib import Path
 
 from face_depth_ros.core.errors import BagError, InvalidDepthError
+from face_depth_ros.evaluation import bag_writer
 from face_depth_ros.evaluation.bag_types import message_types
 from face_depth_ros.evaluation.bag_writer import BagWriter
 from face_depth_ros.evaluation.bags import Bag, FrameMessages
@@ -110,6 +112,21 @@ def test_unequal_sizes_are_refused_by_frame(tmp_path: Path) -> None:
         frames_of(path)[0].decode()
 
 
+def test_decoded_leaves_out_what_cannot_be_decoded(tmp_path: Path,
+                                                   caplog: pytest.LogCaptureFixture) -> None:
+    some = entries(3)
+    some[5] = rgbd_bags.image_entry(some[5].topic, some[5].stamp_ns, rgbd_bags.color_array(1),
+                                    'rgb8')
+    with Bag(rgbd_bags.write_bag(tmp_path / 'bag', some)) as bag:
+        topics = bag.camera_topics()
+        assert [source.index for source, _ in bag.decoded(topics)] == [0, 2]
+    assert 'are left out (depth_encoding); frame 1: depth encoding' in caplog.text
+    with Bag(rgbd_bags.write_bag(tmp_path / 'bad', some[4:8])) as bag, pytest.raises(
+            BagError, match='no frame of .*bad can be used; frame 0: depth encoding') as caught:
+        list(bag.decoded(topics))
+    assert caught.value.cause == 'depth_encoding'
+
+
 def test_no_bag() -> None:
     with pytest.raises(BagError, match='there is no bag at nowhere'):
         Bag('nowhere')
@@ -173,6 +190,20 @@ def test_a_failing_writer_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match='stop'), BagWriter(tmp_path / 'bag') as writer:
         writer.write_message(entry.topic, entry.msgtype, 1, entry.message)
         raise RuntimeError('stop')
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, 'No space left on device')
+
+    entry = rgbd_bags.frame_entries(0)[0]
+    for method in ('write', 'close'):
+        with monkeypatch.context() as patch, pytest.raises(
+                BagError, match='cannot write a bag at .*bag: No space left.*make room'):
+            patch.setattr(bag_writer.Writer, method, full)
+            with BagWriter(tmp_path / 'bag') as writer:
+                writer.write_message(entry.topic, entry.msgtype, 1, entry.message)
     assert not list(tmp_path.iterdir())
 
 

@@ -174,6 +174,18 @@ def test_damage_is_on_the_crop_and_the_truth_from_the_reference(tmp_path: Path) 
         np.testing.assert_allclose(frame.pair.truth[frame.pair.face], 0.002 / 0.25, atol=1e-5)
 
 
+@pytest.mark.parametrize('arguments', [
+    ('latency', '--runs'), ('transport', '--frames'), ('enhancement', '--pairs'),
+    ('roughness', '--samples')])
+@pytest.mark.parametrize('number', ['0', '-5'])
+def test_counts_that_measure_nothing(arguments: tuple[str, ...], number: str,
+                                     capsys: pytest.CaptureFixture[str]) -> None:
+    protocol, option = arguments
+    with pytest.raises(SystemExit):
+        evaluate.main([protocol, '--out', 'x', f'{option}={number}'])
+    assert f'argument {option}: {number} is no number of at least 1' in capsys.readouterr().err
+
+
 @pytest.mark.usefixtures('knowing_pipeline')
 def test_bag_without_reference(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bag = rgbd_bags.write_bag(tmp_path / 'bag', rgbd_bags.frame_entries(0))

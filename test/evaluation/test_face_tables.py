@@ -45,6 +45,18 @@ def test_one_table_for_each_source(rows: EnhancerRows) -> None:
     assert tables['roughness_b'].rows[NONE]['holes_mean'] == pytest.approx(100 * 300 / area)
 
 
+def test_recordings_of_equal_names_keep_their_tables(rows: EnhancerRows) -> None:
+    made = score_faces([source('bag', 1), source('bag', 2), source('bag', 3)], rows,
+                       ['roughness'])
+    assert {key: table.rows[NONE]['images'] for key, table in made[0].tables.items()} == {
+        'roughness_bag': 1, 'roughness_bag_2': 2, 'roughness_bag_3': 3}
+
+
+def test_names_of_recordings_are_plain_text(rows: EnhancerRows) -> None:
+    made = score_faces([source('<b>&', 1)], rows, ['roughness'])
+    assert '<h3>dataset &lt;b&gt;&amp;</h3>' in made[0].blocks
+
+
 def test_protocols_for_which_no_face_fits_are_left_out(rows: EnhancerRows) -> None:
     made = score_faces([source('a', 2)], rows, ['roughness', 'landmarks', 'panels'])
     assert [result.protocol for result in made] == ['roughness', 'panels']

@@ -91,3 +91,13 @@ def test_files_that_are_no_reference(tmp_path: Path) -> None:
         ReferenceDepth(tmp_path / 'c.npz')
     with pytest.raises(BagError, match='cannot read the reference'):
         ReferenceDepth(tmp_path / 'none.npz')
+    (tmp_path / 'd.npz').write_bytes(b'PK\x03\x04 cut off')
+    with pytest.raises(BagError, match='cannot read the reference .*expected an .npz file with'):
+        ReferenceDepth(tmp_path / 'd.npz')
+    np.save(tmp_path / 'e.npy', np.zeros(3))
+    with pytest.raises(BagError, match='cannot read the reference'):
+        ReferenceDepth(tmp_path / 'e.npy')
+    with pytest.raises(BagError, match='expected \\(N, H, W\\)'):
+        ReferenceDepth(save(tmp_path / 'f.npz', stamp_ns=np.int64(1)))
+    with pytest.raises(BagError, match='expected \\(N, H, W\\)'):
+        ReferenceDepth(save(tmp_path / 'g.npz', valid=np.ones((1, 3, 3), bool)))

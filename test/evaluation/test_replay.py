@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import replace
 import json
 from pathlib import Path
+import signal
 import sys
 from typing import Any
 
@@ -91,6 +92,17 @@ def test_reference_beside_the_bag_is_used(replayed: tuple[Path, dict[str, Any]])
     assert found['frames_worse_by_0.3_mm'] == 0
 
 
+def test_reference_of_another_bag_is_left_aside(tmp_path: Path) -> None:
+    bag = write(tmp_path / 'bag', rgbd_bags.frame_entries(FRAMES))
+    reference(tmp_path / 'reference')
+    summary = run(bag, tmp_path / 'out')
+    assert 'reference' not in summary
+    assert summary['notes'] == [f'nothing is compared with {tmp_path}/reference/fused_depth.npz: '
+                                'it has no frame of this bag']
+    assert 'it has no frame of this bag' in summary_table(summary)
+    assert 'it has no frame of this bag' in (tmp_path / 'out' / 'report.html').read_text()
+
+
 def test_recorded_bag_holds_what_the_pipeline_said(replayed: tuple[Path, Any]) -> None:
     with Bag(replayed[0] / 'out' / 'bag') as bag:
         outputs = list(read_outputs(bag))
@@ -137,6 +149,7 @@ def test_a_refused_frame_is_dropped_with_its_cause_and_the_next_works(tmp_path: 
     summary = run(write(tmp_path / 'bag', entries), tmp_path / 'out')
     assert (summary['frames_in'], summary['frames_processed']) == (3, 2)
     assert summary['dropped_by_cause'] == {'depth_encoding': 1}
+    assert '2 of 3 processed, 1 dropped: 1 depth_encoding' in summary_table(summary)
     assert summary['outputs']['/face_depth/detections']['count'] == 2
     assert 'dropped' in (tmp_path / 'out' / 'report.html').read_text()
 
@@ -149,8 +162,46 @@ def test_unmatched_messages_are_told(tmp_path: Path) -> None:
     assert summary['unmatched_messages'] == {'incomplete': 1}
 
 
+def test_what_has_no_partner_is_counted_to_the_end_and_told(tmp_path: Path) -> None:
+    entries = [*rgbd_bags.frame_entries(0), *(rgbd_bags.frame_entries(i)[0] for i in (1, 2))]
+    summary = run(write(tmp_path / 'bag', entries), tmp_path / 'out')
+    assert summary['unmatched_messages'] == {'incomplete': 2}
+    assert '2 incomplete (messages without a partner' in summary_table(summary)
+    assert 'messages without a frame</th><td>2 incomplete' in (
+        tmp_path / 'out' / 'report.html').read_text()
+
+
 def test_limit(tmp_path: Path) -> None:
     assert run(write(tmp_path / 'bag'), tmp_path / 'out', limit=2)['frames_in'] == 2
+
+
+def test_a_bag_of_unusable_frames_says_why_before_anything_starts(tmp_path: Path) -> None:
+    entries = [e for i in range(3) for e in rgbd_bags.frame_entries(i)]
+    entries = [rgbd_bags.image_entry(e.topic, e.stamp_ns, rgbd_bags.depth_array(0)[:24], '16UC1')
+               if e.topic == f'{rgbd_bags.DEPTH}/image_raw' else e for e in entries]
+
+    def never(_: ReplaySettings) -> DirectPlayer:
+        raise AssertionError('nothing is to start')
+
+    with pytest.raises(BagError, match='no frame of .*can be used; frame 0: depth is 64 x 24'):
+        replay(ReplaySettings(write(tmp_path / 'bag', entries), tmp_path / 'out'),
+               open_player=never)
+    assert [p.name for p in tmp_path.iterdir()] == ['bag']
+
+
+def test_stamps_that_leap_by_years_make_a_video(tmp_path: Path) -> None:
+    entries = [e for i in range(3) for e in rgbd_bags.frame_entries(i)]
+    for e in entries[:4]:
+        e.message.header.stamp.sec = 0
+    summary = run(write(tmp_path / 'bag', entries), tmp_path / 'out')
+    assert (summary['frames_in'], summary['video']['frames']) == (3, 3)
+    assert summary['video']['duration_s'] < 1.0
+
+
+def test_a_bag_that_is_the_working_folder_has_its_name(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(write(tmp_path / 'mine'))
+    assert run(Path(), tmp_path / 'out')['bag'] == 'mine'
 
 
 def test_nobody_there(tmp_path: Path) -> None:
@@ -219,6 +270,7 @@ def test_replay_replaces_its_own_output(tmp_path: Path) -> None:
     ({'estimator': 'pix2pix'}, "estimator is 'pix2pix', expected one of ours, depthnet"),
     ({'limit': 0}, 'limit is 0'),
     ({'deadline_s': 0.0}, 'deadline is 0.0 s'),
+    ({'deadline_s': float('nan')}, 'deadline is nan s'),
     ({'transport': 'direct', 'realtime': True}, 'realtime needs the transport ros'),
     ({'backend': 'x', 'precision': 'y'}, "backend is 'x'.*; precision is 'y'")])
 def test_settings_tell_all_their_problems(settings: dict[str, Any], words: str) -> None:
@@ -230,6 +282,26 @@ def test_command_line_reports_errors_in_one_line(tmp_path: Path,
                                                  capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(tmp_path / 'none'), '--out', str(tmp_path / 'out')]) == 1
     assert capsys.readouterr().err == f'replay: there is no bag at {tmp_path / "none"}\n'
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_it_in_good_order(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals,
+        capsys: pytest.CaptureFixture[str]) -> None:
+    class Ended(KnowingPipeline):
+        def process(self, frame: Frame) -> FrameResult:
+            signal.getsignal(number)(number, None)
+            return super().process(frame)
+
+    pipeline = Ended()
+    monkeypatch.setattr(replay_module, '_open_transport', lambda s: DirectPlayer(s, pipeline))
+    assert main([str(write(tmp_path / 'bag')), '--out', str(tmp_path / 'out'),
+                 '--estimator', 'off']) == 130
+    assert pipeline.closed
+    assert [p.name for p in tmp_path.iterdir()] == ['bag']
+    assert capsys.readouterr().err.endswith('replay: interrupted; '
+                                            f'{tmp_path / "out"} is as it was\n')
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
 def test_missing_ros_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 from face_depth_ros.core.errors import SettingsError
@@ -47,3 +49,24 @@ def test_frames_must_fit(tmp_path: Path) -> None:
             video.add(np.zeros((50, 64, 3), np.uint8), 1.0)
     with pytest.raises(SettingsError, match='not open'):
         video.add(np.zeros((48, 64, 3), np.uint8), 2.0)
+
+
+@pytest.mark.parametrize('times', [
+    [0.0, 0.1, 1.7e9, 1.7e9 + 0.1], [0.0, 0.1, 50_000.0, 50_000.1], [5.0, 5.1, 0.0, 0.1]])
+def test_times_that_leap_or_run_back_go_on_at_once(tmp_path: Path, times: list[float]) -> None:
+    with VideoWriter(tmp_path / 'v.mp4') as video:
+        for t in times:
+            video.add(np.zeros((48, 64, 3), np.uint8), t - times[0])
+    with av.open(str(tmp_path / 'v.mp4')) as container:
+        shown = [f.time for f in container.decode(video=0)]
+    assert shown == pytest.approx([0.0, 0.1, 0.1 + 1 / 30, 0.2 + 1 / 30], abs=1e-3)
+
+
+def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, 'No space left on device')
+
+    video = VideoWriter(tmp_path / 'v.mp4')
+    with pytest.raises(SettingsError, match=r'cannot write .*v\.mp4: No space left'), video:
+        video.add(np.zeros((48, 64, 3), np.uint8), 0.0)
+        monkeypatch.setattr(video, '_stream', SimpleNamespace(encode=full))
