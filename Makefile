@@ -27,9 +27,10 @@ lint: setup-all
 types: setup-all
 	$(VENV)/bin/mypy
 
-# Never out of this machine, whatever the tests start.
+# Never out of this machine, whatever the tests start. A process needs up to 3 GB, hence not more.
 unit: setup-all
-	ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST $(VENV)/bin/python -m pytest $(PYTEST_ARGUMENTS)
+	ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST $(VENV)/bin/python -m pytest \
+		-n auto --maxprocesses 4 --dist worksteal $(PYTEST_ARGUMENTS)
 
 setup:
 	@$(PYTHON) requirements/setup_environment.py runtime
