@@ -82,7 +82,7 @@ TOPICS = (
      'calibration of the colour image; without it faces are taken to stand in its middle'),
     ('depth_enhanced/image_raw', 'sensor_msgs/Image', 'in, optional', 'face_recognizer',
      'as of depth_enhancer; looked at where at least 60 % of a face is measured or corrected, '
-     'else the relief estimated from colour is. That of the stamp is waited for at most 0.1 s; '
+     'else the relief estimated from colour is. That of the stamp is waited for `wait_s` at most; '
      'not subscribed with `use_depth: false`'),
     ('depth_enhanced/provenance', 'sensor_msgs/Image', 'in, optional', 'face_recognizer',
      'says what of that is measured'),
@@ -90,7 +90,7 @@ TOPICS = (
      'the whole estimate of depth_estimator; where it does not come, the node estimates itself'),
     ('liveness', 'vision_msgs/Detection2DArray', 'in, optional', 'face_recognizer',
      'subscribed with `require_live: true` alone: whoever is not ("live", score) is unknown. That '
-     'of the stamp is waited for at most 0.3 s'),
+     'of the stamp is waited for three times `wait_s` at most'),
     ('identities', 'vision_msgs/Detection2DArray', 'out', 'face_recognizer',
      'id and bbox of the detections, results[0] = (person or "unknown", probability); empty when '
      'nobody is there'),
@@ -106,7 +106,7 @@ TOPICS = (
      'as of face_recognizer'),
     ('depth_enhanced/image_raw', 'sensor_msgs/Image', 'in, optional', 'expression_recognizer',
      'looked at where at least 60 % of a face is measured or corrected, else texture alone is. '
-     'That of the stamp is waited for at most 0.1 s; not subscribed with `use_depth: false`'),
+     'That of the stamp is waited for `wait_s` at most; not subscribed with `use_depth: false`'),
     ('depth_enhanced/provenance', 'sensor_msgs/Image', 'in, optional', 'expression_recognizer',
      'says what of that is measured'),
     ('depth_estimated/faces', '- (inside the container alone)', 'in, optional',
@@ -122,7 +122,7 @@ TOPICS = (
     ('color/camera_info', 'sensor_msgs/CameraInfo', 'in, optional', 'liveness_detector',
      'calibration of the colour image; without it nobody is called live'),
     ('depth_enhanced/image_raw', 'sensor_msgs/Image', 'in, optional', 'liveness_detector',
-     'that of the stamp, waited for at most 0.1 s; without it nobody is called live'),
+     'that of the stamp, waited for `wait_s` at most; without it nobody is called live'),
     ('depth_enhanced/provenance', 'sensor_msgs/Image', 'in, optional', 'liveness_detector',
      'says what of that is measured; as necessary'),
     ('depth_estimated/faces', '- (inside the container alone)', 'in, optional',

@@ -30,12 +30,19 @@ REQUIRED = ('color', 'detections')
 OPTIONAL = ('depth', 'estimate', 'enhanced', 'provenance', 'liveness')
 LOOK_S = 0.02
 """How often to look for frames that have waited long enough."""
+JUDGE_WAIT_S = 0.3
+"""
+How long who judges faces waits for enhanced depth unless asked otherwise. It costs nothing while
+that comes, in time or for a later frame; on two busy cores 0.1 s is too short for half of them.
+"""
+ESTIMATE_WAITS = 2.0
+"""
+How many times as long estimates are waited for: who does not wait for one makes it once more, and
+where they are late since the processor is busy, that makes all later.
+"""
 LIVENESS_WAITS = 3.0
-"""
-How many times as long liveness is waited for: its node waits itself for what it can do without,
-and then has its work to do, perhaps in another process.
-"""
-LIVENESS_WAIT_S = LIVENESS_WAITS * WAIT_S
+"""Likewise liveness: its node waits itself, and then has its work to do, perhaps elsewhere."""
+_LONGER = {'estimate': ESTIMATE_WAITS, 'liveness': LIVENESS_WAITS}
 _CAMERA_HZ = 90
 """As many frames may wait as such a camera sends meanwhile, and one."""
 _NO_INFO = CameraInfoFrame(0, '', CameraInfo())
@@ -74,7 +81,7 @@ class FaceJoin:
                  clock: Callable[[], float] = time.monotonic, wait_s: float = WAIT_S) -> None:
         keys = frozenset((*REQUIRED, *optional))
         self._wait_s = wait_s
-        longest = wait_s * (LIVENESS_WAITS if 'liveness' in keys else 1.0)
+        longest = wait_s * max([1.0, *(n for key, n in _LONGER.items() if key in keys)])
         capacity = max(IMAGES_KEPT, 1 + math.ceil(_CAMERA_HZ * longest))
         self._sets = StampJoin(keys, required=REQUIRED, capacity=capacity, clock=clock)
         self._report = JoinReport(count, REQUIRED)
@@ -118,7 +125,7 @@ class FaceJoin:
     def take_overdue(self) -> list[FaceSet]:
         """Return what has waited long enough; called every `LOOK_S`."""
         passed = self._complete(self._sets.take_overdue(
-            self._wait_s - LOOK_S, {'liveness': LIVENESS_WAITS * self._wait_s - LOOK_S}))
+            self._wait_s - LOOK_S, {k: n * self._wait_s - LOOK_S for k, n in _LONGER.items()}))
         return passed + [_joined(*pair) for pair in self._infos.take_overdue()]
 
     def _complete(self, joined: list[dict[str, Any]]) -> list[FaceSet]:

@@ -6,8 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from face_depth_ros.nodes.camera_info_join import WAIT_S
-from face_depth_ros.nodes.face_join import LOOK_S
+from face_depth_ros.nodes.face_join import JUDGE_WAIT_S, LOOK_S
 from face_depth_ros.nodes.parameters import Change, EngineSettings, parameter
 from face_depth_ros.predictors.estimator_methods import OURS
 from face_depth_ros.predictors.liveness_detector import MOST_FACES
@@ -44,5 +43,6 @@ class LivenessDetectorSettings(EngineSettings):
         'raw', 'compressed = JPEG or PNG from color/image_raw/compressed',
         choices=('raw', 'compressed'), change=Change.START)
     wait_s: float = parameter(
-        WAIT_S, 'so many seconds a frame waits for enhanced depth and estimates that come '
-        'otherwise, before it goes on without', minimum=LOOK_S, maximum=5.0, change=Change.START)
+        JUDGE_WAIT_S, 'so many seconds a frame waits for enhanced depth that comes otherwise, '
+        'twice as long for estimates, before it goes on without', minimum=LOOK_S, maximum=5.0,
+        change=Change.START)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from face_depth_ros.nodes.camera_info_join import WAIT_S
 from face_depth_ros.nodes.camera_info_messages import camera_info_from_message
-from face_depth_ros.nodes.face_join import FaceJoin, LIVENESS_WAIT_S, LOOK_S
+from face_depth_ros.nodes.face_join import FaceJoin, LIVENESS_WAITS, LOOK_S
 from face_depth_ros.nodes.topic_input import Arrival
 from fake_predictors import info_message
 
@@ -128,7 +128,7 @@ def test_liveness_is_waited_for_longer_and_never_taken_from_another_stamp():
     assert join.overdue() == [], 'its node has waited too, and works on the frame'
     join.feed('cf', 2)
     assert join.feed('l', 1) == [(1, None, None)]
-    join.now = 2 * WAIT_S + LIVENESS_WAIT_S
+    join.now = 2 * WAIT_S + LIVENESS_WAITS * WAIT_S
     joined = join.take_overdue()
     assert [(s.color.stamp_ns, s.liveness) for s in joined] == [(2, None)]
     assert join.feed('l', 2) == [] and join.drops['late'] == 1

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from face_depth_ros.nodes.face_join import FaceJoin, LIVENESS_WAITS
+from face_depth_ros.nodes.face_join import ESTIMATE_WAITS, FaceJoin, LIVENESS_WAITS, LOOK_S
 from face_depth_ros.nodes.topic_input import Arrival
 import pytest
 
@@ -43,6 +43,23 @@ def test_liveness_is_waited_for_longer() -> None:
     assert join.take_overdue() == []
     join.now = LIVENESS_WAITS * 0.4
     assert len(join.take_overdue()) == 1
+
+
+def test_estimates_are_waited_for_longer_than_enhanced_depth() -> None:
+    join = Join('enhanced', 'estimate', wait_s=0.3)
+    join.show(1, 'estimate')
+    join.show(2, 'enhanced')
+    join.now = 0.3
+    assert [s.color.stamp_ns for s in join.take_overdue()] == [1]
+    join.now = ESTIMATE_WAITS * 0.3 - LOOK_S - 0.01
+    assert join.take_overdue() == []
+    join.now = ESTIMATE_WAITS * 0.3
+    assert [s.color.stamp_ns for s in join.take_overdue()] == [2]
+
+
+def test_a_later_frame_that_is_whole_ends_the_wait() -> None:
+    join = Join('enhanced', 'estimate', wait_s=0.3)
+    assert join.show(1) == [] and join.show(2, 'enhanced', 'estimate') == [1, 2]
 
 
 def test_who_waits_longer_keeps_more_frames() -> None:
