@@ -69,3 +69,8 @@ def add_people_options(command: argparse.ArgumentParser, rows: Sequence[str],
     command.add_argument('--assets', default='', metavar='DIR',
                          help='head assets; default: FACE_DEPTH_ASSETS or the known places')
     command.add_argument('--precision', choices=('auto', *PRECISIONS), default='auto')
+
+
+def counts(text: str) -> tuple[int, ...]:
+    """Read numbers of at least 1, with commas between."""
+    return tuple(count(1)(part.strip()) for part in text.split(','))

@@ -24,7 +24,7 @@ from face_depth_ros.core.errors import FaceDepthError, SettingsError
 from face_depth_ros.core.model_spec import PRECISIONS
 from face_depth_ros.evaluation.bags import Bag
 from face_depth_ros.evaluation.checkout_data import checkout_data
-from face_depth_ros.evaluation.command_types import count
+from face_depth_ros.evaluation.command_types import count, counts
 from face_depth_ros.evaluation.depth_pairs import stored_pairs
 from face_depth_ros.evaluation.enhancement_commands import (
     enhancement,
@@ -46,6 +46,7 @@ from face_depth_ros.evaluation.latency_protocol import (
     evaluate_latency,
 )
 from face_depth_ros.evaluation.liveness_commands import add_liveness_options, liveness
+from face_depth_ros.evaluation.load_protocol import evaluate_load
 from face_depth_ros.evaluation.origin import command_line
 from face_depth_ros.evaluation.output_folder import check_writable
 from face_depth_ros.evaluation.overlay import resized
@@ -55,6 +56,8 @@ import numpy as np
 
 _QUICK_RUNS, _RUNS = 10, 200
 _QUICK_FRAMES, _FRAMES = 30, 300
+_QUICK_LOAD, _LOAD = ((5,), 4), ((5, 10, 15, 30), 20)
+"""Rates in Hz, and for how many seconds each."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -103,6 +106,12 @@ def transport(options: argparse.Namespace) -> Iterator[Evaluation]:
     yield evaluate_transport(_QUICK_FRAMES if options.quick else options.frames)
 
 
+def load(options: argparse.Namespace) -> Iterator[Evaluation]:
+    """Count what all nodes together do of a camera's frames on this machine."""
+    rates, seconds = _QUICK_LOAD if options.quick else (options.rates, options.seconds)
+    yield evaluate_load(rates, seconds, backend=options.backend)
+
+
 def _color_image() -> np.ndarray:
     """Return a frame of the sample bag at the detector's benchmark size."""
     path = checkout_data('sample_bag')
@@ -145,6 +154,11 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser('transport', parents=[shared], help=transport.__doc__)
     command.add_argument('--frames', type=count(1), default=_FRAMES, metavar='N')
     command.set_defaults(run=transport)
+    command = commands.add_parser('load', parents=[shared], help=load.__doc__)
+    command.add_argument('--rates', type=counts, default=_LOAD[0], metavar='HZ,HZ')
+    command.add_argument('--seconds', type=count(1), default=_LOAD[1], metavar='S',
+                         help=f'at each rate (default {_LOAD[1]})')
+    command.set_defaults(run=load)
     return parser
 
 

@@ -59,6 +59,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSDurabilityPolicy, QoSProfile, QoSReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
+from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import String
 from vision_msgs.msg import Detection2DArray, LabelInfo
@@ -105,18 +106,21 @@ _STATUS_S = 10.0
 """How long the result of an enrolment may take."""
 _LANDMARKS_S = 1.0
 """How long landmarks may come after the rest of their frame, on a machine with much to do."""
-_TRACKS_AHEAD = 4
-"""Tracks whose landmarks are listened for before they begin."""
+_TRACKS_AHEAD, _TRACKS_BEHIND = 4, 16
+"""Tracks whose landmarks are listened for before they begin, and after others have."""
 
 
 class RosPlayer:
     """
     Plays frames to the nodes and collects what they publish.
 
+    :param outputs: topics and types to listen to; None = all that a replay records
+    :param flight: what takes the outputs; None = what matches them to frames
     :raises FaceDepthError: the container or a component does not come up
     """
 
-    def __init__(self, settings: ReplaySettings) -> None:
+    def __init__(self, settings: ReplaySettings, outputs: dict[str, str] | None = None,
+                 flight: FramesInFlight | None = None) -> None:
         self._settings = settings
         self._domain = OwnDomain()
         environment = self._domain.environment()
@@ -128,8 +132,8 @@ class RosPlayer:
             self._node = Node('replay', namespace=NAMESPACE, context=self._context)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
-        self._outputs = recorded_types(settings)
-        self._flight = FramesInFlight(tuple(self._outputs.items()), settings.deadline_s)
+        self._outputs = recorded_types(settings) if outputs is None else outputs
+        self._flight = flight or FramesInFlight(tuple(self._outputs.items()), settings.deadline_s)
         wanted = {_ESTIMATOR: settings.estimator != OFF, _RECOGNIZER: settings.recognizes,
                   _EXPRESSIONS: bool(settings.expression_model),
                   _LIVENESS: bool(settings.liveness_model)}
@@ -137,7 +141,8 @@ class RosPlayer:
         self._status: dict[str, dict[str, str]] = {name: {} for name in self._components}
         self._latched: list[OutputMessage] = []
         self._faces: frozenset[str] = frozenset()
-        self._listened: set[str] = set()
+        self._listened: dict[str, Subscription] = {}
+        self._newest_track = 0
         self._heard: set[str] = set()
         self._met: set[str] = set()
         self._failure = ''
@@ -362,13 +367,16 @@ class RosPlayer:
 
     def _listen_for_landmarks(self) -> None:
         """Subscribe to the landmarks of the faces seen and of those that come next."""
-        known = self._listened | self._faces
-        newest = max((int(t[-5:]) for t in known if t[-5:].isdigit()), default=0)
-        ahead = {f'{LANDMARKS_PREFIX}f{i:05d}' for i in range(1, newest + 1 + _TRACKS_AHEAD)}
-        for topic in sorted((self._faces | ahead) - self._listened):
-            self._node.create_subscription(FacialLandmarks, topic,
-                                           partial(self._on_landmarks, topic), _RELIABLE, raw=True)
-            self._listened.add(topic)
+        self._newest_track = max([self._newest_track, *(
+            int(t[-5:]) for t in self._faces if t[-5:].isdigit())])
+        near = range(max(1, self._newest_track - _TRACKS_BEHIND),
+                     self._newest_track + 1 + _TRACKS_AHEAD)
+        wanted = self._faces | {f'{LANDMARKS_PREFIX}f{i:05d}' for i in near}
+        for topic in self._listened.keys() - wanted:  # each costs a wait for any message
+            self._node.destroy_subscription(self._listened.pop(topic))
+        for topic in sorted(wanted - self._listened.keys()):
+            self._listened[topic] = self._node.create_subscription(
+                FacialLandmarks, topic, partial(self._on_landmarks, topic), _RELIABLE, raw=True)
 
     def _on_landmarks(self, topic: str, cdr: bytes) -> None:
         self._heard.add(topic)

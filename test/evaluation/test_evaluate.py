@@ -113,6 +113,20 @@ def test_quick_transport(tmp_path: Path) -> None:
     assert rows['DDS']['p50'] > rows['in process']['p50'] > 0
 
 
+@pytest.mark.ros
+@pytest.mark.slow
+def test_quick_load(tmp_path: Path) -> None:
+    run('load', '--quick', '--out', str(tmp_path))
+    rows = result(tmp_path, 'load')['rows']
+    assert rows.keys() == {'5 Hz'}
+    row = rows['5 Hz']
+    assert row['sent'] == pytest.approx(5.0, rel=0.1)
+    for topic in ('detections', 'identities', 'expressions', 'liveness'):
+        assert 0.5 < row[topic] <= row['sent'], topic
+    assert 0.0 < row['identities_with_depth'] <= 100.0
+    assert 1.0 < row['p50_ms'] <= row['p95_ms'] < 5e3
+
+
 def write_bag_with_reference(folder: Path, offset_mm: int = 2) -> Path:
     frames = range(3)
     bag = rgbd_bags.write_bag(folder / 'bag',
@@ -175,8 +189,8 @@ def test_damage_is_on_the_crop_and_the_truth_from_the_reference(tmp_path: Path) 
 
 
 @pytest.mark.parametrize('arguments', [
-    ('latency', '--runs'), ('transport', '--frames'), ('enhancement', '--pairs'),
-    ('roughness', '--samples')])
+    ('latency', '--runs'), ('load', '--seconds'), ('load', '--rates'), ('transport', '--frames'),
+    ('enhancement', '--pairs'), ('roughness', '--samples')])
 @pytest.mark.parametrize('number', ['0', '-5'])
 def test_counts_that_measure_nothing(arguments: tuple[str, ...], number: str,
                                      capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from face_depth_ros.core.face_photo import MASK_LABELS
@@ -148,3 +149,22 @@ def test_off_records_nothing_of_it(tmp_path: Path) -> None:
     assert 'estimation' not in summary
     assert set(summary['outputs']) == set(OUTPUT_TYPES)
     assert 'Estimated from colour' not in (tmp_path / 'out' / 'report.html').read_text()
+
+
+@pytest.mark.ros
+def test_landmarks_are_listened_for_of_tracks_near_the_newest_alone() -> None:
+    """Each frame once added four topics, so that long recordings came to a standstill."""
+    from face_depth_ros.evaluation.replay_ros import RosPlayer
+    node = SimpleNamespace(create_subscription=lambda _kind, topic, *_a, **_k: topic,
+                           destroy_subscription=lambda _subscription: None)
+    player: Any = SimpleNamespace(_node=node, _faces=frozenset(), _listened={}, _newest_track=0,
+                                  _on_landmarks=lambda *_: None)
+    RosPlayer._listen_for_landmarks(player)
+    assert [t[-6:] for t in player._listened] == ['f00001', 'f00002', 'f00003', 'f00004']
+    for track in [7] * 50 + list(range(8, 200)):
+        player._faces = frozenset({'/face_depth/landmarks/f00003',
+                                   f'/face_depth/landmarks/f{track:05d}'})
+        RosPlayer._listen_for_landmarks(player)
+        assert player._faces <= player._listened.keys()
+        assert f'/face_depth/landmarks/f{track + 4:05d}' in player._listened
+        assert len(player._listened) <= 22

@@ -1,0 +1,123 @@
+# Copyright 2026 face_depth_ros contributors
+# SPDX-License-Identifier: MIT
+"""A camera for the nodes in their container: frames of a bag, over and over, at a rate."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+import math
+import struct
+import time
+
+from face_depth_ros.core.errors import BagError
+from face_depth_ros.evaluation.bags import FrameMessages
+from face_depth_ros.evaluation.frames_in_flight import FramesInFlight, stamp_of_cdr
+from face_depth_ros.evaluation.output_messages import image_messages
+from face_depth_ros.evaluation.replay_ros import RosPlayer
+from face_depth_ros.evaluation.replay_settings import recorded_types, ReplaySettings
+
+JUDGEMENTS = ('detections', 'identities', 'expressions', 'liveness')
+"""What is listened to, as a robot does: small messages. Depth stays inside the container."""
+_SETTLE_S = 2.5
+"""Until the last frames are through, and diagnostics have told of them."""
+_PROCESSED, _DEPTH = 'frames.processed', 'depth.'
+
+
+class OutputTimes(FramesInFlight):
+    """Notes when an output came, of whatever frame."""
+
+    def __init__(self) -> None:
+        super().__init__((), math.inf)
+        self.came: dict[str, dict[int, float]] = defaultdict(dict)
+
+    def receive(self, topic: str, cdr: bytes) -> None:
+        """Note topic and stamp."""
+        self.came[topic.rsplit('/', 1)[-1]].setdefault(stamp_of_cdr(cdr), time.monotonic())
+
+    def receive_extra(self, topic: str, msgtype: str, cdr: bytes) -> None:
+        """Leave out what is not always published."""
+
+
+@dataclass(frozen=True)
+class LoadRun:
+    """
+    What became of the frames that were sent in one go.
+
+    :param seconds: from the first frame sent to when the next one would have been
+    :param latency_s: of each of `JUDGEMENTS`, from sending the frame to receiving it, one for each
+        that came
+    :param processed: frames that each node has worked on, by its name
+    :param depths: faces that each node has judged, by the depth that it looked at
+    """
+
+    sent: int
+    seconds: float
+    latency_s: dict[str, list[float]]
+    processed: dict[str, int]
+    depths: dict[str, Counter[str]]
+
+
+class LoadPlayer(RosPlayer):
+    """
+    Sends frames at a rate, whatever becomes of them.
+
+    :param frames: with calibration, sent one after the other and again
+    :raises FaceDepthError: as `RosPlayer`
+    """
+
+    def __init__(self, settings: ReplaySettings, frames: Sequence[FrameMessages]) -> None:
+        self._times = OutputTimes()
+        self._frames = [_parts(f) for f in frames]
+        self._next_ns = 10 ** 9
+        super().__init__(settings, {t: kind for t, kind in recorded_types(settings).items()
+                                    if t.rsplit('/', 1)[-1] in JUDGEMENTS}, self._times)
+
+    def run(self, rate_hz: float, seconds: float) -> LoadRun:
+        """Send frames for a while, then wait until the last are through."""
+        before, self._times.came = self._counts(), defaultdict(dict)
+        sent: dict[int, float] = {}
+        start, count = time.monotonic(), max(1, round(rate_hz * seconds))
+        for i in range(count):
+            self._spin_until(lambda: False, start + i / rate_hz - time.monotonic())
+            stamp_ns = self._next_ns + round(i * 1e9 / rate_hz)
+            sent[stamp_ns] = time.monotonic()
+            for key, cdr in self._frames[i % len(self._frames)].items():
+                self._publishers[key].publish(_stamped(cdr, stamp_ns))
+        took = max(time.monotonic(), start + count / rate_hz) - start
+        self._next_ns += round(1e9 * (count / rate_hz + 1.0))
+        self._spin_until(lambda: False, _SETTLE_S)
+        latency = {topic: [at - sent[stamp] for stamp, at in came.items() if stamp in sent]
+                   for topic, came in self._times.came.items()}
+        after = self._counts()
+        return LoadRun(count, took, latency, {
+            node: now[_PROCESSED] - before[node][_PROCESSED] for node, now in after.items()}, {
+            node: Counter({key.removeprefix(_DEPTH): n - before[node][key]
+                           for key, n in now.items() if key.startswith(_DEPTH)})
+            for node, now in after.items()})
+
+    def _listen_for_landmarks(self) -> None:
+        """Leave them out: the topics of ever new tracks would be the load."""
+
+    def _counts(self) -> dict[str, Counter[str]]:
+        """Return the nodes' own counts so far, from their newest diagnostics."""
+        return {node: Counter({key: int(value) for key, value in status.items()
+                               if key == _PROCESSED or key.startswith(_DEPTH)})
+                for node, status in self._status.items()}
+
+
+def _parts(source: FrameMessages) -> dict[str, bytes]:
+    """Return what goes out of a frame, images last; see RosPlayer."""
+    color, depth = image_messages(source)
+    info = source.depth_info or source.color_info
+    if info is None:
+        raise BagError('a frame of the bag has no camera_info, which the nodes need')
+    return {'color_info': (source.color_info or info).cdr, 'depth_info': info.cdr,
+            'depth': depth, 'color': color}
+
+
+def _stamped(cdr: bytes, stamp_ns: int) -> bytes:
+    """Return a serialised message that begins with a header under another stamp."""
+    order = '<' if cdr[1] & 1 else '>'
+    return cdr[:4] + struct.pack(f'{order}iI', *divmod(stamp_ns, 10 ** 9)) + cdr[12:]
