@@ -70,7 +70,7 @@ ROS_PACKAGES = {
     'rclpy', 'ament_index_python', 'cv_bridge', 'sensor_msgs_py', 'rcl_interfaces',
     'builtin_interfaces', 'composition_interfaces', 'rosidl_runtime_py', 'std_srvs',
 }
-ROS_FILES = ('nodes/*', 'evaluation/replay_ros.py')
+ROS_FILES = ('nodes/*', 'evaluation/replay_ros.py', 'evaluation/load_player.py')
 
 # Own layers that only some files of another may import.
 NARROW = {

@@ -109,7 +109,7 @@ def transport(options: argparse.Namespace) -> Iterator[Evaluation]:
 def load(options: argparse.Namespace) -> Iterator[Evaluation]:
     """Count what all nodes together do of a camera's frames on this machine."""
     rates, seconds = _QUICK_LOAD if options.quick else (options.rates, options.seconds)
-    yield evaluate_load(rates, seconds, backend=options.backend)
+    yield evaluate_load(rates, seconds, backend=options.backend, max_rate=options.max_rate)
 
 
 def _color_image() -> np.ndarray:
@@ -158,6 +158,8 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument('--rates', type=counts, default=_LOAD[0], metavar='HZ,HZ')
     command.add_argument('--seconds', type=count(1), default=_LOAD[1], metavar='S',
                          help=f'at each rate (default {_LOAD[1]})')
+    command.add_argument('--max-rate', type=count(0), default=0, metavar='HZ',
+                         help='of face_detector (default 0: no limit)')
     command.set_defaults(run=load)
     return parser
 

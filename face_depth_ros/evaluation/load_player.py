@@ -17,6 +17,7 @@ from face_depth_ros.evaluation.frames_in_flight import FramesInFlight, stamp_of_
 from face_depth_ros.evaluation.output_messages import image_messages
 from face_depth_ros.evaluation.replay_ros import RosPlayer
 from face_depth_ros.evaluation.replay_settings import recorded_types, ReplaySettings
+from rclpy.parameter import Parameter
 
 JUDGEMENTS = ('detections', 'identities', 'expressions', 'liveness')
 """What is listened to, as a robot does: small messages. Depth stays inside the container."""
@@ -64,11 +65,13 @@ class LoadPlayer(RosPlayer):
     Sends frames at a rate, whatever becomes of them.
 
     :param frames: with calibration, sent one after the other and again
+    :param max_rate: of face_detector, Hz; 0 = no limit
     :raises FaceDepthError: as `RosPlayer`
     """
 
-    def __init__(self, settings: ReplaySettings, frames: Sequence[FrameMessages]) -> None:
-        self._times = OutputTimes()
+    def __init__(self, settings: ReplaySettings, frames: Sequence[FrameMessages],
+                 max_rate: float = 0.0) -> None:
+        self._times, self._max_rate = OutputTimes(), float(max_rate)
         self._frames = [_parts(f) for f in frames]
         self._next_ns = 10 ** 9
         super().__init__(settings, {t: kind for t, kind in recorded_types(settings).items()
@@ -96,6 +99,10 @@ class LoadPlayer(RosPlayer):
             node: Counter({key.removeprefix(_DEPTH): n - before[node][key]
                            for key, n in now.items() if key.startswith(_DEPTH)})
             for node, now in after.items()})
+
+    def _parameters(self, name: str) -> list[Parameter]:
+        return super()._parameters(name) + (
+            [Parameter('max_rate', value=self._max_rate)] if name == 'face_detector' else [])
 
     def _listen_for_landmarks(self) -> None:
         """Leave them out: the topics of ever new tracks would be the load."""

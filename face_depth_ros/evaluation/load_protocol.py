@@ -25,11 +25,11 @@ _RECOGNIZER, _LIVENESS = 'face_recognizer', 'liveness_detector'
 
 
 def evaluate_load(rates_hz: Sequence[float], seconds: float, *, backend: str = 'auto',
-                  precision: str = 'auto', gallery_folder: Path | None = None) -> Evaluation:
+                  precision: str = 'auto', max_rate: float = 0.0) -> Evaluation:
     """
     Play the sample bag's frames at each rate for so many seconds, nobody known.
 
-    :param gallery_folder: where an empty gallery is made for the while; None = the home folder
+    :param max_rate: of face_detector, Hz; 0 = no limit
     :raises FaceDepthError: ROS is missing, or the nodes do not come up
     """
     if find_spec('rclpy') is None:
@@ -39,14 +39,14 @@ def evaluate_load(rates_hz: Sequence[float], seconds: float, *, backend: str = '
     bag = checkout_data('sample_bag')
     with Bag(bag) as opened:
         frames = list(opened.frames(opened.camera_topics(), _FRAMES))
-    with tempfile.TemporaryDirectory(prefix='.face_depth_load_',
-                                     dir=gallery_folder or Path.home()) as folder:
+    # No gallery lies under /tmp.
+    with tempfile.TemporaryDirectory(prefix='.face_depth_load_', dir=Path.home()) as folder:
         access = GalleryAccess(str(Path(folder) / 'gallery.db'), plain=True)
         access.open(create=True, read_only=False).close()
         settings, _ = with_models(ReplaySettings(
             bag, Path(folder), realtime=True, backend=backend, precision=precision,
             gallery=Path(access.path), plain=True))
-        with closing(LoadPlayer(settings, frames)) as player:
+        with closing(LoadPlayer(settings, frames, max_rate)) as player:
             runs = {f'{rate:g} Hz': player.run(rate, seconds) for rate in rates_hz}
             engine = player.engines()[0]
     rows: Rows = {}
@@ -59,12 +59,14 @@ def evaluate_load(rates_hz: Sequence[float], seconds: float, *, backend: str = '
             'identities_with_depth': _share(run.depths[_RECOGNIZER]),
             'liveness_with_depth': _share(run.depths[_LIVENESS]),
             'p50_ms': latency['p50'], 'p95_ms': latency['p95']}
+    limited = f' with max_rate {max_rate:g}' if max_rate else ''
     result = Evaluation(
-        'load', f'All six nodes in one container, in {engine.precision} on {engine.device}, and '
-        f'frames of {bag.name} (two faces in most) sent to them at each rate for {seconds:g} s '
-        'by another process on the same machine. Nodes work on the newest frame and leave out '
-        'others. Judgements come with depth where the enhanced depth of the frame came in time.',
-        {'load': Table('What all nodes together do of a camera', 'sample bag',
+        'load', f'All six nodes in one container{limited}, in {engine.precision} on '
+        f'{engine.device}, and frames of {bag.name} (two faces in most) sent to them at each rate '
+        f'for {seconds:g} s by another process on the same machine. Nodes work on the newest '
+        'frame and leave out others. Judgements come with depth where the enhanced depth of the '
+        'frame came in time.',
+        {'load': Table('What all nodes together do of a camera', f'{bag.name}{limited}',
                        'frames a second; percent of faces; identities from sending a frame to '
                        'receiving them, ms', rows)})
     result.blocks = [table(rows, 'camera')]

@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
+from face_depth_ros.core.rate_limit import RateLimit
 from face_depth_ros.core.tracking import FaceTracker
 from face_depth_ros.nodes.detection_messages import DetectionFrame
 from face_depth_ros.nodes.image_messages import ImageFrame
@@ -19,6 +20,9 @@ from face_depth_ros.nodes.topic_input import Arrival
 from face_depth_ros.nodes.worker_node import WorkerNode
 from face_depth_ros.predictors.face_detector import FaceDetector
 
+LEAST_RATE = 3.0
+"""Hz; of a camera of 90 Hz as many images lie between two then as others keep, `IMAGES_KEPT`."""
+
 
 @dataclass(frozen=True)
 class FaceDetectorSettings(EngineSettings):
@@ -29,6 +33,10 @@ class FaceDetectorSettings(EngineSettings):
     confidence_threshold: float = parameter(
         0.0, "least score of a face; 0 = the model's own threshold", minimum=0.0, maximum=1.0)
     max_faces: int = parameter(16, 'faces a frame, the best first', minimum=1, maximum=100)
+    max_rate: float = parameter(
+        0.0, 'images a second that are looked at, at most, 0 = all; since all nodes wait for '
+        'detections, this makes them work on the same frames where the processor cannot do all',
+        minimum=0.0, maximum=200.0)
     color_transport: str = parameter(
         'raw', 'compressed = JPEG or PNG from color/image_raw/compressed',
         choices=('raw', 'compressed'), change=Change.START)
@@ -50,7 +58,7 @@ class FaceDetectorNode(WorkerNode[FaceDetectorSettings, FaceDetector, Arrival[Im
         super().__init__(self.default_name, self.settings_type, **kwargs)
         self._open_detector = open_detector
         self._own_threshold = 0.0
-        self._tracker = FaceTracker()
+        self._tracker, self._rate = FaceTracker(), RateLimit()
         self.add_input('color/image_raw', COLOR[self.settings.color_transport], self._on_color)
         self._detections = self.add_output('detections', DETECTIONS)
         self.start()
@@ -67,6 +75,13 @@ class FaceDetectorNode(WorkerNode[FaceDetectorSettings, FaceDetector, Arrival[Im
         """Follow threshold and number of faces from the next frame on."""
         self.between_frames(lambda detector: self._tune(detector, new))
 
+    def refusal(self, wanted: FaceDetectorSettings, names: Collection[str]) -> str:
+        """Refuse rates at which other nodes would think that stamps never meet."""
+        if 0.0 < wanted.max_rate < LEAST_RATE:
+            return (f'max_rate is {wanted.max_rate:g}, expected 0 (every image) or '
+                    f'{LEAST_RATE:g} to 200')
+        return ''
+
     def reset(self) -> None:
         """Forget the tracks; their numbers are not given again."""
         self._tracker.reset()
@@ -82,15 +97,17 @@ class FaceDetectorNode(WorkerNode[FaceDetectorSettings, FaceDetector, Arrival[Im
         return Outcome([(self._detections, DetectionFrame(job.stamp_ns, job.frame_id, faces))])
 
     def report_values(self, predictor: FaceDetector | None) -> dict[str, object]:
-        """Return the engine that runs."""
-        return self.engine_report.values(self.settings.model, predictor)
+        """Return the engine that runs, and how many images were skipped for `max_rate`."""
+        return {'skipped_for_rate': self._rate.skipped,
+                **self.engine_report.values(self.settings.model, predictor)}
 
     def _tune(self, detector: FaceDetector, settings: FaceDetectorSettings) -> None:
         detector.confidence_threshold = settings.confidence_threshold or self._own_threshold
         detector.max_faces = settings.max_faces
 
     def _on_color(self, arrival: Arrival[ImageFrame]) -> None:
-        if self.in_order(arrival.stamp_ns):
+        if self.in_order(arrival.stamp_ns) and self._rate.takes(arrival.stamp_ns,
+                                                                self.settings.max_rate):
             self.submit(arrival, arrived=arrival.arrived)
 
 

@@ -240,3 +240,27 @@ def test_two_cameras_on_one_topic_are_named(graph):
     values = graph.wait_status('face_detector', lambda s, _: (
         s.level == DiagnosticStatus.WARN and 'color/image_raw has 2 publishers' in s.message))
     assert values['problems'] == 'several_publishers'
+
+
+def test_no_more_images_are_looked_at_than_asked_for(graph, detector):
+    result, = graph.spinner.call(lambda: detector.set_parameters([
+        Parameter('max_rate', value=10.0)]))
+    assert result.successful, result.reason
+    wait_until(lambda: detector.settings.max_rate == 10.0, 'the rate')
+    period_ns = 33_333_333
+    for i in range(10):
+        graph.publish(color=color_message(1 + i * period_ns))
+        wait_until(lambda n=i: detector.inputs[0].count == n + 1, 'arrival')
+        if i % 3 == 0:
+            graph.wait_stamp('detections', 1 + i * period_ns)
+    assert [m.header.stamp.nanosec for m in graph.received('detections')] == [
+        1 + i * period_ns for i in (0, 3, 6, 9)]
+    values = graph.wait_status('face_detector', lambda _, v: v['frames.processed'] == '4')
+    assert values['skipped_for_rate'] == '6' and values['frames.dropped'] == '0'
+
+
+def test_a_rate_at_which_stamps_seem_never_to_meet_is_refused(graph, detector):
+    refused, = graph.spinner.call(lambda: detector.set_parameters([
+        Parameter('max_rate', value=1.0)]))
+    assert not refused.successful
+    assert refused.reason == 'max_rate is 1, expected 0 (every image) or 3 to 200'
