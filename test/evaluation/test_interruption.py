@@ -11,6 +11,7 @@ import pytest
 
 
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.usefixtures('usual_signals')
 def test_a_signal_interrupts_only_inside(number: signal.Signals) -> None:
     with pytest.raises(KeyboardInterrupt), signals_interrupt():
         signal.getsignal(number)(number, None)

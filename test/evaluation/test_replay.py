@@ -285,6 +285,7 @@ def test_command_line_reports_errors_in_one_line(tmp_path: Path,
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.usefixtures('usual_signals')
 def test_a_signal_ends_it_in_good_order(
         tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals,
         capsys: pytest.CaptureFixture[str]) -> None:

@@ -195,7 +195,7 @@ class Fuzzed:
             stamp = self.malformed.next_stamp()
             self.publish(color=color_message(stamp), color_info=info_message(stamp),
                          detections=detections_to_message(DetectionFrame(stamp, FRAME_ID, FACES)))
-            return self.estimator.health.report().counts['depth_missing'] > 0
+            return self.estimator.health.report().counts.get('depth_missing', 0) > 0
 
         wait_until(missed, 'a frame that goes on without depth')
 
