@@ -41,12 +41,14 @@ class StampJoin:
     :param keys: names of all topics
     :param required: names of those without which a set is worthless; None = all
     :param capacity: number of stamps that may wait, the one that arrived first goes first
+    :param ready_capacity: of those that have what is required, counted apart; None = not apart
     :param clock: seconds, monotonic
     :raises SettingsError: no keys, unknown required ones, or no capacity
     """
 
     def __init__(self, keys: Iterable[str], required: Iterable[str] | None = None,
-                 capacity: int = 10, clock: Callable[[], float] = time.monotonic) -> None:
+                 capacity: int = 10, clock: Callable[[], float] = time.monotonic,
+                 ready_capacity: int | None = None) -> None:
         self.keys = frozenset(keys)
         self.required = self.keys if required is None else frozenset(required)
         if not self.required or not self.required <= self.keys or capacity < 1:
@@ -55,6 +57,7 @@ class StampJoin:
                 f'capacity {capacity}; expected some of the keys and at least 1')
         self.awaited = self.keys
         self.capacity = capacity
+        self.ready_capacity = ready_capacity
         self.drops: Counter[str] = Counter()
         self.jumps = 0
         self._clock = clock
@@ -154,6 +157,11 @@ class StampJoin:
         return passed
 
     def _keep_to_capacity(self) -> None:
-        while len(self._waiting) > self.capacity:
-            oldest = next(iter(self._waiting))
-            self.drops['overflow'] += len(self._waiting.pop(oldest).values)
+        limits = {False: self.capacity}
+        if self.ready_capacity is not None:
+            limits[True] = self.ready_capacity
+        for ready, most in limits.items():
+            stamps = [s for s, w in self._waiting.items()
+                      if len(limits) == 1 or (w.since is not None) is ready]
+            for stamp in stamps[:max(0, len(stamps) - most)]:
+                self.drops['overflow'] += len(self._waiting.pop(stamp).values)

@@ -21,8 +21,10 @@ from rclpy.parameter import Parameter
 
 JUDGEMENTS = ('detections', 'identities', 'expressions', 'liveness')
 """What is listened to, as a robot does: small messages. Depth stays inside the container."""
-_SETTLE_S = 2.5
-"""Until the last frames are through, and diagnostics have told of them."""
+_WARM_UP_S, _SETTLE_S = 1.5, 2.5
+"""Until nodes wait for what comes again, and until diagnostics have told of the last frames."""
+_DIAGNOSED_S = 1.2
+"""Diagnostics come once a second."""
 _PROCESSED, _DEPTH = 'frames.processed', 'depth.'
 
 
@@ -78,8 +80,23 @@ class LoadPlayer(RosPlayer):
                                     if t.rsplit('/', 1)[-1] in JUDGEMENTS}, self._times)
 
     def run(self, rate_hz: float, seconds: float) -> LoadRun:
-        """Send frames for a while, then wait until the last are through."""
+        """Send frames for a while, a few before that do not count, and wait for the last."""
+        self._send_all(rate_hz, _WARM_UP_S)
+        self._spin_until(lambda: False, _DIAGNOSED_S)
         before, self._times.came = self._counts(), defaultdict(dict)
+        sent, took = self._send_all(rate_hz, seconds)
+        self._spin_until(lambda: False, _SETTLE_S)
+        latency = {topic: [at - sent[stamp] for stamp, at in came.items() if stamp in sent]
+                   for topic, came in self._times.came.items()}
+        after = self._counts()
+        return LoadRun(len(sent), took, latency, {
+            node: now[_PROCESSED] - before[node][_PROCESSED] for node, now in after.items()}, {
+            node: Counter({key.removeprefix(_DEPTH): n - before[node][key]
+                           for key, n in now.items() if key.startswith(_DEPTH)})
+            for node, now in after.items()})
+
+    def _send_all(self, rate_hz: float, seconds: float) -> tuple[dict[int, float], float]:
+        """Send frames; return when each went out, by its stamp, and the seconds of all."""
         sent: dict[int, float] = {}
         start, count = time.monotonic(), max(1, round(rate_hz * seconds))
         for i in range(count):
@@ -90,15 +107,7 @@ class LoadPlayer(RosPlayer):
                 self._publishers[key].publish(_stamped(cdr, stamp_ns))
         took = max(time.monotonic(), start + count / rate_hz) - start
         self._next_ns += round(1e9 * (count / rate_hz + 1.0))
-        self._spin_until(lambda: False, _SETTLE_S)
-        latency = {topic: [at - sent[stamp] for stamp, at in came.items() if stamp in sent]
-                   for topic, came in self._times.came.items()}
-        after = self._counts()
-        return LoadRun(count, took, latency, {
-            node: now[_PROCESSED] - before[node][_PROCESSED] for node, now in after.items()}, {
-            node: Counter({key.removeprefix(_DEPTH): n - before[node][key]
-                           for key, n in now.items() if key.startswith(_DEPTH)})
-            for node, now in after.items()})
+        return sent, took
 
     def _parameters(self, name: str) -> list[Parameter]:
         return super()._parameters(name) + (

@@ -40,7 +40,12 @@ def evaluate_load(rates_hz: Sequence[float], seconds: float, *, backend: str = '
     with Bag(bag) as opened:
         frames = list(opened.frames(opened.camera_topics(), _FRAMES))
     # No gallery lies under /tmp.
-    with tempfile.TemporaryDirectory(prefix='.face_depth_load_', dir=Path.home()) as folder:
+    try:
+        made = tempfile.TemporaryDirectory(prefix='.face_depth_load_', dir=Path.home())
+    except (OSError, RuntimeError) as error:
+        raise FaceDepthError(f'the home folder cannot be written ({error}), where an empty '
+                             'gallery is to lie for a while; set HOME', cause='home') from error
+    with made as folder:
         access = GalleryAccess(str(Path(folder) / 'gallery.db'), plain=True)
         access.open(create=True, read_only=False).close()
         settings, _ = with_models(ReplaySettings(

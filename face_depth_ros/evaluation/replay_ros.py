@@ -125,13 +125,12 @@ class RosPlayer:
         self._domain = OwnDomain()
         environment = self._domain.environment()
         self._process = ContainerProcess(_CONTAINER, NAMESPACE, environment)
-        self._context = Context()
-        with changed_environment(environment):  # read when the context and its node are made
-            rclpy.init(context=self._context, domain_id=self._domain.number,
-                       signal_handler_options=SignalHandlerOptions.NO)
-            self._node = Node('replay', namespace=NAMESPACE, context=self._context)
-        self._executor = SingleThreadedExecutor(context=self._context)
-        self._executor.add_node(self._node)
+        try:
+            self._join_domain(environment)
+        except BaseException:
+            self._process.stop()
+            self._domain.close()
+            raise
         self._outputs = recorded_types(settings) if outputs is None else outputs
         self._flight = flight or FramesInFlight(tuple(self._outputs.items()), settings.deadline_s)
         wanted = {_ESTIMATOR: settings.estimator != OFF, _RECOGNIZER: settings.recognizes,
@@ -155,6 +154,16 @@ class RosPlayer:
         except BaseException:
             self.close()
             raise
+
+    def _join_domain(self, environment: dict[str, str]) -> None:
+        """Make the node that drives the others."""
+        self._context = Context()
+        with changed_environment(environment):  # read when the context and its node are made
+            rclpy.init(context=self._context, domain_id=self._domain.number,
+                       signal_handler_options=SignalHandlerOptions.NO)
+            self._node = Node('replay', namespace=NAMESPACE, context=self._context)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self._node)
 
     def play(self, frames: Iterable[FrameMessages]) -> Iterator[PlayedFrame]:
         """Play frame by frame, or at the bag's own pace, and report each frame in order."""

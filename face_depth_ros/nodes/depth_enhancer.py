@@ -198,11 +198,11 @@ class DepthEnhancerNode(WorkerNode[DepthEnhancerSettings, DepthEnhancer, Enhance
     def _on_depth(self, arrival: Arrival[ImageFrame]) -> None:
         with self._intake:
             if self.in_order(arrival.stamp_ns):
-                self._pass_on(self._join.add('depth', arrival.stamp_ns, arrival))
+                self._pass_on('depth', self._join.add('depth', arrival.stamp_ns, arrival))
 
     def _on_detections(self, arrival: Arrival[DetectionFrame]) -> None:
         with self._intake:
-            self._pass_on(self._join.add('detections', arrival.stamp_ns, arrival))
+            self._pass_on('detections', self._join.add('detections', arrival.stamp_ns, arrival))
 
     def _on_info(self, arrival: Arrival[CameraInfoFrame]) -> None:
         with self._intake:
@@ -216,8 +216,8 @@ class DepthEnhancerNode(WorkerNode[DepthEnhancerSettings, DepthEnhancer, Enhance
         with self._intake:
             self._submit(self._infos.take_overdue())
 
-    def _pass_on(self, joined_sets: list[dict[str, Any]]) -> None:
-        self._join_report.look(self._join.drops, bool(joined_sets))
+    def _pass_on(self, key: str, joined_sets: list[dict[str, Any]]) -> None:
+        self._join_report.look(self._join.drops, bool(joined_sets), key)
         for joined in joined_sets:
             self._submit(self._infos.add_frame(joined['depth'].stamp_ns, joined))
 

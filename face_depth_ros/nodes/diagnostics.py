@@ -8,7 +8,7 @@ Plain messages; the first failing precondition by name is the status' message.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 import time
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
@@ -116,9 +116,14 @@ def input_problems(inputs: Iterable[TopicInput], silence_timeout: float) -> list
     return problems
 
 
-def idle_problems(report: HealthReport) -> list[Problem]:
-    """Return why a node may be idle though somebody subscribes to its outputs."""
-    return [p for p in recent_problems(report) if p[0] == INCOMPATIBLE_QOS]
+def idle_problems(report: HealthReport, subscribed: Callable[[], bool]) -> list[Problem]:
+    """
+    Return why a node may be idle though somebody subscribes to its outputs.
+
+    :param subscribed: whether somebody does; only asked where it matters
+    """
+    found = [p for p in recent_problems(report) if p[0] == INCOMPATIBLE_QOS]
+    return found if found and subscribed() else []
 
 
 def recent_problems(report: HealthReport) -> list[Problem]:

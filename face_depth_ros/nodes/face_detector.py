@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
+from face_depth_ros.core.errors import SettingsError
 from face_depth_ros.core.rate_limit import RateLimit
 from face_depth_ros.core.tracking import FaceTracker
 from face_depth_ros.nodes.detection_messages import DetectionFrame
@@ -20,8 +21,8 @@ from face_depth_ros.nodes.topic_input import Arrival
 from face_depth_ros.nodes.worker_node import WorkerNode
 from face_depth_ros.predictors.face_detector import FaceDetector
 
-LEAST_RATE = 3.0
-"""Hz; of a camera of 90 Hz as many images lie between two then as others keep, `IMAGES_KEPT`."""
+LEAST_RATE = 5.0
+"""Hz; tracks and liveness need so many."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,8 @@ class FaceDetectorSettings(EngineSettings):
     max_faces: int = parameter(16, 'faces a frame, the best first', minimum=1, maximum=100)
     max_rate: float = parameter(
         0.0, 'images a second that are looked at, at most, 0 = all; since all nodes wait for '
-        'detections, this makes them work on the same frames where the processor cannot do all',
-        minimum=0.0, maximum=200.0)
+        'detections, this makes them work on the same frames where the processor cannot do all; '
+        f'{LEAST_RATE:g} or more', minimum=0.0, maximum=200.0)
     color_transport: str = parameter(
         'raw', 'compressed = JPEG or PNG from color/image_raw/compressed',
         choices=('raw', 'compressed'), change=Change.START)
@@ -56,6 +57,8 @@ class FaceDetectorNode(WorkerNode[FaceDetectorSettings, FaceDetector, Arrival[Im
     def __init__(self, *, open_detector: Callable[..., FaceDetector] = FaceDetector,
                  **kwargs: Any) -> None:
         super().__init__(self.default_name, self.settings_type, **kwargs)
+        if problem := _wrong_rate(self.settings):
+            raise SettingsError(problem)
         self._open_detector = open_detector
         self._own_threshold = 0.0
         self._tracker, self._rate = FaceTracker(), RateLimit()
@@ -76,11 +79,8 @@ class FaceDetectorNode(WorkerNode[FaceDetectorSettings, FaceDetector, Arrival[Im
         self.between_frames(lambda detector: self._tune(detector, new))
 
     def refusal(self, wanted: FaceDetectorSettings, names: Collection[str]) -> str:
-        """Refuse rates at which other nodes would think that stamps never meet."""
-        if 0.0 < wanted.max_rate < LEAST_RATE:
-            return (f'max_rate is {wanted.max_rate:g}, expected 0 (every image) or '
-                    f'{LEAST_RATE:g} to 200')
-        return ''
+        """Refuse rates at which tracks would break."""
+        return _wrong_rate(wanted) if 'max_rate' in names else ''
 
     def reset(self) -> None:
         """Forget the tracks; their numbers are not given again."""
@@ -109,6 +109,13 @@ class FaceDetectorNode(WorkerNode[FaceDetectorSettings, FaceDetector, Arrival[Im
         if self.in_order(arrival.stamp_ns) and self._rate.takes(arrival.stamp_ns,
                                                                 self.settings.max_rate):
             self.submit(arrival, arrived=arrival.arrived)
+
+
+def _wrong_rate(settings: FaceDetectorSettings) -> str:
+    if 0.0 < settings.max_rate < LEAST_RATE:
+        return (f'max_rate is {settings.max_rate:g}, expected 0 (every image) or '
+                f'{LEAST_RATE:g} to 200')
+    return ''
 
 
 def main() -> int:

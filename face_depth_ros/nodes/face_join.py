@@ -82,8 +82,8 @@ class FaceJoin:
         keys = frozenset((*REQUIRED, *optional))
         self._wait_s = wait_s
         longest = wait_s * max([1.0, *(n for key, n in _LONGER.items() if key in keys)])
-        capacity = max(IMAGES_KEPT, 1 + math.ceil(_CAMERA_HZ * longest))
-        self._sets = StampJoin(keys, required=REQUIRED, capacity=capacity, clock=clock)
+        self._sets = StampJoin(keys, required=REQUIRED, capacity=IMAGES_KEPT, clock=clock,
+                               ready_capacity=1 + math.ceil(_CAMERA_HZ * longest))
         self._report = JoinReport(count, REQUIRED)
         self._infos: CameraInfoJoin[dict[str, Any]] = CameraInfoJoin(count, clock, _NO_INFO)
 
@@ -115,7 +115,7 @@ class FaceJoin:
     def add(self, key: str, arrival: Arrival[Any]) -> list[FaceSet]:
         """Take a value of REQUIRED, or of what is joined besides."""
         joined = self._sets.add(key, arrival.stamp_ns, arrival)
-        self._report.look(self._sets.drops, bool(joined))
+        self._report.look(self._sets.drops, bool(joined), key)
         return self._complete(joined)
 
     def add_info(self, info: CameraInfoFrame) -> list[FaceSet]:
@@ -124,9 +124,10 @@ class FaceJoin:
 
     def take_overdue(self) -> list[FaceSet]:
         """Return what has waited long enough; called every `LOOK_S`."""
-        passed = self._complete(self._sets.take_overdue(
-            self._wait_s - LOOK_S, {k: n * self._wait_s - LOOK_S for k, n in _LONGER.items()}))
-        return passed + [_joined(*pair) for pair in self._infos.take_overdue()]
+        overdue = self._sets.take_overdue(
+            self._wait_s - LOOK_S, {k: n * self._wait_s - LOOK_S for k, n in _LONGER.items()})
+        self._report.look(self._sets.drops, bool(overdue))
+        return self._complete(overdue) + [_joined(*pair) for pair in self._infos.take_overdue()]
 
     def _complete(self, joined: list[dict[str, Any]]) -> list[FaceSet]:
         return [_joined(*pair) for values in joined

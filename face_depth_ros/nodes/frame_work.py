@@ -48,9 +48,18 @@ class FrameWork(Generic[P, JobT]):
         self._publishing = threading.Lock()
         self.mailbox: Mailbox[_Ticket[JobT]] = Mailbox(self._work, name)
 
-    def submit(self, job: JobT, arrived: float) -> None:
-        """Leave a job for the worker; it replaces the one that waits."""
-        self.mailbox.put(_Ticket(self._epoch, arrived, job))
+    @property
+    def epoch(self) -> int:
+        """Number of the present epoch."""
+        return self._epoch
+
+    def submit(self, job: JobT, arrived: float, epoch: int | None = None) -> None:
+        """
+        Leave a job for the worker; it replaces the one that waits.
+
+        :param epoch: in which it came; None = the present one
+        """
+        self.mailbox.put(_Ticket(self._epoch if epoch is None else epoch, arrived, job))
 
     def begin_epoch(self) -> None:
         """Results of jobs that came before this call are dropped from now on."""

@@ -29,8 +29,8 @@ class Mailbox(Generic[T]):
         self._busy = False
         self._closed = False
         self._dropped = 0
+        # Started by the first item: a thread would keep alive whatever made the mailbox.
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self._thread.start()
 
     @property
     def dropped(self) -> int:
@@ -43,6 +43,8 @@ class Mailbox(Generic[T]):
         with self._condition:
             if self._closed:
                 return
+            if self._thread.ident is None:
+                self._thread.start()
             self._dropped += len(self._slot)
             self._slot = [item]
             self._condition.notify_all()
@@ -64,7 +66,7 @@ class Mailbox(Generic[T]):
             self._closed = True
             self._slot = []
             self._condition.notify_all()
-        if threading.current_thread() is not self._thread:
+        if self._thread.ident is not None and threading.current_thread() is not self._thread:
             self._thread.join(timeout)
         return not self._thread.is_alive()
 

@@ -172,8 +172,9 @@ class WorkerNode(ManagedNode, Generic[S, P, JobT]):
 
     def submit(self, job: JobT, arrived: float) -> None:
         """Leave a job for the worker, in place of the one that waits; nothing while inactive."""
+        epoch = self.work.epoch  # read first: the node may be deactivated meanwhile
         if self._active:
-            self.work.submit(job, arrived)
+            self.work.submit(job, arrived, epoch)
 
     def in_order(self, stamp_ns: int) -> bool:
         """
@@ -355,7 +356,8 @@ class WorkerNode(ManagedNode, Generic[S, P, JobT]):
             problems = input_problems(self.inputs, self.settings.silence_timeout)
             problems += recent_problems(report)
         elif self._active:
-            problems = idle_problems(report)
+            problems = idle_problems(report, lambda: any(
+                self.count_subscribers(o.topic) for o in self.outputs))
         values = {'state': self.state_label, 'wanted': self._wanted, 'ready': self._ready,
                   'problems': ' '.join(dict.fromkeys(name for name, _ in problems)),
                   **self.report_values(self._slot.present),

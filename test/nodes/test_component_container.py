@@ -267,10 +267,16 @@ def test_a_request_that_cannot_be_read_is_refused_and_the_container_goes_on(
     assert len(container.list()) == 1
 
 
-def test_a_node_that_fails_while_it_is_made_leaves_the_graph(graph, container):
-    wrong = [Parameter('max_faces', value='many').to_parameter_msg()]
+@pytest.mark.parametrize(('name', 'value', 'words'), [
+    ('max_faces', 'many', 'max_faces'),
+    ('max_rate', 1.0, 'max_rate is 1, expected 0 (every image) or 5 to 200'),
+    ('qos_overrides.{}/color/image_raw.subscription.reliability', 'relaible', 'relaible')])
+def test_a_node_that_fails_while_it_is_made_leaves_the_graph(
+        graph, container, name, value, words):
+    name = name.format(graph.namespace)
+    wrong = [Parameter(name, value=value).to_parameter_msg()]
     refused = container.load('fake::Detector', parameters=wrong)
-    assert not refused.success and 'max_faces' in refused.error_message
+    assert not refused.success and words in refused.error_message
     wait_until(lambda: ('face_detector', graph.namespace) not in
                graph.probe.node.get_node_names_and_namespaces(), 'end of the node', 5.0)
     assert container.load('fake::Detector').success

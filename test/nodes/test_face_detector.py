@@ -259,8 +259,8 @@ def test_no_more_images_are_looked_at_than_asked_for(graph, detector):
     assert values['skipped_for_rate'] == '6' and values['frames.dropped'] == '0'
 
 
-def test_a_rate_at_which_stamps_seem_never_to_meet_is_refused(graph, detector):
+def test_a_rate_at_which_tracks_would_break_is_refused(graph, detector):
     refused, = graph.spinner.call(lambda: detector.set_parameters([
         Parameter('max_rate', value=1.0)]))
     assert not refused.successful
-    assert refused.reason == 'max_rate is 1, expected 0 (every image) or 3 to 200'
+    assert refused.reason == 'max_rate is 1, expected 0 (every image) or 5 to 200'

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from face_depth_ros.nodes.face_join import ESTIMATE_WAITS, FaceJoin, LIVENESS_WAITS, LOOK_S
+from face_depth_ros.nodes.join_report import IMAGES_KEPT
 from face_depth_ros.nodes.topic_input import Arrival
 import pytest
 
@@ -70,15 +71,33 @@ def test_who_waits_longer_keeps_more_frames() -> None:
         assert not join.drops
 
 
-def test_images_wait_for_detections_that_come_a_second_late() -> None:
+def test_images_wait_for_detections_that_come_half_a_second_late() -> None:
     join = Join('enhanced', wait_s=0.1)
     join.expect((), info=False)
     found = []
-    for stamp in range(1, 61):
+    for stamp in range(1, 46):
         found += join.add('color', Arrival(stamp, '', 0.0, lambda: None))
-        if stamp > 30:
-            found += join.add('detections', Arrival(stamp - 30, '', 0.0, lambda: None))
+        if stamp > 15:
+            found += join.add('detections', Arrival(stamp - 15, '', 0.0, lambda: None))
     assert [s.color.stamp_ns for s in found] == list(range(1, 31))
+    assert join.counted == []
+
+
+def test_images_without_detections_are_few_and_no_stamps_are_blamed() -> None:
+    join = Join('enhanced', 'estimate', wait_s=5.0)
+    for stamp in range(1, 200):
+        join.add('color', Arrival(stamp, '', 0.0, lambda: None))
+    assert join.drops['overflow'] == 199 - IMAGES_KEPT and join.counted == []
+
+
+def test_frames_that_go_on_overdue_are_no_reason_to_warn() -> None:
+    join = Join('enhanced', wait_s=0.1)
+    for stamp in range(1, 400, 2):
+        join.show(stamp)
+        join.add('color', Arrival(stamp + 1, '', 0.0, lambda: None))
+        join.drops['overflow'] += 1  # one is lost now and then
+        join.now += 1.0
+        assert len(join.take_overdue()) == 1
     assert join.counted == []
 
 
@@ -98,5 +117,5 @@ def test_frames_that_a_slow_detector_skips_are_no_reason_to_warn() -> None:
     for stamp in range(1, 301):
         join.add('color', Arrival(stamp, '', 0.0, lambda: None))
         if stamp > 30 and stamp % 30 == 0:
-            found += join.add('detections', Arrival(stamp - 29, '', 0.0, lambda: None))
+            found += join.add('detections', Arrival(stamp - 14, '', 0.0, lambda: None))
     assert len(found) == 9 and join.drops['overflow'] and join.counted == []
