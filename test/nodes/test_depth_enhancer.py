@@ -16,6 +16,7 @@ from face_depth_ros.core.frames import Detection
 from face_depth_ros.nodes.depth_enhancer import DepthEnhancerNode
 from face_depth_ros.nodes.detection_messages import DetectionFrame, detections_to_message
 from face_depth_ros.nodes.image_messages import depth_from_message
+from face_depth_ros.nodes.join_report import IMAGES_KEPT
 from fake_predictors import depth_message, FakeEnhancer, FRAME_ID, info_message
 import numpy as np
 import pytest
@@ -235,14 +236,14 @@ def test_a_result_older_than_a_jump_back_is_dropped(graph):
     graph.wait_status('depth_enhancer', lambda _, v: v.get('count.result_outdated') == '1')
 
 
-def test_depth_waits_for_detections_that_come_a_second_late(graph):
+def test_depth_waits_for_detections_that_come_half_a_second_late(graph):
     make(graph, **{f'qos_overrides.{graph.topic(t)}.subscription.reliability': 'reliable'
                    for t in ('depth/image_raw', 'detections', 'depth/camera_info')},
          **{f'qos_overrides.{graph.topic("depth/image_raw")}.subscription.depth': 50,
             f'qos_overrides.{graph.topic("depth/camera_info")}.subscription.depth': 50})
-    for stamp in range(1, 31):
+    for stamp in range(1, 1 + IMAGES_KEPT):
         send(graph, stamp, detections=None)
-    graph.wait_status('depth_enhancer', lambda _, v: '30 received' in v[
+    graph.wait_status('depth_enhancer', lambda _, v: f'{IMAGES_KEPT} received' in v[
         f'input.{graph.topic("depth/image_raw")}'])
     graph.publish(detections=faces_message(1))
     wait_set(graph, 1)
