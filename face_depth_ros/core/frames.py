@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -58,6 +60,11 @@ class Detection:
     score: float
     landmarks: np.ndarray | None = None
     track_id: str = ''
+
+
+def shared_tracks(detections: Iterable[Detection]) -> frozenset[str]:
+    """Return the ids that several faces of a frame have: which is of the track nobody can tell."""
+    return frozenset(t for t, n in Counter(d.track_id for d in detections).items() if n > 1)
 
 
 @dataclass(frozen=True)

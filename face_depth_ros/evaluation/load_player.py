@@ -11,11 +11,9 @@ import math
 import struct
 import time
 
-from face_depth_ros.core.errors import BagError
 from face_depth_ros.evaluation.bags import FrameMessages
 from face_depth_ros.evaluation.frames_in_flight import FramesInFlight, stamp_of_cdr
-from face_depth_ros.evaluation.output_messages import image_messages
-from face_depth_ros.evaluation.replay_ros import RosPlayer
+from face_depth_ros.evaluation.replay_ros import camera_messages, RosPlayer
 from face_depth_ros.evaluation.replay_settings import recorded_types, ReplaySettings
 from rclpy.parameter import Parameter
 
@@ -25,7 +23,7 @@ _WARM_UP_S, _SETTLE_S = 1.5, 2.5
 """Until nodes wait for what comes again, and until diagnostics have told of the last frames."""
 _DIAGNOSED_S = 1.2
 """Diagnostics come once a second."""
-_PROCESSED, _DEPTH = 'frames.processed', 'depth.'
+_DEPTH = 'depth.'
 
 
 class OutputTimes(FramesInFlight):
@@ -51,14 +49,12 @@ class LoadRun:
     :param seconds: from the first frame sent to when the next one would have been
     :param latency_s: of each of `JUDGEMENTS`, from sending the frame to receiving it, one for each
         that came
-    :param processed: frames that each node has worked on, by its name
-    :param depths: faces that each node has judged, by the depth that it looked at
+    :param depths: by node: the faces that it has judged, by the depth that it looked at
     """
 
     sent: int
     seconds: float
     latency_s: dict[str, list[float]]
-    processed: dict[str, int]
     depths: dict[str, Counter[str]]
 
 
@@ -74,7 +70,7 @@ class LoadPlayer(RosPlayer):
     def __init__(self, settings: ReplaySettings, frames: Sequence[FrameMessages],
                  max_rate: float = 0.0) -> None:
         self._times, self._max_rate = OutputTimes(), float(max_rate)
-        self._frames = [_parts(f) for f in frames]
+        self._frames = [camera_messages(f) for f in frames]
         self._next_ns = 10 ** 9
         super().__init__(settings, {t: kind for t, kind in recorded_types(settings).items()
                                     if t.rsplit('/', 1)[-1] in JUDGEMENTS}, self._times)
@@ -89,11 +85,8 @@ class LoadPlayer(RosPlayer):
         latency = {topic: [at - sent[stamp] for stamp, at in came.items() if stamp in sent]
                    for topic, came in self._times.came.items()}
         after = self._counts()
-        return LoadRun(len(sent), took, latency, {
-            node: now[_PROCESSED] - before[node][_PROCESSED] for node, now in after.items()}, {
-            node: Counter({key.removeprefix(_DEPTH): n - before[node][key]
-                           for key, n in now.items() if key.startswith(_DEPTH)})
-            for node, now in after.items()})
+        return LoadRun(len(sent), took, latency,
+                       {node: now - before[node] for node, now in after.items()})
 
     def _send_all(self, rate_hz: float, seconds: float) -> tuple[dict[int, float], float]:
         """Send frames; return when each went out, by its stamp, and the seconds of all."""
@@ -103,8 +96,9 @@ class LoadPlayer(RosPlayer):
             self._spin_until(lambda: False, start + i / rate_hz - time.monotonic())
             stamp_ns = self._next_ns + round(i * 1e9 / rate_hz)
             sent[stamp_ns] = time.monotonic()
-            for key, cdr in self._frames[i % len(self._frames)].items():
-                self._publishers[key].publish(_stamped(cdr, stamp_ns))
+            parts = self._frames[i % len(self._frames)]
+            for key, publisher in self._publishers.items():
+                publisher.publish(_stamped(parts[key], stamp_ns))
         took = max(time.monotonic(), start + count / rate_hz) - start
         self._next_ns += round(1e9 * (count / rate_hz + 1.0))
         return sent, took
@@ -117,20 +111,10 @@ class LoadPlayer(RosPlayer):
         """Leave them out: the topics of ever new tracks would be the load."""
 
     def _counts(self) -> dict[str, Counter[str]]:
-        """Return the nodes' own counts so far, from their newest diagnostics."""
-        return {node: Counter({key: int(value) for key, value in status.items()
-                               if key == _PROCESSED or key.startswith(_DEPTH)})
+        """Return the nodes' counts of `LoadRun.depths` so far, from their newest diagnostics."""
+        return {node: Counter({key.removeprefix(_DEPTH): int(value)
+                               for key, value in status.items() if key.startswith(_DEPTH)})
                 for node, status in self._status.items()}
-
-
-def _parts(source: FrameMessages) -> dict[str, bytes]:
-    """Return what goes out of a frame, images last; see RosPlayer."""
-    color, depth = image_messages(source)
-    info = source.depth_info or source.color_info
-    if info is None:
-        raise BagError('a frame of the bag has no camera_info, which the nodes need')
-    return {'color_info': (source.color_info or info).cdr, 'depth_info': info.cdr,
-            'depth': depth, 'color': color}
 
 
 def _stamped(cdr: bytes, stamp_ns: int) -> bytes:

@@ -25,7 +25,7 @@ _RECOGNIZER, _LIVENESS = 'face_recognizer', 'liveness_detector'
 
 
 def evaluate_load(rates_hz: Sequence[float], seconds: float, *, backend: str = 'auto',
-                  precision: str = 'auto', max_rate: float = 0.0) -> Evaluation:
+                  max_rate: float = 0.0) -> Evaluation:
     """
     Play the sample bag's frames at each rate for so many seconds, nobody known.
 
@@ -49,7 +49,7 @@ def evaluate_load(rates_hz: Sequence[float], seconds: float, *, backend: str = '
         access = GalleryAccess(str(Path(folder) / 'gallery.db'), plain=True)
         access.open(create=True, read_only=False).close()
         settings, _ = with_models(ReplaySettings(
-            bag, Path(folder), realtime=True, backend=backend, precision=precision,
+            bag, Path(folder), realtime=True, backend=backend,
             gallery=Path(access.path), plain=True))
         with closing(LoadPlayer(settings, frames, max_rate)) as player:
             runs = {f'{rate:g} Hz': player.run(rate, seconds) for rate in rates_hz}

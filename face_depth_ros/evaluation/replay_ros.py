@@ -93,6 +93,7 @@ Of the deadline these nodes wait so long for what they can do without: frame by 
 shall depend on how busy the machine is. For liveness it is three times as long.
 """
 _CONTAINER = 'replay_container'
+_NO_INFO = 'bag_topic'
 _TOTALS = ('latency', 'work')
 """Times in diagnostics that are sums of others."""
 _RELIABLE = QoSProfile(depth=10, reliability=QoSReliabilityPolicy.RELIABLE)
@@ -309,19 +310,13 @@ class RosPlayer:
 
     def _send(self, source: FrameMessages) -> None:
         """Publish one frame; compressed images go out decoded, as the nodes take them."""
-        depth_info = source.depth_info or source.color_info
-        if depth_info is None:
-            raise BagError('the bag has no camera_info, which the nodes need; record the topic '
-                           'camera_info beside the images, or use --transport direct',
-                           cause='bag_topic')
         try:
-            color, depth = image_messages(source)
+            parts = camera_messages(source)
         except FaceDepthError as error:
+            if error.cause == _NO_INFO:
+                raise
             self._flight.refuse(source, error.cause)
             return
-        # The colour's camera_info serves both where depth has none: they share one grid.
-        parts = {'color_info': (source.color_info or depth_info).cdr,
-                 'depth_info': depth_info.cdr, 'color': color, 'depth': depth}
         self._flight.send(source, self._refused())
         for key, publisher in self._publishers.items():
             publisher.publish(parts[key])
@@ -435,3 +430,20 @@ class RosPlayer:
         state = f' ({"; ".join(waiting)})' if waiting else ''
         return FaceDepthError(f'{what}{state}; the end of its log: {self._process.log_end()}',
                               cause='container')
+
+
+def camera_messages(source: FrameMessages) -> dict[str, bytes]:
+    """
+    Return what a camera sends of a frame, serialised, by the keys of `_INPUTS`.
+
+    :raises BagError: there is no calibration
+    :raises FaceDepthError: an image cannot be decoded
+    """
+    depth_info = source.depth_info or source.color_info
+    if depth_info is None:
+        raise BagError('the bag has no camera_info, which the nodes need; record the topic '
+                       'camera_info beside the images, or use --transport direct', cause=_NO_INFO)
+    color, depth = image_messages(source)
+    # The colour's camera_info serves both where depth has none: they share one grid.
+    return {'color_info': (source.color_info or depth_info).cdr, 'depth_info': depth_info.cdr,
+            'color': color, 'depth': depth}

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
 
@@ -19,6 +18,7 @@ from face_depth_ros.core.frames import (
     EstimatedDepth,
     Expression,
     FaceEstimate,
+    shared_tracks,
 )
 from face_depth_ros.engines import Engine
 from face_depth_ros.predictors.depth_estimator import DepthEstimator
@@ -109,10 +109,9 @@ class ExpressionRecognizer:
         :raises InvalidImageError: not such an image
         """
         self.tracker.forget(stamp_ns)
-        # Which of two faces a track is of cannot be told, so each stands for itself.
-        count = Counter(d.track_id for d in detections)
+        shared = shared_tracks(detections)  # each of them stands for itself
         return tuple(
-            face if face.cause or count[face.detection.track_id] > 1
+            face if face.cause or face.detection.track_id in shared
             else self._smoothed(stamp_ns, face)
             for face in self.look(color, detections, estimated, enhanced, intrinsics=intrinsics))
 

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from face_depth_ros.core.frames import (
     EnhancedDepth,
     EstimatedDepth,
     Identity,
+    shared_tracks,
 )
 from face_depth_ros.engines import Engine
 from face_depth_ros.gallery.gallery import Existing
@@ -137,10 +137,9 @@ class FaceRecognizer:
                 EnrollmentView(f.embedding, f.seen.quality.score if f.seen else 0.0, f.cause or (
                     f.seen.quality.cause if f.seen else '')) for f in looked]
                 + [EnrollmentView(None, 0.0)] * (len(ordered) - len(chosen)))
-        # Which of two faces a track is of cannot be told, so each stands for itself.
-        count = Counter(d.track_id for d in detections)
-        return tuple([self._identity(stamp_ns, f, f.detection.track_id if count[
-            f.detection.track_id] == 1 else '') for f in looked]
+        shared = shared_tracks(detections)  # each of them stands for itself
+        return tuple([self._identity(stamp_ns, f, '' if f.detection.track_id in shared else
+                                     f.detection.track_id) for f in looked]
                      + [Identity(d, UNKNOWN, 0.0, cause='max_faces')
                         for d in ordered[len(chosen):]])
 

@@ -9,7 +9,6 @@ face is right in colour. Nobody is called live whose face was not measured in th
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from face_depth_ros.core.frames import (
     EstimatedDepth,
     FaceEstimate,
     Liveness,
+    shared_tracks,
 )
 from face_depth_ros.core.landmark_liveness import is_frontal, landmark_test
 from face_depth_ros.core.live_identities import LIVE, SPOOF, UNSURE
@@ -137,8 +137,7 @@ class LivenessDetector:
         """
         self.tracker.forget(stamp_ns)
         looks = self._looks(color, detections, estimated, enhanced, intrinsics)
-        # Which of two faces a track is of cannot be told, so each stands for itself.
-        shared = {t for t, n in Counter(d.track_id for d in detections).items() if n > 1}
+        shared = shared_tracks(detections)  # each of them stands for itself
         for track_id in shared:
             self.tracker.drop(track_id)
         return tuple(self._over_time(stamp_ns, d, look, '' if d.track_id in shared else d.track_id)

@@ -4,13 +4,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Protocol
 
 from face_depth_ros.core.camera import CameraIntrinsics
 from face_depth_ros.core.errors import InvalidImageError
-from face_depth_ros.core.frames import Detection, EnhancedDepth, EstimatedDepth, FaceEstimate
+from face_depth_ros.core.frames import (
+    Detection,
+    EnhancedDepth,
+    EstimatedDepth,
+    FaceEstimate,
+    shared_tracks,
+)
 import numpy as np
 
 NO_ESTIMATE = 'no_estimate'
@@ -71,11 +76,9 @@ def matched(detections: Sequence[Detection], estimated: EstimatedDepth | None,
     """
     if estimated is None:
         return {}
-    count = Counter(d.track_id for d in detections)
-    count.update(t for t, n in Counter(f.detection.track_id for f in estimated.faces).items()
-                 if n > 1)
+    shared = shared_tracks(detections) | shared_tracks(f.detection for f in estimated.faces)
     by_track = {f.detection.track_id: f for f in estimated.faces
-                if count[f.detection.track_id] <= 1}
+                if f.detection.track_id not in shared}
     by_face = {id(f.detection): f for f in estimated.faces}
     left_out = {s.track_id: s.cause for s in estimated.skipped}
     found: dict[int, FaceEstimate | str] = {}
