@@ -76,6 +76,7 @@ def test_every_method_takes_over_without_losing_a_frame(graph, folder):
     assert len(expected) == len(METHODS), 'two methods cannot be told from one another'
     node = add_enhancer(graph)
     camera = Camera(graph, wire)
+    wait_until(lambda: camera.sent >= 2, 'the first answer, of the method at the start')
     order = [*METHODS[1:], METHODS[0], METHODS[-2]]
     for method in order:
         assert set_parameter(graph, 'method', method).successful
