@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 import threading
@@ -84,10 +84,14 @@ class Health:
             self._frames += 1
             self._current.clear()
 
-    def forget_problems(self) -> None:
-        """Start over, as after a change of state; counts stay."""
+    def forget_problems(self, lasting: Collection[str] = ()) -> None:
+        """
+        Start over, as after a change of state; counts stay.
+
+        :param lasting: causes that the change of state does not end
+        """
         with self._lock:
-            self._current.clear()
+            self._current = {cause: None for cause in self._current if cause in lasting}
 
     def add_time(self, stage: str, seconds: float) -> None:
         """Note how long a stage of one frame took."""

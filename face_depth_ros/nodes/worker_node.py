@@ -33,7 +33,7 @@ from face_depth_ros.nodes.handoff import Exchange
 from face_depth_ros.nodes.managed_node import ManagedNode
 from face_depth_ros.nodes.outcome import Outcome, Substitute
 from face_depth_ros.nodes.predictor_slot import PredictorSlot
-from face_depth_ros.nodes.qos_events import MATCHED_EVENTS
+from face_depth_ros.nodes.qos_events import INCOMPATIBLE_QOS, MATCHED_EVENTS
 from face_depth_ros.nodes.topic_adapters import Adapter
 from face_depth_ros.nodes.topic_input import Arrival, TopicInput
 from face_depth_ros.nodes.topic_output import Output, TopicOutput
@@ -242,7 +242,7 @@ class WorkerNode(ManagedNode, Generic[S, P, JobT]):
         """Begin to listen, as soon as somebody wants the outputs."""
         with self._slot.use():
             self.reset()
-        self.health.forget_problems()
+        self.health.forget_problems((INCOMPATIBLE_QOS,))  # told once, perhaps long before
         self._last_stamp = -1
         self._active = True
         self._reconcile_soon()

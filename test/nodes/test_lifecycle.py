@@ -15,6 +15,7 @@ from lifecycle_msgs.srv import ChangeState, GetState
 import pytest
 from rcl_interfaces.srv import SetParameters
 from rclpy.parameter import Parameter
+from rclpy.qos import DurabilityPolicy, QoSProfile
 from ros_graph import Graph, wait_until
 from sensor_msgs.msg import Image
 from vision_msgs.msg import Detection2DArray
@@ -102,6 +103,19 @@ def test_a_model_that_is_not_there_can_be_replaced_by_parameter(graph):
     result = set_parameter(graph, 'model', 'another')
     assert not result.successful and 'can only change while the node is unconfigured' in (
         result.reason)
+
+
+def test_a_subscriber_of_other_qos_is_still_named_once_the_node_is_active(graph):
+    node = graph.add(FaceDetectorNode, open_detector=FakeDetector, parameter_overrides=MANUAL)
+    latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    graph.probe.spinner.call(lambda: graph.probe.node.create_subscription(
+        Detection2DArray, graph.topic('detections'), lambda _: None, latched))
+    wait_until(lambda: 'incompatible_qos' in node.health.report().counts, 'event of the QoS')
+    assert change(graph, Transition.TRANSITION_CONFIGURE)
+    assert change(graph, Transition.TRANSITION_ACTIVATE)
+    graph.wait_status('face_detector', lambda s, v: (
+        v['state'] == 'active' and s.level == DiagnosticStatus.WARN
+        and 'asks for another durability than is offered' in s.message))
 
 
 def test_an_impossible_transition_is_refused_and_the_node_lives(graph):
