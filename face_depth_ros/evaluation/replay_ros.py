@@ -83,7 +83,7 @@ _COMPONENTS = {'face_detector': 'face_depth_ros::FaceDetector',
 _IMAGES_OF = {'face_detector': ('color',), 'depth_enhancer': ('depth',),
               _ESTIMATOR: ('color', 'depth'), _LIVENESS: ('color',), _RECOGNIZER: ('color',),
               _EXPRESSIONS: ('color',)}
-"""The camera's images that each node takes."""
+"""The camera's images that each node takes; the container subscribes once for all of them."""
 _GO_ON_WITHOUT = (_ESTIMATOR, _EXPRESSIONS, _LIVENESS)
 _PATIENT = (_LIVENESS, _RECOGNIZER, _EXPRESSIONS)
 _LONGEST_WAIT_S, _LONGEST_SILENCE_S = 5.0, 60.0
@@ -247,10 +247,9 @@ class RosPlayer:
         self._load_components()
         if not self._spin_until(self._ready, _READY_S):
             raise self._error('the nodes did not become ready')
-        takers = [key for name in self._components for key in _IMAGES_OF[name]]
+        taken = {key for name in self._components for key in _IMAGES_OF[name]}
         if not self._spin_until(lambda: all(
-                self._publishers[key].get_subscription_count() >= takers.count(key)
-                for key in takers), _START_S):
+                self._publishers[key].get_subscription_count() for key in taken), _START_S):
             raise self._error('the nodes did not subscribe to the camera topics')
 
     def _load_components(self) -> None:

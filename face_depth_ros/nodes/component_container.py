@@ -6,7 +6,7 @@ The executable component_container: loads components into one process over three
 It answers ~/_container/{load_node,unload_node,list_nodes} as rclcpp's containers do, so that
 unmodified launch files and `ros2 component` drive it. Components are Python entry points of the
 group `face_depth_ros.components`, named `package::Class`. The components of one container hand
-frames to each other by reference.
+frames to each other by reference, and take messages from outside together.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from composition_interfaces.srv import ListNodes, LoadNode, UnloadNode
 from face_depth_ros.nodes.handoff import Exchange
 from face_depth_ros.nodes.process import EXECUTORS, run
 from face_depth_ros.nodes.qos_events import MATCHED_EVENTS
+from face_depth_ros.nodes.shared_subscriptions import NO_TYPE_DESCRIPTION, SharedSubscriptions
 from rclpy.executors import Executor
 from rclpy.logging import LoggingSeverity
 from rclpy.node import Node
@@ -32,10 +33,6 @@ from rclpy.utilities import remove_ros_args
 ENTRY_POINT_GROUP = 'face_depth_ros.components'
 HANDOFF_ARGUMENT = 'use_intra_process_comms'
 GLOBALS_ARGUMENT = 'forward_global_arguments'
-
-
-# rclpy's ~/get_type_description outlives its node (Jazzy 7.1), which unloading must not allow
-_NO_TYPE_DESCRIPTION = Parameter('start_type_description_service', value=False)
 
 
 class ComponentError(Exception):
@@ -68,7 +65,8 @@ class ComponentContainer(Node):
         self._spinner = executor
         self._components = components
         self._matched_events = matched_events
-        self.exchange = Exchange()
+        self._inputs = SharedSubscriptions(self, self._fail)
+        self.exchange = Exchange(self._inputs)
         self._loaded: dict[int, _Loaded] = {}
         self._last_id = 0
         # once, and after everything is ready: requests to a service that comes twice are lost
@@ -80,7 +78,15 @@ class ComponentContainer(Node):
         """Unload everything, the last loaded first, and leave."""
         for unique_id in reversed(list(self._loaded)):
             self._unload(unique_id)
+        self._inputs.close()
         super().destroy_node()
+
+    def _fail(self, error: BaseException) -> None:
+        """End as if the executor of the components had met the error."""
+        def meet() -> None:
+            raise error
+
+        self._spinner.create_task(meet)
 
     def _on_load(self, request: LoadNode.Request, response: LoadNode.Response) -> (
             LoadNode.Response):
@@ -159,7 +165,7 @@ class ComponentContainer(Node):
         options: dict[str, Any] = {
             'cli_args': ['--ros-args', *arguments] if arguments else [],
             'use_global_arguments': extra[GLOBALS_ARGUMENT],
-            'parameter_overrides': [_NO_TYPE_DESCRIPTION, *overrides],
+            'parameter_overrides': [NO_TYPE_DESCRIPTION, *overrides],
             'context': self.context}
         if getattr(factory, 'takes_handoff', False):
             options['exchange'] = self.exchange if extra[HANDOFF_ARGUMENT] else None
@@ -183,7 +189,7 @@ class ComponentContainer(Node):
     def _check_new(self, name: str) -> None:
         """Refuse a name that is taken: two nodes of one name cannot be told apart."""
         full_name = name if name.startswith('/') else f'/{name}'
-        if full_name in (self.get_fully_qualified_name(),
+        if full_name in (self.get_fully_qualified_name(), self._inputs.name,
                          *(c.full_name for c in self._loaded.values())):
             raise ComponentError(
                 f'A node with the fully qualified name {full_name} is already in this container; '

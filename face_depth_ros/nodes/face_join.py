@@ -29,7 +29,8 @@ from sensor_msgs.msg import CameraInfo
 REQUIRED = ('color', 'detections')
 OPTIONAL = ('depth', 'estimate', 'enhanced', 'provenance', 'liveness')
 LOOK_S = 0.02
-"""How often to look for frames that have waited long enough."""
+"""How often to look for frames that have waited long enough, at most."""
+_LOOK_LEAST_S, _LOOKS_PER_WAIT = 0.06, 5
 JUDGE_WAIT_S = 0.3
 """
 How long who judges faces waits for enhanced depth unless asked otherwise. It costs nothing while
@@ -74,13 +75,14 @@ class FaceJoin:
     :param optional: what is joined at all, of OPTIONAL
     :param count: called with (cause, message) for what is not exact
     :param clock: seconds, monotonic
-    :param wait_s: seconds that what can be done without is waited for
+    :param wait_s: seconds that what can be done without is waited for; `look_s` follows it
     """
 
     def __init__(self, optional: Iterable[str], count: Callable[[str, str], None],
                  clock: Callable[[], float] = time.monotonic, wait_s: float = WAIT_S) -> None:
         keys = frozenset((*REQUIRED, *optional))
         self._wait_s = wait_s
+        self.look_s = min(max(wait_s / _LOOKS_PER_WAIT, LOOK_S), _LOOK_LEAST_S)
         longest = wait_s * max([1.0, *(n for key, n in _LONGER.items() if key in keys)])
         self._sets = StampJoin(keys, required=REQUIRED, capacity=IMAGES_KEPT, clock=clock,
                                ready_capacity=1 + math.ceil(_CAMERA_HZ * longest))
@@ -123,9 +125,9 @@ class FaceJoin:
         return [_joined(*pair) for pair in self._infos.add_info(info)]
 
     def take_overdue(self) -> list[FaceSet]:
-        """Return what has waited long enough; called every `LOOK_S`."""
-        overdue = self._sets.take_overdue(
-            self._wait_s - LOOK_S, {k: n * self._wait_s - LOOK_S for k, n in _LONGER.items()})
+        """Return what has waited long enough; called every `look_s`."""
+        overdue = self._sets.take_overdue(self._wait_s - self.look_s, {
+            key: n * self._wait_s - self.look_s for key, n in _LONGER.items()})
         self._report.look(self._sets.drops, bool(overdue))
         return self._complete(overdue) + [_joined(*pair) for pair in self._infos.take_overdue()]
 

@@ -11,7 +11,7 @@ from typing import Any
 from face_depth_ros.nodes.camera_info_join import WAIT_S
 from face_depth_ros.nodes.camera_info_messages import CameraInfoFrame
 from face_depth_ros.nodes.diagnostics import PERIOD_S
-from face_depth_ros.nodes.face_join import FaceJoin, FaceSet, LOOK_S
+from face_depth_ros.nodes.face_join import FaceJoin, FaceSet
 from face_depth_ros.nodes.image_messages import ImageFrame
 from face_depth_ros.nodes.inside_topics import InsideInput
 from face_depth_ros.nodes.topic_adapters import Adapter, CAMERA_INFO, COLOR, DETECTIONS
@@ -60,7 +60,7 @@ class FaceSetNode(WorkerNode[S, P, FaceSet]):
 
     def start(self) -> None:
         """Begin; the last thing that a subclass' constructor does."""
-        self._overdue = self.create_timer(LOOK_S, self._on_overdue, clock=STEADY_CLOCK)
+        self._overdue = self.create_timer(self._join.look_s, self._on_overdue, clock=STEADY_CLOCK)
         self._overdue.cancel()
         self.create_timer(PERIOD_S, self._on_look, clock=STEADY_CLOCK)
         super().start()

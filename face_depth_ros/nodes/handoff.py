@@ -14,6 +14,8 @@ from collections.abc import Callable
 import threading
 from typing import Any
 
+from face_depth_ros.nodes.shared_subscriptions import SharedSubscriptions
+
 Key = tuple[str, str]
 """Resolved topic name and message type, so that only compatible ends meet."""
 
@@ -73,9 +75,12 @@ class Exchange:
 
     Both ends are told when the other side changes, through their `on_change`, which must return
     at once and may come on any thread.
+
+    :param shared: of messages from outside; without it each component subscribes for itself
     """
 
-    def __init__(self) -> None:
+    def __init__(self, shared: SharedSubscriptions | None = None) -> None:
+        self.shared = shared
         self._lock = threading.Lock()
         self._publications: dict[Key, tuple[Publication, ...]] = {}
         self._subscriptions: dict[Key, tuple[Subscription, ...]] = {}

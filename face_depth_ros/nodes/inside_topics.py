@@ -19,7 +19,6 @@ from face_depth_ros.nodes.handoff import Exchange
 from face_depth_ros.nodes.topic_adapters import Adapter
 from face_depth_ros.nodes.topic_input import TopicInput, V
 from rclpy.node import Node
-from rclpy.subscription import Subscription
 
 ESTIMATES_TOPIC = 'depth_estimated/faces'
 
@@ -49,11 +48,11 @@ class InsideInput(TopicInput[V]):
         return self._exchange is not None and self._exchange.offers(
             (self.topic, self._adapter.type_name))
 
-    def _create(self) -> Any:
-        return None
+    def _declare(self) -> None:
+        """Declare nothing: there is no subscription."""
 
-    def _destroy(self, subscription: Subscription) -> None:
-        """There is no subscription."""
+    def _subscribe(self) -> None:
+        """Return nothing."""
 
 
 class InsideOutput:

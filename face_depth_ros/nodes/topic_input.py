@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 import time
-from typing import Any, Generic
+from typing import Generic
 
 from face_depth_ros.nodes.handoff import Exchange
 from face_depth_ros.nodes.handoff import Subscription as HandoffSubscription
@@ -18,6 +18,7 @@ from face_depth_ros.nodes.qos_events import (
     MATCHED_EVENTS,
     subscription_events,
 )
+from face_depth_ros.nodes.shared_subscriptions import Message, SharedSubscription
 from face_depth_ros.nodes.topic_adapters import Adapter, V
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data, QoSProfile
@@ -45,7 +46,8 @@ class TopicInput(Generic[V]):
 
     While a component of the same container publishes the topic, it is taken from there alone and
     there is no ROS subscription; a publisher outside on the same topic is then not heard, which
-    diagnostics say.
+    diagnostics say. What comes from outside is taken and decoded once for all components of a
+    container.
 
     :param receive: called with every arrival, on any thread; must return at once
     :param on_change: called on any thread when the source or its publishers changed
@@ -59,11 +61,11 @@ class TopicInput(Generic[V]):
         self._node, self._adapter, self._health = node, adapter, health
         self._receive, self._exchange, self._on_change = receive, exchange, on_change
         self._handoff: HandoffSubscription | None = None
-        self._ros: Subscription | None = None
+        self._ros: Subscription | SharedSubscription | None = None
         self._opened = 0.0
         self._last = 0.0
         self._count = 0
-        self._destroy(self._create())  # declares the qos_overrides parameters, and checks them
+        self._declare()
 
     @property
     def is_open(self) -> bool:
@@ -82,8 +84,9 @@ class TopicInput(Generic[V]):
             return 1
         if self._ros is None:
             return 0
-        if hasattr(self._ros, 'get_publisher_count'):
-            return int(self._ros.get_publisher_count())
+        ros = self._ros.ros if isinstance(self._ros, SharedSubscription) else self._ros
+        if hasattr(ros, 'get_publisher_count'):
+            return int(ros.get_publisher_count())
         return int(self._node.count_publishers(self.topic))  # Humble: announced, not matched
 
     @property
@@ -119,42 +122,60 @@ class TopicInput(Generic[V]):
             self._handoff = self._exchange.subscribe(
                 self.topic, self._adapter.type_name, self._on_value, self._on_change)
         inside = self._handoff is not None and self._handoff.offered
-        if inside and self._ros is not None:
-            self._destroy(self._ros)
-            self._ros = None
-        elif not inside and self._ros is None:
-            self._ros = self._create()
+        if inside:
+            self._leave()
+        elif self._ros is None:
+            self._ros = self._subscribe()
 
     def close(self) -> None:
         """Stop receiving; only on the executor's thread."""
         if self._handoff is not None:
             self._handoff.close()
             self._handoff = None
-        if self._ros is not None:
-            self._destroy(self._ros)
-            self._ros = None
+        self._leave()
 
-    def _create(self) -> Subscription:
-        def incompatible(policy: str) -> None:
-            self._health.count(INCOMPATIBLE_QOS, (
-                f'a publisher of {self.topic} offers another {policy} than this node asks for; '
-                f'set the parameter qos_overrides.{self.topic}.subscription.{policy}'))
-
-        return self._node.create_subscription(
-            self._adapter.message_type, self.topic, self._on_message, _sensor_data(),
-            event_callbacks=subscription_events(
-                self._on_change if MATCHED_EVENTS else None, incompatible),
-            qos_overriding_options=QoSOverridingOptions.with_default_policies())
-
-    def _destroy(self, subscription: Subscription) -> None:
-        self._node.destroy_subscription(subscription)
-
-    def _on_message(self, message: Any) -> None:
+    def take(self, message: Message) -> None:
+        """Take a ROS message."""
         now = time.monotonic()
-        header = message.header
+        header = message.message.header
         self._note(now)
         self._receive(Arrival(stamp_of(header), header.frame_id, now,
-                              lambda: self._adapter.from_message(message)))
+                              lambda: message.decode(self._adapter.from_message)))
+
+    def incompatible(self, policy: str) -> None:
+        """Count that a publisher was refused."""
+        self._health.count(INCOMPATIBLE_QOS, (
+            f'a publisher of {self.topic} offers another {policy} than this node asks for; '
+            f'set the parameter qos_overrides.{self.topic}.subscription.{policy}'))
+
+    def changed(self) -> None:
+        """Pass on that a publisher came or went."""
+        self._on_change()
+
+    def _declare(self) -> None:
+        """Declare and check the qos_overrides parameters, which only a subscription does."""
+        subscription = self._create()
+        self._qos = subscription.qos_profile
+        self._node.destroy_subscription(subscription)
+
+    def _subscribe(self) -> Subscription | SharedSubscription | None:
+        if self._exchange is None or self._exchange.shared is None:
+            return self._create()
+        return self._exchange.shared.join(self.topic, self._adapter.message_type, self._qos, self)
+
+    def _create(self) -> Subscription:
+        return self._node.create_subscription(
+            self._adapter.message_type, self.topic, lambda message: self.take(Message(message)),
+            _sensor_data(), event_callbacks=subscription_events(
+                self.changed if MATCHED_EVENTS else None, self.incompatible),
+            qos_overriding_options=QoSOverridingOptions.with_default_policies())
+
+    def _leave(self) -> None:
+        if isinstance(self._ros, SharedSubscription):
+            self._ros.leave()
+        elif self._ros is not None:
+            self._node.destroy_subscription(self._ros)
+        self._ros = None
 
     def _on_value(self, value: V) -> None:
         now = time.monotonic()

@@ -308,6 +308,44 @@ def test_no_dds_endpoint_joins_what_is_handed_off(graph, container):
     assert graph.probe.node.count_publishers(topic) == 1, 'for those outside who may come'
 
 
+def test_components_take_messages_from_outside_together(graph, container):
+    load_pair(graph, container)
+    assert container.load('fake::Estimator').success
+    graph.subscribe(Image, 'depth_estimated/image_raw')
+    graph.advertise(color_info=CameraInfo)
+    graph.wait_ready('depth_estimator')
+    for name in ('color/image_raw', 'color/camera_info', 'depth/image_raw', 'depth/camera_info'):
+        assert graph.probe.node.count_subscribers(graph.topic(name)) == 1, name
+    send(graph, 1)
+    graph.publish(color_info=info_message(1))
+    graph.wait_stamp('depth_estimated/image_raw', 1)
+    detector_id = next(i for i, n in container.list().items() if n.endswith('face_detector'))
+    container.unload(detector_id)
+    assert container.load('fake::Detector').success
+    del graph.probe.statuses[graph.topic('face_detector')]
+    graph.wait_ready('face_detector', 'depth_enhancer', 'depth_estimator')
+    send(graph, 2)
+
+
+def test_a_name_that_the_container_uses_is_refused(graph, container):
+    refused = container.load('fake::Plain', node_name='component_container_inputs')
+    assert not refused.success and 'component_container_inputs is already in' in (
+        refused.error_message)
+
+
+def test_an_error_where_messages_come_in_ends_the_container(graph, container):
+    nodes = load_pair(graph, container)
+
+    def broken(_message):
+        raise RuntimeError('a bug in a node')
+
+    nodes['face_detector'].inputs[0].take = broken
+    graph.publish(color=color_message(1))
+    wait_until(lambda: graph.spinner.failure is not None, 'the end of the executor')
+    assert str(graph.spinner.failure) == 'a bug in a node'
+    graph.spinner.failure = None
+
+
 def test_a_subscriber_outside_gets_messages_beside_the_hand_off(graph, container):
     nodes = load_pair(graph, container)
     send(graph, 1)

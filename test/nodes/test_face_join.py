@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from face_depth_ros.nodes.camera_info_join import WAIT_S
 from face_depth_ros.nodes.camera_info_messages import camera_info_from_message
-from face_depth_ros.nodes.face_join import FaceJoin, LIVENESS_WAITS, LOOK_S
+from face_depth_ros.nodes.face_join import FaceJoin, LIVENESS_WAITS
 from face_depth_ros.nodes.topic_input import Arrival
 from fake_predictors import info_message
 
@@ -66,7 +66,7 @@ def test_the_wait_ends_within_a_tenth_of_a_second():
     join.feed('cfi', 2)
     looks = 0
     while not join.overdue():
-        join.now += LOOK_S
+        join.now += join.look_s
         looks += 1
     assert 0.5 * WAIT_S < join.now <= WAIT_S + 1e-9
 

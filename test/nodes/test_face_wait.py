@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from face_depth_ros.nodes.face_join import ESTIMATE_WAITS, FaceJoin, LIVENESS_WAITS, LOOK_S
+from face_depth_ros.nodes.face_join import ESTIMATE_WAITS, FaceJoin, LIVENESS_WAITS
 from face_depth_ros.nodes.join_report import IMAGES_KEPT
 from face_depth_ros.nodes.topic_input import Arrival
 import pytest
@@ -52,7 +52,7 @@ def test_estimates_are_waited_for_longer_than_enhanced_depth() -> None:
     join.show(2, 'enhanced')
     join.now = 0.3
     assert [s.color.stamp_ns for s in join.take_overdue()] == [1]
-    join.now = ESTIMATE_WAITS * 0.3 - LOOK_S - 0.01
+    join.now = ESTIMATE_WAITS * 0.3 - join.look_s - 0.01
     assert join.take_overdue() == []
     join.now = ESTIMATE_WAITS * 0.3
     assert [s.color.stamp_ns for s in join.take_overdue()] == [2]
