@@ -40,4 +40,4 @@ setup-all:
 
 clean:
 	rm -rf $(VENV) build install log out .pytest_cache .mypy_cache .ruff_cache .hypothesis \
-		*.egg-info face_depth_ros/core/_shape_fitting*.so
+		*.egg-info face_depth_ros/core/_*.so

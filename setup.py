@@ -36,15 +36,23 @@ COMMANDS = {
 }
 
 
-# Opened by ctypes (core/compiled_rounds.py), so Python's headers are not needed. Optional: without
+# Opened by ctypes (core/native_library.py), so Python's headers are not needed. Optional: without
 # a compiler the same is done in NumPy, more slowly.
 NATIVE = 'face_depth_ros/core/native'
-SHAPE_FITTING = Extension(
-    'face_depth_ros.core._shape_fitting', [f'{NATIVE}/shape_fitting.cpp'],
-    depends=[f'{NATIVE}/shape_fitting_rounds.hpp'], language='c++', optional=True,
-    extra_compile_args=['-std=c++17', '-O3', '-ffp-contract=fast', '-fno-math-errno',
-                        '-fno-trapping-math', '-fno-signed-zeros', '-fassociative-math',
-                        '-Wno-psabi'])
+
+
+def native(name, *flags, depends=()):
+    """Declare what is compiled of core."""
+    return Extension(
+        f'face_depth_ros.core._{name}', [f'{NATIVE}/{name}.cpp'], language='c++', optional=True,
+        depends=[f'{NATIVE}/{file}' for file in depends],
+        extra_compile_args=['-std=c++17', '-O3', '-fno-math-errno', '-fno-trapping-math', *flags])
+
+
+SHAPE_FITTING = native(
+    'shape_fitting', '-ffp-contract=fast', '-fno-signed-zeros', '-fassociative-math',
+    '-Wno-psabi', depends=['shape_fitting_rounds.hpp'])
+DEPTH_WARPING = native('depth_warping', '-ffp-contract=off')
 
 
 def shared(folder, *patterns):
@@ -63,7 +71,7 @@ setup(
     python_requires='>=3.10',
     install_requires=['setuptools'],
     packages=find_packages(include=[PACKAGE, f'{PACKAGE}.*']),
-    ext_modules=[SHAPE_FITTING],
+    ext_modules=[SHAPE_FITTING, DEPTH_WARPING],
     zip_safe=False,
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{PACKAGE}']),

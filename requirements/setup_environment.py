@@ -358,12 +358,14 @@ def install_package(environment: Environment) -> None:
         return
     say('face_depth_ros itself, editable')
     suffix = environment.evaluate("sysconfig.get_config_var('EXT_SUFFIX')")
-    compiled = ROOT / NATIVE.parent / f'_shape_fitting{suffix}'
-    compiled.unlink(missing_ok=True)  # an older one would pass for the one that is made now
+    compiled = [ROOT / NATIVE.parent / f'_{source.stem}{suffix}'
+                for source in sorted((ROOT / NATIVE).glob('*.cpp'))]
+    for library in compiled:
+        library.unlink(missing_ok=True)  # an older one would pass for the one that is made now
     run([environment.python, '-m', 'pip', 'install', '--quiet', '--disable-pip-version-check',
          '--no-build-isolation', '--no-deps', '--editable', '.'], system_compilers())
-    if not compiled.is_file():
-        say(f'{NATIVE} could not be compiled; the shape model will be fitted more slowly')
+    if not all(library.is_file() for library in compiled):
+        say(f'{NATIVE} could not be compiled; faces will be worked on more slowly')
     share = environment.venv / 'share'
     marker = Path('resource', 'face_depth_ros')
     link(ROOT / marker, share / 'ament_index' / 'resource_index' / 'packages' / marker.name)

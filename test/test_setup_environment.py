@@ -194,7 +194,8 @@ def test_a_library_built_earlier_does_not_pass_for_a_new_one(
         setup: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
         capsys: pytest.CaptureFixture[str]) -> None:
     old = tmp_path / setup.NATIVE.parent / '_shape_fitting.so'
-    old.parent.mkdir(parents=True)
+    (tmp_path / setup.NATIVE).mkdir(parents=True)
+    (tmp_path / setup.NATIVE / 'shape_fitting.cpp').touch()
     old.touch()
     monkeypatch.setattr(setup, 'run', lambda *_: '')  # a build that only warns
     monkeypatch.setattr(setup.Environment, 'evaluate',

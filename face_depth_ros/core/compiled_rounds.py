@@ -11,11 +11,9 @@ from __future__ import annotations
 
 import ctypes
 from functools import lru_cache
-import logging
-from pathlib import Path
-import sysconfig
 
 from face_depth_ros.core.face_photo import LANDMARK_COUNT
+from face_depth_ros.core.native_library import native_library
 from face_depth_ros.core.shape_rounds import (
     Camera,
     Detail,
@@ -31,8 +29,6 @@ from face_depth_ros.core.shape_rounds import (
 )
 import numpy as np
 
-LOG = logging.getLogger(__name__)
-LIBRARY = Path(__file__).with_name('_shape_fitting' + str(sysconfig.get_config_var('EXT_SUFFIX')))
 _FLOATS = ctypes.POINTER(ctypes.c_float)
 _DOUBLES = ctypes.POINTER(ctypes.c_double)
 _INTS = ctypes.POINTER(ctypes.c_int32)
@@ -69,15 +65,10 @@ class _State(ctypes.Structure):
 @lru_cache(maxsize=1)
 def rounds_library() -> ctypes.CDLL | None:
     """Return the compiled rounds, None where they were not built or cannot be loaded."""
-    if not LIBRARY.is_file():
+    library = native_library('shape_fitting', 'lay_on')
+    if library is None:
         return None
-    try:
-        library = ctypes.CDLL(str(LIBRARY))
-        function = library.lay_on
-    except (OSError, AttributeError) as error:
-        LOG.warning('cannot load %s (%s); the shape model is fitted in NumPy, more slowly; '
-                    'install the package again to build it anew', LIBRARY, error)
-        return None
+    function = library.lay_on
     function.restype = ctypes.c_int
     function.argtypes = [ctypes.POINTER(kind) for kind in (_Detail, _Detail, _Surface, _Round)] + [
         ctypes.c_int, ctypes.POINTER(_Beliefs), ctypes.POINTER(_State)]

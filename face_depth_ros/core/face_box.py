@@ -14,16 +14,12 @@ from dataclasses import dataclass
 import math
 
 import cv2
+from face_depth_ros.core.depth_warping import resample_depth
 from face_depth_ros.core.errors import InvalidDepthError, InvalidFaceBoxError, InvalidImageError
 import numpy as np
 
-NEIGHBOUR_RANGE_M = 0.01
-"""Depth is interpolated over valid neighbours within this distance of the nearest pixel."""
-
 _LARGEST_FINE_CROP = 4096
 """Pixels along the side of what a shrinking crop is averaged from."""
-_NO_FRACTION = np.empty(0, np.uint16)
-"""cv2.remap's second map where the first holds whole pixels."""
 
 
 @dataclass(frozen=True)
@@ -178,48 +174,7 @@ def warp_depth(depth: np.ndarray, source_from_target: np.ndarray, height: int,
             f'{depth.dtype}; decode it with core.depth first')
     if height == 0 or width == 0:
         return np.empty((height, width), np.float32)
-    source = np.ascontiguousarray(depth)
-    points = _source_points(source_from_target, height, width)
-    corner = np.floor(points)
-    low, high = corner + np.float32(1.0) - points, points - corner
-    pixels = _pixel_map(np.floor(points + np.float32(0.5)), source.shape)
-    nearest = cv2.remap(source, pixels, _NO_FRACTION, cv2.INTER_NEAREST,
-                        borderMode=cv2.BORDER_CONSTANT, borderValue=[np.nan])
-    top_left = _pixel_map(corner, source.shape)
-    shift = np.zeros((height, width), np.float32)  # of the mean from the nearest, weighted
-    weight = np.zeros((height, width), np.float32)
-    for dx, dy in ((0, 0), (1, 0), (0, 1), (1, 1)):
-        pixels = cv2.add(top_left, np.array([dx, dy, 0.0, 0.0]))
-        difference = cv2.remap(source, pixels, _NO_FRACTION, cv2.INTER_NEAREST,
-                               borderMode=cv2.BORDER_REPLICATE)
-        difference = np.subtract(difference, nearest)
-        near = cv2.inRange(difference, -NEIGHBOUR_RANGE_M, NEIGHBOUR_RANGE_M)  # 0 for NaN
-        share = cv2.copyTo((high if dx else low)[0] * (high if dy else low)[1], near)
-        weight += share
-        shift += cv2.copyTo(difference, near) * share
-    with np.errstate(invalid='ignore'):
-        # The nearest pixel is one of the four: the weight is 0 only where it is invalid.
-        shift /= weight
-    shift += nearest
-    return shift
-
-
-def _source_points(a: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Return where the target's pixels lie, from pixel centres: x and y, (2, height, width)."""
-    xs, ys = np.arange(width) + 0.5, np.arange(height) + 0.5
-    points = np.empty((2, height, width), np.float32)
-    for i in range(2):
-        np.add(a[i, 0] * xs + (a[i, 2] - 0.5), (a[i, 1] * ys)[:, None], out=points[i],
-               casting='same_kind')
-    return points
-
-
-def _pixel_map(points: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Map of whole pixels as cv2.remap takes it, int16, what is far outside brought near."""
-    result = np.empty((*points.shape[1:], 2), np.int16)
-    for i in range(2):
-        np.clip(points[i], -2, shape[1 - i], out=result[..., i], casting='unsafe')
-    return result
+    return resample_depth(depth, source_from_target, height, width)
 
 
 def _for_opencv(affine: np.ndarray) -> np.ndarray:

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 import math
 
 from face_depth_ros.core.camera import CameraIntrinsics
+from face_depth_ros.core.depth_warping import NEIGHBOUR_RANGE_M
 from face_depth_ros.core.errors import DatasetError
-from face_depth_ros.core.face_box import NEIGHBOUR_RANGE_M, warp_depth
+from face_depth_ros.core.face_box import warp_depth
 import numpy as np
 
 _DENSITY = 1.2

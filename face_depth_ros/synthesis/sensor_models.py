@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from face_depth_ros.core.depth_warping import NEIGHBOUR_RANGE_M
 from face_depth_ros.core.errors import SettingsError
-from face_depth_ros.core.face_box import NEIGHBOUR_RANGE_M
 from face_depth_ros.synthesis.image_filters import box_sum, smooth_noise
 import torch
 from torch.nn import functional

@@ -4,14 +4,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 import logging
 from pathlib import Path
+import sysconfig
 
 from drawn_shapes import MODES, MOODS, seen_surface, shape_arrays
-from face_depth_ros.core import compiled_rounds, shape_fitting
+from face_depth_ros.core import compiled_rounds, native_library, shape_fitting
 from face_depth_ros.core.face_surface import FaceSurface
 from face_depth_ros.core.shape_fitting import ShapeFit
 from face_depth_ros.core.shape_model import ShapeModel
@@ -94,28 +95,29 @@ def identity_of(fit: ShapeFit | None) -> np.ndarray:
 
 
 @pytest.fixture
-def fresh_library() -> object:
-    compiled_rounds.rounds_library.cache_clear()
-    yield
-    compiled_rounds.rounds_library.cache_clear()
+def no_library(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+    """Yield an empty folder where compiled libraries are looked for."""
+    monkeypatch.setattr(native_library, 'FOLDER', tmp_path)
+    for cached in (native_library.native_library, compiled_rounds.rounds_library):
+        cached.cache_clear()
+    yield tmp_path
+    for cached in (native_library.native_library, compiled_rounds.rounds_library):
+        cached.cache_clear()
 
 
-@pytest.mark.usefixtures('fresh_library')
-def test_a_library_that_was_not_built_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
-                                              caplog: pytest.LogCaptureFixture) -> None:
-    monkeypatch.setattr(compiled_rounds, 'LIBRARY', tmp_path / 'none.so')
+@pytest.mark.usefixtures('no_library')
+def test_a_library_that_was_not_built_is_none(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         assert compiled_rounds.rounds_library() is None
         fit = ShapeModel(shape_arrays()).fit(seen(0))
     assert fit is not None and fit.good and not caplog.records
 
 
-@pytest.mark.usefixtures('fresh_library')
-def test_a_library_that_is_damaged_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
+def test_a_library_that_is_damaged_is_named(no_library: Path,
                                             caplog: pytest.LogCaptureFixture) -> None:
-    damaged = tmp_path / 'damaged.so'
+    suffix = sysconfig.get_config_var('EXT_SUFFIX')
+    damaged = no_library / f'_shape_fitting{suffix}'
     damaged.write_text('no library')
-    monkeypatch.setattr(compiled_rounds, 'LIBRARY', damaged)
     with caplog.at_level(logging.WARNING):
         assert compiled_rounds.rounds_library() is None
     assert str(damaged) in caplog.text and 'install the package again' in caplog.text

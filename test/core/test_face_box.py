@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 
+from face_depth_ros.core.depth_warping import NEIGHBOUR_RANGE_M
 from face_depth_ros.core.errors import InvalidDepthError, InvalidFaceBoxError, InvalidImageError
 from face_depth_ros.core.face_box import (
     covered_region,
@@ -13,7 +14,6 @@ from face_depth_ros.core.face_box import (
     crop_depth,
     crop_from_region,
     FaceBox,
-    NEIGHBOUR_RANGE_M,
     transform_points,
     warp_depth,
     warp_image,
