@@ -57,8 +57,13 @@ def metres_to_depth(depth: np.ndarray, encoding: str) -> np.ndarray:
         return np.ascontiguousarray(depth, np.float32)
     if encoding != '16UC1':
         raise _unknown_encoding(encoding)
-    millimetres = np.nan_to_num(depth, nan=0.0, posinf=0.0, neginf=0.0) * np.float32(1000.0)
-    return np.clip(np.rint(millimetres), 0, np.iinfo(np.uint16).max - 1).astype(np.uint16)
+    millimetres = depth * np.float32(1000.0)
+    np.rint(millimetres, out=millimetres)
+    np.fmax(millimetres, np.float32(0.0), out=millimetres)  # of NaN and 0 that is 0
+    np.fmin(millimetres, np.float32(np.iinfo(np.uint16).max - 1), out=millimetres)
+    wire = millimetres.astype(np.uint16)
+    wire[np.isinf(depth)] = 0
+    return wire
 
 
 def nearest_surface(depth: np.ndarray) -> float:
