@@ -109,7 +109,8 @@ def transport(options: argparse.Namespace) -> Iterator[Evaluation]:
 def load(options: argparse.Namespace) -> Iterator[Evaluation]:
     """Count what all nodes together do of a camera's frames on this machine."""
     rates, seconds = _QUICK_LOAD if options.quick else (options.rates, options.seconds)
-    yield evaluate_load(rates, seconds, backend=options.backend, max_rate=options.max_rate)
+    yield evaluate_load(rates, seconds, backend=options.backend, max_rate=options.max_rate,
+                        bag=options.bag)
 
 
 def _color_image() -> np.ndarray:
@@ -160,6 +161,8 @@ def _parser() -> argparse.ArgumentParser:
                          help=f'at each rate (default {_LOAD[1]})')
     command.add_argument('--max-rate', type=count(0), default=0, metavar='HZ',
                          help='of face_detector (default 0: no limit)')
+    command.add_argument('--bag', type=Path, metavar='BAG',
+                         help='a recording of another camera (default: the sample bag)')
     command.set_defaults(run=load)
     return parser
 

@@ -19,26 +19,34 @@ from face_depth_ros.evaluation.replay_settings import ReplaySettings, with_model
 from face_depth_ros.evaluation.report import table
 from face_depth_ros.predictors.known_people import GalleryAccess
 from face_depth_ros.predictors.recognition_views import ENHANCED
+import numpy as np
 
 _FRAMES = 60
 _RECOGNIZER, _LIVENESS = 'face_recognizer', 'liveness_detector'
 
 
 def evaluate_load(rates_hz: Sequence[float], seconds: float, *, backend: str = 'auto',
-                  max_rate: float = 0.0) -> Evaluation:
+                  max_rate: float = 0.0, bag: Path | None = None) -> Evaluation:
     """
-    Play the sample bag's frames at each rate for so many seconds, nobody known.
+    Play a bag's first frames at each rate for so many seconds, over and over, nobody known.
 
     :param max_rate: of face_detector, Hz; 0 = no limit
-    :raises FaceDepthError: ROS is missing, or the nodes do not come up
+    :param bag: None = the sample bag
+    :raises FaceDepthError: ROS is missing, the nodes do not come up, or the bag cannot be played
     """
     if find_spec('rclpy') is None:
         raise FaceDepthError('the load of the nodes needs ROS 2 (rclpy); source a set-up or run '
                              '`make demo`, which installs it', cause='ros_missing')
     from face_depth_ros.evaluation.load_player import LoadPlayer
-    bag = checkout_data('sample_bag')
+    bag = bag or checkout_data('sample_bag')
     with Bag(bag) as opened:
-        frames = list(opened.frames(opened.camera_topics(), _FRAMES))
+        decoded = list(opened.decoded(opened.camera_topics(), _FRAMES))
+    if not decoded:
+        raise FaceDepthError(f'{bag} has no colour and depth of one stamp, expected a recording '
+                             'of an RGB-D camera', cause='bag_topic')
+    frames = [messages for messages, _ in decoded]
+    height, width = np.asarray(decoded[0][1].color).shape[:2]
+    size = f'{width} x {height}'
     # No gallery lies under /tmp.
     try:
         made = tempfile.TemporaryDirectory(prefix='.face_depth_load_', dir=Path.home())
@@ -67,11 +75,12 @@ def evaluate_load(rates_hz: Sequence[float], seconds: float, *, backend: str = '
     limited = f' with max_rate {max_rate:g}' if max_rate else ''
     result = Evaluation(
         'load', f'All six nodes in one container{limited}, in {engine.precision} on '
-        f'{engine.device}, and frames of {bag.name} (two faces in most) sent to them at each rate '
-        f'for {seconds:g} s by another process on the same machine. Nodes work on the newest '
+        f'{engine.device}, and {len(frames)} frames of {bag.name} ({size}), over and over, sent '
+        f'to them at each rate for {seconds:g} s by another process on the same machine. Nodes '
+        'work on the newest '
         'frame and leave out others. Judgements come with depth where the enhanced depth of the '
         'frame came in time.',
-        {'load': Table('What all nodes together do of a camera', f'{bag.name}{limited}',
+        {'load': Table('What all nodes together do of a camera', f'{bag.name}, {size}{limited}',
                        'frames a second; percent of faces; identities from sending a frame to '
                        'receiving them, ms', rows)})
     result.blocks = [table(rows, 'camera')]

@@ -127,6 +127,17 @@ def test_quick_load(tmp_path: Path) -> None:
     assert 1.0 < row['p50_ms'] <= row['p95_ms'] < 5e3
 
 
+def test_a_load_of_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip('rclpy')
+    apart = [rgbd_bags.frame_entries(0)[i] for i in (0, 2, 3)] + [rgbd_bags.frame_entries(1)[1]]
+    bag = rgbd_bags.write_bag(tmp_path / 'bag', apart)
+    assert evaluate.main(['load', '--bag', str(bag), '--out', str(tmp_path / 'out')]) == 1
+    assert 'no colour and depth of one stamp' in capsys.readouterr().err
+    missing = str(tmp_path / 'none')
+    assert evaluate.main(['load', '--bag', missing, '--out', str(tmp_path / 'out')]) == 1
+    assert missing in capsys.readouterr().err
+
+
 def write_bag_with_reference(folder: Path, offset_mm: int = 2) -> Path:
     frames = range(3)
     bag = rgbd_bags.write_bag(folder / 'bag',
