@@ -41,6 +41,7 @@ class ManagedNode(LifecycleNode):
         self.health = Health(self.get_logger().warning)
         self.failure = ''
         """Why the last transition failed, '' when it did not."""
+        self._destroyed = False
         self._transitions = SerialWorker(f'{node_name} transitions')
         self._change_state_service = self._service_change_state.callback
         # rclpy awaits coroutines here, though its annotations do not say so
@@ -75,10 +76,10 @@ class ManagedNode(LifecycleNode):
         self._transitions.submit(guarded)
 
     def on_executor(self, callback: Callable[[], None]) -> None:
-        """Run a callback on the executor's thread soon; nothing before the node is spun."""
+        """Run a callback on the executor's thread soon, while the node is spun."""
         executor = self.executor
         if executor is not None:
-            executor.create_task(callback)
+            executor.create_task(lambda: None if self._destroyed else callback())
 
     def autostart(self) -> None:
         """Configure and activate in the background."""
@@ -119,6 +120,7 @@ class ManagedNode(LifecycleNode):
 
     def destroy_node(self) -> None:
         """Destroy the state machine too: rclpy keeps it, and with it the node, in the graph."""
+        self._destroyed = True
         self.close_transitions()
         super().destroy_node()
         self._state_machine.destroy_when_not_in_use()

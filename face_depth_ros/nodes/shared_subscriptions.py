@@ -72,7 +72,7 @@ class SharedSubscription:
         """Hear nothing more; a second time does nothing."""
         self._shared.listeners = tuple(
             one for one in self._shared.listeners if one is not self._listener)
-        self._shared.close_unheard()
+        self._shared.drop_unheard()
 
 
 class SharedSubscriptions:
@@ -90,8 +90,7 @@ class SharedSubscriptions:
         # no arguments of the process: names are resolved already, by those who join
         self._node = Node(f'{container.get_name()}_inputs', namespace=container.get_namespace(),
                           context=container.context, use_global_arguments=False,
-                          enable_rosout=False, start_parameter_services=False,
-                          parameter_overrides=[NO_TYPE_DESCRIPTION])
+                          enable_rosout=False, parameter_overrides=[NO_TYPE_DESCRIPTION])
         self._open: list[_Shared] = []
         self._fail, self._closing = fail, threading.Event()
         self._executor = SingleThreadedExecutor(context=container.context)
@@ -119,11 +118,12 @@ class SharedSubscriptions:
         for shared in self._open:
             if (shared.topic, shared.message_type) == (topic, message_type) and shared.qos == qos:
                 shared.tell_refused(listener)
-                break
-        else:
-            shared = _Shared(self._node, topic, message_type, qos, self._open.remove)
-            self._open.append(shared)
-        return SharedSubscription(shared, listener)
+                return SharedSubscription(shared, listener)
+        shared = _Shared(self._node, topic, message_type, qos, self._drop)
+        part = SharedSubscription(shared, listener)
+        shared.open()  # once there is who hears: what is refused is told once
+        self._open.append(shared)
+        return part
 
     def close(self) -> None:
         """End; nothing comes any more."""
@@ -132,6 +132,11 @@ class SharedSubscriptions:
         self._thread.join()
         self._executor.shutdown()
         self._node.destroy_node()
+
+    def _drop(self, shared: _Shared) -> None:
+        self._open.remove(shared)
+        # where the executor is: rclpy does not stand that what it gathers goes meanwhile
+        self._executor.create_task(lambda: self._node.destroy_subscription(shared.ros))
 
     def _spin(self) -> None:
         try:
@@ -147,16 +152,21 @@ class _Shared:
     """
     A subscription and who hears it.
 
-    :param forget: called with it when it is closed, since nobody hears it any more
+    :param drop: called with it once nobody hears it any more
     """
 
     def __init__(self, node: Node, topic: str, message_type: type, qos: QoSProfile,
-                 forget: Callable[[_Shared], None]) -> None:
+                 drop: Callable[[_Shared], None]) -> None:
         self.topic, self.message_type, self.qos = topic, message_type, qos
         self.listeners: tuple[Listener, ...] = ()
-        self._node, self._forget, self._refused = node, forget, ''
-        self.ros: Any = node.create_subscription(
-            message_type, topic, self._on_message, qos, event_callbacks=subscription_events(
+        self._node, self._drop, self._refused, self._dropped = node, drop, '', False
+        self.ros: Any = None
+
+    def open(self) -> None:
+        """Subscribe."""
+        self.ros = self._node.create_subscription(
+            self.message_type, self.topic, self._on_message, self.qos,
+            event_callbacks=subscription_events(
                 self._on_change if MATCHED_EVENTS else None, self._on_incompatible))
 
     def tell_refused(self, listener: Listener) -> None:
@@ -165,12 +175,11 @@ class _Shared:
         if self._refused and self._node.count_publishers(self.topic) > heard:
             listener.incompatible(self._refused)
 
-    def close_unheard(self) -> None:
+    def drop_unheard(self) -> None:
         """Leave the topic once nobody hears it."""
-        if self.ros is not None and not self.listeners:
-            self._node.destroy_subscription(self.ros)
-            self.ros = None
-            self._forget(self)
+        if not self._dropped and not self.listeners:
+            self._dropped = True
+            self._drop(self)
 
     def _on_message(self, message: Any) -> None:
         taken = Message(message)

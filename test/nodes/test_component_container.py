@@ -327,6 +327,19 @@ def test_components_take_messages_from_outside_together(graph, container):
     send(graph, 2)
 
 
+def test_what_an_unloaded_node_had_still_to_do_is_left_out(graph, container):
+    assert container.load('fake::Estimator').success
+    node = container.node._loaded[1].node
+
+    def unload_meanwhile():
+        node.on_executor(node._overdue.reset)
+        container.node._unload(1)
+
+    graph.spinner.call(unload_meanwhile)
+    assert container.load('fake::Detector').success
+    assert graph.spinner.failure is None
+
+
 def test_a_name_that_the_container_uses_is_refused(graph, container):
     refused = container.load('fake::Plain', node_name='component_container_inputs')
     assert not refused.success and 'component_container_inputs is already in' in (

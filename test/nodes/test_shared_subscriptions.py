@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 
 from face_depth_ros.core.errors import InvalidImageError
@@ -93,6 +94,32 @@ def test_who_leaves_hears_no_more_and_the_last_closes_it(graph, container):
     again, _ = container.join()
     wait_until(graph.probe.publishers[container.topic].get_subscription_count, 'a match')
     container.publish(3, again)
+
+
+def test_coming_and_going_while_messages_come_breaks_nothing(graph, container):
+    graph.advertise(color=Image)
+    sending = threading.Event()
+
+    def send():
+        while not sending.wait(0.0005):
+            graph.publish(color=color_message(1))
+
+    sender = threading.Thread(target=send)
+    container.join(RELIABLE)
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # the threads meet everywhere
+    sender.start()
+    try:
+        for _ in range(1000):
+            container.join()[1].leave()
+    finally:
+        sys.setswitchinterval(before)
+        sending.set()
+        sender.join()
+    last, _ = container.join()
+    wait_until(lambda: container.subscribers() == 2, 'the end of all others')
+    container.publish(2, last)
+    assert container.failures == []
 
 
 def test_another_qos_is_another_subscription(container):
