@@ -32,12 +32,14 @@ def resample_depth(depth: np.ndarray, source_from_target: np.ndarray, height: in
     :param source_from_target: (2, 3) affine, corner-origin pixels
     :returns: metres, (height, width) float32, both at least 1
     """
+    if depth.size == 0:
+        return np.full((height, width), np.nan, np.float32)
     source = np.ascontiguousarray(depth)
     function = compiled_function()
     if function is None:
         return resample_in_numpy(source, source_from_target, height, width)
     target = np.empty((height, width), np.float32)
-    affine = np.ascontiguousarray(source_from_target, np.float64)
+    affine = np.array(source_from_target, np.float64).reshape(2, 3)
     function(source.ctypes.data, *source.shape, affine.ctypes.data, height, width,
              NEIGHBOUR_RANGE_M, target.ctypes.data)
     return target

@@ -39,13 +39,14 @@ def evaluate_load(rates_hz: Sequence[float], seconds: float, *, backend: str = '
                              '`make demo`, which installs it', cause='ros_missing')
     from face_depth_ros.evaluation.load_player import LoadPlayer
     bag = bag or checkout_data('sample_bag')
+    frames = []
     with Bag(bag) as opened:
-        decoded = list(opened.decoded(opened.camera_topics(), _FRAMES))
-    if not decoded:
+        for messages, frame in opened.decoded(opened.camera_topics(), _FRAMES):
+            frames.append(messages)
+            height, width = np.asarray(frame.color).shape[:2]
+    if not frames:
         raise FaceDepthError(f'{bag} has no colour and depth of one stamp, expected a recording '
                              'of an RGB-D camera', cause='bag_topic')
-    frames = [messages for messages, _ in decoded]
-    height, width = np.asarray(decoded[0][1].color).shape[:2]
     size = f'{width} x {height}'
     # No gallery lies under /tmp.
     try:

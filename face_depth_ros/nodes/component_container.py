@@ -24,6 +24,7 @@ from face_depth_ros.nodes.handoff import Exchange
 from face_depth_ros.nodes.process import EXECUTORS, run
 from face_depth_ros.nodes.qos_events import MATCHED_EVENTS
 from face_depth_ros.nodes.shared_subscriptions import NO_TYPE_DESCRIPTION, SharedSubscriptions
+from face_depth_ros.nodes.worker_node import STEADY_CLOCK
 from rclpy.executors import Executor
 from rclpy.logging import LoggingSeverity
 from rclpy.node import Node
@@ -86,7 +87,8 @@ class ComponentContainer(Node):
         def meet() -> None:
             raise error
 
-        self._spinner.create_task(meet)
+        # by a timer: where a task raises, the events executor (Jazzy 7.1) ends without a word
+        self._spinner.create_task(lambda: self.create_timer(0.0, meet, clock=STEADY_CLOCK))
 
     def _on_load(self, request: LoadNode.Request, response: LoadNode.Response) -> (
             LoadNode.Response):

@@ -17,7 +17,7 @@ from face_depth_ros.nodes.qos_events import MATCHED_EVENTS, subscription_events
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
-from rclpy.qos import QoSProfile
+from rclpy.qos import qos_check_compatible, QoSCompatibility, QoSProfile
 
 # rclpy's ~/get_type_description outlives its node (Jazzy 7.1), which unloading must not allow
 NO_TYPE_DESCRIPTION = Parameter('start_type_description_service', value=False)
@@ -69,7 +69,7 @@ class SharedSubscription:
         return self._shared.ros
 
     def leave(self) -> None:
-        """Hear nothing more; a second time does nothing."""
+        """Hear nothing more; a second time does nothing, unless the listener came again."""
         self._shared.listeners = tuple(
             one for one in self._shared.listeners if one is not self._listener)
         self._shared.drop_unheard()
@@ -117,8 +117,9 @@ class SharedSubscriptions:
         """
         for shared in self._open:
             if (shared.topic, shared.message_type) == (topic, message_type) and shared.qos == qos:
+                part = SharedSubscription(shared, listener)
                 shared.tell_refused(listener)
-                return SharedSubscription(shared, listener)
+                return part
         shared = _Shared(self._node, topic, message_type, qos, self._drop)
         part = SharedSubscription(shared, listener)
         shared.open()  # once there is who hears: what is refused is told once
@@ -127,6 +128,8 @@ class SharedSubscriptions:
 
     def close(self) -> None:
         """End; nothing comes any more."""
+        if self._closing.is_set():
+            return
         self._closing.set()
         self._executor.create_task(lambda: None)  # lets spin_once return
         self._thread.join()
@@ -135,6 +138,8 @@ class SharedSubscriptions:
 
     def _drop(self, shared: _Shared) -> None:
         self._open.remove(shared)
+        if self._closing.is_set():
+            return
         # where the executor is: rclpy does not stand that what it gathers goes meanwhile
         self._executor.create_task(lambda: self._node.destroy_subscription(shared.ros))
 
@@ -171,8 +176,9 @@ class _Shared:
 
     def tell_refused(self, listener: Listener) -> None:
         """Tell of a publisher that was refused before and is still there: events come once."""
-        heard = self.ros.get_publisher_count() if hasattr(self.ros, 'get_publisher_count') else 0
-        if self._refused and self._node.count_publishers(self.topic) > heard:
+        if self._refused and any(
+                qos_check_compatible(publisher.qos_profile, self.qos)[0] == QoSCompatibility.ERROR
+                for publisher in self._node.get_publishers_info_by_topic(self.topic)):
             listener.incompatible(self._refused)
 
     def drop_unheard(self) -> None:

@@ -80,11 +80,12 @@ class TopicInput(Generic[V]):
     @property
     def publishers(self) -> int:
         """How many publishers are heard now."""
-        if self._handoff is not None and self._handoff.offered:
+        handoff, part = self._handoff, self._ros  # the executor may take them away meanwhile
+        if handoff is not None and handoff.offered:
             return 1
-        if self._ros is None:
+        if part is None:
             return 0
-        ros = self._ros.ros if isinstance(self._ros, SharedSubscription) else self._ros
+        ros = part.ros if isinstance(part, SharedSubscription) else part
         if hasattr(ros, 'get_publisher_count'):
             return int(ros.get_publisher_count())
         return int(self._node.count_publishers(self.topic))  # Humble: announced, not matched

@@ -14,7 +14,7 @@ from face_depth_ros.core.depth_warping import (
     resample_depth,
     resample_in_numpy,
 )
-from face_depth_ros.core.face_box import crop_depth, FaceBox
+from face_depth_ros.core.face_box import crop_depth, FaceBox, warp_depth
 from hypothesis import given, settings
 from hypothesis import strategies as st
 import numpy as np
@@ -72,3 +72,14 @@ def test_part_of_an_image_and_a_whole_affine_of_integers() -> None:
     part, shift = depth[3::2, 1:71:3], np.array([[1, 0, 2], [0, 1, -1]])
     assert_same_bits(resample_depth(part, shift, 20, 20),
                      resample_in_numpy(np.ascontiguousarray(part), shift, 20, 20))
+
+
+@pytest.mark.parametrize('shape', [(0, 5), (5, 0), (0, 0)])
+def test_an_image_without_pixels_gives_nothing(shape) -> None:
+    resampled = warp_depth(np.empty(shape, np.float32), np.eye(2, 3), 4, 6)
+    assert resampled.shape == (4, 6) and np.isnan(resampled).all()
+
+
+def test_an_affine_of_another_shape_is_refused() -> None:
+    with pytest.raises(ValueError, match='reshape'):
+        warp_depth(np.ones((4, 4), np.float32), np.eye(2), 4, 4)

@@ -129,6 +129,28 @@ def test_a_container_finds_components_by_entry_points(graph, tmp_path, executor)
         graph.wait_stamp('depth_enhanced/confidence', 1)
 
 
+FAILING_INPUTS = """
+import sys, threading
+from face_depth_ros.nodes.component_container import ComponentContainer
+from face_depth_ros.nodes.process import run
+
+def make(executor):
+    container = ComponentContainer(executor)
+    threading.Timer(0.3, container._fail, [RuntimeError('a bug in a node')]).start()
+    return container
+
+sys.exit(run(make, sys.argv[1], []))
+"""
+
+
+@pytest.mark.parametrize('executor', ['single_threaded', 'events'])
+def test_a_container_whose_inputs_fail_says_why_and_ends_with_one(executor):
+    done = subprocess.run([sys.executable, '-c', FAILING_INPUTS, executor], text=True,
+                          stderr=subprocess.PIPE, timeout=DEADLINE_S, check=False)
+    assert done.returncode == 1, done.stderr
+    assert 'Traceback' in done.stderr and 'a bug in a node' in done.stderr
+
+
 def test_a_node_that_cannot_start_says_why_and_ends_with_one(graph):
     code = 'import sys; from face_depth_ros.nodes.face_detector import main; sys.exit(main())'
     done = subprocess.run([sys.executable, '-c', code, '--ros-args', '-p', 'max_faces:=0'],
