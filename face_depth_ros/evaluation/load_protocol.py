@@ -12,7 +12,7 @@ import tempfile
 
 from face_depth_ros.core.errors import FaceDepthError
 from face_depth_ros.core.metrics import percentiles
-from face_depth_ros.evaluation.bags import Bag
+from face_depth_ros.evaluation.bags import Bag, FrameMessages
 from face_depth_ros.evaluation.checkout_data import checkout_data
 from face_depth_ros.evaluation.evaluation_result import Evaluation, Rows, Table
 from face_depth_ros.evaluation.replay_settings import ReplaySettings, with_models
@@ -39,15 +39,7 @@ def evaluate_load(rates_hz: Sequence[float], seconds: float, *, backend: str = '
                              '`make demo`, which installs it', cause='ros_missing')
     from face_depth_ros.evaluation.load_player import LoadPlayer
     bag = bag or checkout_data('sample_bag')
-    frames = []
-    with Bag(bag) as opened:
-        for messages, frame in opened.decoded(opened.camera_topics(), _FRAMES):
-            frames.append(messages)
-            height, width = np.asarray(frame.color).shape[:2]
-    if not frames:
-        raise FaceDepthError(f'{bag} has no colour and depth of one stamp, expected a recording '
-                             'of an RGB-D camera', cause='bag_topic')
-    size = f'{width} x {height}'
+    frames, size = _frames_of(bag)
     # No gallery lies under /tmp.
     try:
         made = tempfile.TemporaryDirectory(prefix='.face_depth_load_', dir=Path.home())
@@ -86,6 +78,21 @@ def evaluate_load(rates_hz: Sequence[float], seconds: float, *, backend: str = '
                        'receiving them, ms', rows)})
     result.blocks = [table(rows, 'camera')]
     return result
+
+
+def _frames_of(bag: Path) -> tuple[list[FrameMessages], str]:
+    """Return the first frames that can be decoded, and the size of the last, 'W x H'."""
+    frames: list[FrameMessages] = []
+    size = ''
+    with Bag(bag) as opened:
+        for messages, frame in opened.decoded(opened.camera_topics(), _FRAMES):
+            frames.append(messages)
+            height, width = np.asarray(frame.color).shape[:2]
+            size = f'{width} x {height}'
+    if not frames:
+        raise FaceDepthError(f'{bag} has no colour and depth of one stamp, expected a recording '
+                             'of an RGB-D camera', cause='bag_topic')
+    return frames, size
 
 
 def _share(depths: dict[str, int]) -> float | None:
